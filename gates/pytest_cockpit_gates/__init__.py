@@ -1,0 +1,1 @@
+"""The gates that come with pytest-cockpit, one package each; none knows another."""
