@@ -1,0 +1,258 @@
+"""The facts of one Python file that a plan needs, taken from its bytes without running it."""
+
+from __future__ import annotations
+
+import ast
+import codecs
+import gc
+import json
+import re
+import sqlite3
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_cockpit.analysis.statements import Import, Walk
+from pytest_cockpit.api import SHIM_MARK
+
+__all__ = ["Facts", "FactsCache", "Import", "collect", "scan"]
+
+SCHEMA = 1
+"""Raise it whenever the same bytes may give other facts than before: cached facts are dropped."""
+
+_MARK = SHIM_MARK.encode()
+_CODING = re.compile(rb"\A(?:[^\n]*\n)?[ \t\f]*#[^\n]*coding[:=][ \t]*([-\w.]+)")
+# The characters of Unicode's property Bidi_Control, as UTF-8.
+_BIDI = re.compile(rb"\xd8\x9c|\xe2\x80[\x8e\x8f\xaa-\xae]|\xe2\x81[\xa6-\xa9]")
+# Zero-width space, joiner and non-joiner, word joiner, soft hyphen, byte order mark.
+_UNSEEN = re.compile(rb"\xe2\x80[\x8b-\x8d]|\xe2\x81\xa0|\xc2\xad|\xef\xbb\xbf")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What one file says of itself.
+
+    Parameters
+    ----------
+    imports: every import statement, in order of lines.
+    error: message and line, when the file does not parse; `imports` is empty then.
+    dynamic: it has a module-level `__getattr__`, assigns `__path__` or writes to `sys.modules`,
+        `sys.meta_path` or `sys.path`: its submodules cannot be known statically.
+    moved_to: the new dotted name when the file is one of our compatibility shims.
+    invisible: lines with bidirectional controls, zero-width characters or a byte order mark.
+    bidi: those of `invisible` with bidirectional controls.
+    longest: length in bytes of the longest line; 0 for a file without content.
+    """
+
+    imports: tuple[Import, ...] = ()
+    error: tuple[str, int] | None = None
+    dynamic: bool = False
+    moved_to: str | None = None
+    invisible: tuple[int, ...] = ()
+    bidi: tuple[int, ...] = ()
+    longest: int = 0
+
+
+def scan(source: bytes) -> Facts:
+    """Facts of a file's bytes; never raises, whatever the bytes are."""
+    with _quiet():
+        return _scan(source)
+
+
+def _scan(source: bytes) -> Facts:
+    walk, error = Walk(), None
+    try:
+        error = walk.module(ast.parse(source)).error
+    except SyntaxError as exc:
+        error = (exc.msg or "invalid syntax", exc.lineno or 1)
+    except (RecursionError, MemoryError):
+        error = ("nested too deeply to be parsed", 1)
+    except (ValueError, LookupError) as exc:
+        # Null bytes, and codecs that are no text encoding.
+        error = (str(exc), 1)
+    text = _as_utf8(source)
+    bidi = _lines(_BIDI, text)
+    return Facts(
+        imports=() if error else tuple(walk.imports),
+        error=error,
+        dynamic=not error and walk.dynamic,
+        moved_to=_moved_to(source),
+        invisible=tuple(sorted({*bidi, *_lines(_UNSEEN, text)})),
+        bidi=bidi,
+        longest=max(map(len, text.splitlines()), default=0),
+    )
+
+
+def _moved_to(source: bytes) -> str | None:
+    if not source.startswith(_MARK):
+        return None
+    return source.partition(b"\n")[0][len(_MARK) :].decode("utf-8", "replace").strip()
+
+
+def _as_utf8(source: bytes) -> bytes:
+    """The source in UTF-8, where it declares another encoding that can be decoded."""
+    declared = _CODING.match(source)
+    if declared is None:
+        return source
+    with suppress(LookupError, ValueError):
+        name = codecs.lookup(declared[1].decode("ascii")).name
+        if name != "utf-8":
+            return source.decode(name).encode("utf-8", "replace")
+    return source
+
+
+def _lines(pattern: re.Pattern[bytes], text: bytes) -> tuple[int, ...]:
+    found = {text.count(b"\n", 0, match.start()) + 1 for match in pattern.finditer(text)}
+    return tuple(sorted(found))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The parser warns of escapes and literals; under `-W error` that would read as an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Millions of short-lived nodes hold no cycles; collecting among them costs a third more."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+class FactsCache:
+    """Facts by blob id in an sqlite file that several processes may share.
+
+    It is a cache and no more: a file that cannot be opened, read or written costs time, never
+    an answer. A corrupt one is discarded.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Keep facts at `path`; nothing is opened yet."""
+        self.path = path
+        self._python = f"{sys.implementation.cache_tag}/{SCHEMA}"
+
+    def get_many(self, oids: Iterable[str]) -> dict[str, Facts]:
+        """Facts of those blobs that are known."""
+        wanted = list(dict.fromkeys(oids))
+        found: dict[str, Facts] = {}
+
+        def read(database: sqlite3.Connection) -> None:
+            for start in range(0, len(wanted), 500):
+                some = wanted[start : start + 500]
+                marks = ",".join("?" * len(some))
+                rows = database.execute(
+                    f"SELECT oid, data FROM facts WHERE python = ? AND oid IN ({marks})",
+                    (self._python, *some),
+                )
+                for oid, data in rows:
+                    facts = _decoded(data)
+                    if facts is not None:
+                        found[oid] = facts
+
+        self._with(read)
+        return found
+
+    def put_many(self, facts: Mapping[str, Facts]) -> None:
+        """Remember facts."""
+        rows = [(self._python, oid, _encoded(found)) for oid, found in facts.items()]
+
+        def write(database: sqlite3.Connection) -> None:
+            with database:
+                database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", rows)
+
+        if rows:
+            self._with(write)
+
+    def _with(self, act: Callable[[sqlite3.Connection], None]) -> None:
+        try:
+            self._act(act)
+        except sqlite3.OperationalError:
+            return
+        except sqlite3.DatabaseError:
+            for suffix in ("", "-wal", "-shm"):
+                with suppress(OSError):
+                    Path(f"{self.path}{suffix}").unlink()
+            with suppress(sqlite3.Error):
+                self._act(act)
+
+    def _act(self, act: Callable[[sqlite3.Connection], None]) -> None:
+        with suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(self.path, timeout=10)) as database:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = NORMAL")
+            database.execute(
+                "CREATE TABLE IF NOT EXISTS facts"
+                " (python TEXT, oid TEXT, data TEXT, PRIMARY KEY (python, oid)) WITHOUT ROWID"
+            )
+            act(database)
+
+
+def _encoded(facts: Facts) -> str:
+    imports = [
+        (
+            found.module,
+            found.level,
+            found.names,
+            found.line,
+            found.guarded | found.lazy << 1 | found.typing_only << 2,
+        )
+        for found in facts.imports
+    ]
+    rest = (facts.error, facts.dynamic, facts.moved_to, facts.invisible, facts.bidi)
+    return json.dumps((imports, *rest, facts.longest), separators=(",", ":"))
+
+
+def _decoded(data: Any) -> Facts | None:
+    try:
+        imports, error, dynamic, moved_to, invisible, bidi, longest = json.loads(data)
+        return Facts(
+            tuple(
+                Import(module, level, tuple(names), line, flag & 1 > 0, flag & 2 > 0, flag & 4 > 0)
+                for module, level, names, line, flag in imports
+            ),
+            None if error is None else (error[0], error[1]),
+            dynamic,
+            moved_to,
+            tuple(invisible),
+            tuple(bidi),
+            longest,
+        )
+    except (TypeError, ValueError, IndexError):
+        return None
+
+
+Reader = Callable[[Iterable[str]], Iterable[tuple[str, bytes | None]]]
+"""Gives the bytes of blobs by id, None for those that are missing: `git.Repository.blobs`."""
+
+
+def collect(
+    read: Reader, oids: Iterable[str], cache: FactsCache | None = None
+) -> dict[str, Facts | None]:
+    """Facts of blobs by id, from the cache where it has them; None where the blob is missing."""
+    wanted = list(dict.fromkeys(oids))
+    found: dict[str, Facts | None] = {}
+    if cache is not None:
+        found.update(cache.get_many(wanted))
+    absent = [oid for oid in wanted if oid not in found]
+    fresh: dict[str, Facts] = {}
+    with _quiet(), _uncollected():
+        for oid, source in read(absent) if absent else ():
+            if source is None:
+                found[oid] = None
+            else:
+                found[oid] = fresh[oid] = _scan(source)
+    if cache is not None:
+        cache.put_many(fresh)
+    return found
