@@ -1,0 +1,287 @@
+"""The configuration: `[tool.cockpit]` of pyproject.toml, or cockpit.toml."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pytest_cockpit.api import CockpitError, Lane
+from pytest_cockpit.records import artifacts, schema, text
+from pytest_cockpit.records.schema import Part, Problem, shown
+
+PYPROJECT = "pyproject.toml"
+COCKPIT = "cockpit.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """What decides which files go first: three weights, and globs of critical lane paths."""
+
+    import_frequency: float = 0.7
+    recency: float = 0.2
+    criticality: float = 0.1
+    critical: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one batch takes: at most `size` files, of `modules` where any are named."""
+
+    size: int = 50
+    modules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """What becomes of a green batch; `take` is `auto`, `always` or `never`."""
+
+    branch_prefix: str = "cockpit/"
+    remote: str = "origin"
+    take: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The settings of a repository; `source` is the file they came from, if any."""
+
+    source: Path | None = None
+    gates: tuple[str, ...] = ("matriz", "coverage", "imports", "ledger")
+    artifacts: str = "artifacts"
+    records: str = ".cockpit"
+    pass_environment: tuple[str, ...] = ()
+    lane: Lane = field(default_factory=Lane)
+    rank: Rank = field(default_factory=Rank)
+    batch: Batch = field(default_factory=Batch)
+    seal: Seal = field(default_factory=Seal)
+    gate: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def digest(self) -> str:
+        """SHA-256 of the settings, wherever they are written and in whatever order."""
+        content = {
+            item.name: getattr(self, item.name)
+            for item in dataclasses.fields(self)
+            if item.name != "source"
+        }
+        for name in ("lane", "rank", "batch", "seal"):
+            content[name] = dataclasses.asdict(content[name])
+        return text.sha256(text.canonical(content))
+
+    def skip(self, gate: str) -> str | None:
+        """The reason why `gate` is declared not applicable, or None."""
+        reason: str | None = self.gate.get(gate, {}).get("skip")
+        return reason
+
+    def settings(self, gate: str) -> dict[str, Any]:
+        """The gate's own table, without the keys that are the engine's."""
+        return {key: value for key, value in self.gate.get(gate, {}).items() if key != "skip"}
+
+    def settings_errors(self, gate: str, gate_schema: Mapping[str, Any]) -> list[str]:
+        """What is wrong with the gate's own table by the gate's own schema, one line each."""
+        where = PYPROJECT if self.source is None else self.source.name
+        return [
+            _line(where, Problem(("gate", gate, *problem.path), problem.message))
+            for problem in schema.problems_by(self.settings(gate), gate_schema)
+        ]
+
+
+def load(root: Path) -> Config:
+    """The configuration of the repository at `root`, defaults where it says nothing.
+
+    Raises
+    ------
+    CockpitError: it cannot be read or used; the text has one line for every error in it.
+    """
+    source, table = _table(root)
+    if source is None:
+        return Config()
+    problems = [*_problems(table)]
+    if problems:
+        raise CockpitError("\n".join(_line(source.name, problem) for problem in problems))
+    return _config(source, text.plain(_dated(table)))
+
+
+def _table(root: Path) -> tuple[Path | None, Mapping[str, Any]]:
+    pyproject, own = _toml(root / PYPROJECT), _toml(root / COCKPIT)
+    tool = (pyproject or {}).get("tool", {})
+    if not isinstance(tool, Mapping) or not isinstance(tool.get("cockpit", {}), Mapping):
+        raise CockpitError(f"{PYPROJECT}: tool.cockpit: expected a table; write [tool.cockpit]")
+    if own is not None and "cockpit" in tool:
+        raise CockpitError(
+            f"{COCKPIT}: {PYPROJECT} has a table [tool.cockpit] as well; keep one of the two"
+        )
+    if own is not None:
+        return root / COCKPIT, own
+    return (root / PYPROJECT, tool["cockpit"]) if "cockpit" in tool else (None, {})
+
+
+def _toml(path: Path) -> Mapping[str, Any] | None:
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8"))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise artifacts.os_error(path, "cannot read", error) from error
+    except RecursionError as error:
+        raise CockpitError(f"{path.name}: nested too deeply; flatten it") from error
+    except ValueError as error:
+        reason = text.one_line(str(error))[:200]
+        raise CockpitError(f"{path.name}: not TOML ({reason}); correct it") from error
+
+
+def _line(where: str, problem: Problem) -> str:
+    keys = ("tool", "cockpit", *problem.path) if where == PYPROJECT else problem.path
+    return f"{where}: {_dotted(keys) or '(top level)'}: {problem.message}"
+
+
+def _dotted(keys: Iterable[Part]) -> str:
+    """The keys as TOML would have them: quoted where they are not bare, indices in brackets."""
+    written = ""
+    for key in keys:
+        if isinstance(key, int):
+            written += f"[{key}]"
+        else:
+            bare = key.isascii() and key.replace("-", "").replace("_", "").isalnum()
+            written += f".{key if bare else shown(key)}"
+    return written.removeprefix(".")
+
+
+def _dated(value: Any, depth: int = 0) -> Any:
+    """`value` with dates and times as ISO 8601 text, which is how JSON can carry them."""
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if depth >= text.MAX_DEPTH:
+        return value
+    if isinstance(value, Mapping):
+        return {key: _dated(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_dated(item, depth + 1) for item in value]
+    return value
+
+
+def _problems(table: Mapping[str, Any]) -> Iterator[Problem]:
+    dated = _dated(table)
+    found = schema.problems(dated, "config")
+    yield from found
+    broken = {problem.path for problem in found}
+    places = [place for place in _paths(dated) if place[0] not in broken]
+    yield from (Problem(path, _path_error(value)) for path, value in places if _path_error(value))
+    if not found and not any(_path_error(value) for _, value in places):
+        yield from _contradictions(_config(Path(COCKPIT), dated))
+
+
+def _paths(table: Mapping[str, Any]) -> Iterator[tuple[tuple[Part, ...], str]]:
+    """Every setting that is a path or a glob, with the keys that lead to it."""
+    single = (("artifacts",), ("records",), ("lane", "path"), ("lane", "root"))
+    several = (
+        ("lane", "source_roots"),
+        ("lane", "exclude"),
+        ("rank", "critical"),
+        ("batch", "modules"),
+    )
+    for keys in single:
+        value = _at(table, keys)
+        if isinstance(value, str):
+            yield keys, value
+    for keys in several:
+        values = _at(table, keys)
+        for index, value in enumerate(values if isinstance(values, list) else ()):
+            if isinstance(value, str):
+                yield (*keys, index), value
+
+
+def _at(table: Any, keys: Iterable[str]) -> Any:
+    for key in keys:
+        table = table.get(key) if isinstance(table, Mapping) else None
+    return table
+
+
+def _path_error(value: str) -> str:
+    parts = value.split("/")
+    reason = ""
+    if value.startswith("/"):
+        reason = "an absolute path"
+    elif "\\" in value or (value[1:2] == ":" and value[0].isalpha()):
+        reason = "a Windows path"
+    elif ".." in parts:
+        reason = "a path with .."
+    elif any(part.lower() == ".git" for part in parts):
+        reason = "a path into .git"
+    elif not value.isprintable():
+        reason = "a control character"
+    return f"expected relative path with / and without .., got {reason}: {shown(value)}" * bool(
+        reason
+    )
+
+
+def _contradictions(config: Config) -> Iterator[Problem]:
+    places = (
+        (("artifacts",), config.artifacts),
+        (("records",), config.records),
+        (("lane", "path"), config.lane.path),
+    )
+    for index, (keys, value) in enumerate(places):
+        for others, other in places[:index]:
+            if _within(value, other) or _within(other, value):
+                yield Problem(
+                    keys,
+                    f"{shown(value)} and {'.'.join(others)} {shown(other)} must lie apart",
+                )
+    for keys, value in places:
+        if _within(config.lane.root, value):
+            yield Problem(
+                ("lane", "root"),
+                f"{shown(config.lane.root)} lies within {'.'.join(keys)} {shown(value)};"
+                " choose a folder outside it",
+            )
+    if not config.rank.import_frequency + config.rank.recency + config.rank.criticality:
+        yield Problem(("rank",), "all weights are 0; give one of them more")
+    for name in config.gate:
+        if name not in config.gates:
+            yield Problem(("gate", name), f"not among gates{schema.meant(name, config.gates)}")
+
+
+def _within(inner: str, outer: str) -> bool:
+    # Case is ignored because some file systems ignore it.
+    ours, theirs = PurePosixPath(inner.casefold()), PurePosixPath(outer.casefold())
+    return ours.is_relative_to(theirs)
+
+
+def _config(source: Path, table: Mapping[str, Any]) -> Config:
+    lane = dict(table.get("lane", {}))
+    for key in ("path", "root"):
+        if key in lane:
+            lane[key] = _folder(lane[key])
+    if "source_roots" in lane:
+        lane["source_roots"] = tuple(_folder(value) for value in lane["source_roots"])
+    if "aliases" in lane:
+        lane["aliases"] = {key: tuple(value) for key, value in lane["aliases"].items()}
+    rank = {
+        key: value if key == "critical" else float(value)
+        for key, value in table.get("rank", {}).items()
+    }
+    top = {key: table[key] for key in ("gates", "pass_environment", "gate") if key in table}
+    folders = {key: _folder(table[key]) for key in ("artifacts", "records") if key in table}
+    return Config(
+        source=source,
+        lane=Lane(**_tuples(lane)),
+        rank=Rank(**_tuples(rank)),
+        batch=Batch(**_tuples(table.get("batch", {}))),
+        seal=Seal(**table.get("seal", {})),
+        **_tuples(top),
+        **folders,
+    )
+
+
+def _folder(value: str) -> str:
+    return PurePosixPath(value).as_posix()
+
+
+def _tuples(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: tuple(value) if isinstance(value, list) else value for key, value in table.items()
+    }

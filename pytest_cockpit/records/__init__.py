@@ -1,0 +1,1 @@
+"""What sessions leave behind: artifacts, ledgers, ratchets, and the schemas they answer to."""
