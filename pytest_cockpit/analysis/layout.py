@@ -22,6 +22,11 @@ class Layout:
         # The longest first, so that `src/pkg/x.py` counts from `src` and not from `.`.
         self._sources = sorted(map(_folder, lane.source_roots), key=len, reverse=True)
 
+    @property
+    def lane_module(self) -> str | None:
+        """Dotted name of the lane's folder; None when it has none."""
+        return self.module_of(f"{self._prefix}{INIT}")
+
     def is_lane(self, path: str) -> bool:
         """Whether the path lies below the lane's folder, whatever its suffix."""
         return path.startswith(self._prefix)

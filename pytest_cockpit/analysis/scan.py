@@ -148,17 +148,13 @@ class FactsCache:
         found: dict[str, Facts] = {}
 
         def read(database: sqlite3.Connection) -> None:
-            for start in range(0, len(wanted), 500):
-                some = wanted[start : start + 500]
-                marks = ",".join("?" * len(some))
-                rows = database.execute(
-                    f"SELECT oid, data FROM facts WHERE python = ? AND oid IN ({marks})",
-                    (self._python, *some),
-                )
-                for oid, data in rows:
-                    facts = _decoded(data)
-                    if facts is not None:
-                        found[oid] = facts
+            for oid in wanted:
+                row = database.execute(
+                    "SELECT data FROM facts WHERE python = ? AND oid = ?", (self._python, oid)
+                ).fetchone()
+                facts = None if row is None else _decoded(row[0])
+                if facts is not None:
+                    found[oid] = facts
 
         self._with(read)
         return found
