@@ -25,13 +25,13 @@ class Installed:
     marker: the entry point's name, and the gate's pytest marker.
     gate: the loaded gate.
     distribution: name and version of the distribution that brings it.
-    value: the entry point's value, `package.module:attribute`.
+    entry: the entry point itself, to load the gate from again elsewhere.
     """
 
     marker: str
     gate: Gate
     distribution: str
-    value: str
+    entry: EntryPoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def _load(entry: EntryPoint, entries: Sequence[EntryPoint]) -> Installed | str:
     except (Exception, SystemExit) as error:  # noqa: BLE001 - one gate must not take others along
         return f"cannot be loaded: {type(error).__name__}: {_one_line(error)}"
     complaint = _complaint(gate)
-    return complaint or Installed(entry.name, gate, _distribution(entry), entry.value)
+    return complaint or Installed(entry.name, gate, _distribution(entry), entry)
 
 
 def _complaint(gate: Any) -> str | None:
@@ -133,7 +133,9 @@ def _by_name(usable: Iterable[Installed]) -> tuple[dict[str, Installed], list[Br
         groups.setdefault(item.gate.name, []).append(item)
     loaded = {name: group[0] for name, group in sorted(groups.items()) if len(group) == 1}
     clashes = [
-        Broken(item.marker, f"{item.value}: the name {name!r} is taken by {_rivals(item, group)}")
+        Broken(
+            item.marker, f"{item.entry.value}: the name {name!r} is taken by {_rivals(item, group)}"
+        )
         for name, group in groups.items()
         if len(group) > 1
         for item in group
@@ -142,7 +144,7 @@ def _by_name(usable: Iterable[Installed]) -> tuple[dict[str, Installed], list[Br
 
 
 def _rivals(item: Installed, group: Sequence[Installed]) -> str:
-    rivals = ", ".join(f"{it.value} of {it.distribution}" for it in group if it is not item)
+    rivals = ", ".join(f"{it.entry.value} of {it.distribution}" for it in group if it is not item)
     return f"{rivals} too: uninstall all but one"
 
 

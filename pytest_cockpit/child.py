@@ -1,0 +1,133 @@
+"""The far side of `runner`: run one gate in a process of its own and write down its answer.
+
+Started as a script, so nothing of ours may be imported before `_extend_path` has run.
+"""
+
+from __future__ import annotations
+
+import json
+import site
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_cockpit.api import Context, Gate, Report
+
+_TRACEBACK_LINES = 40
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Read the request named first, write the response named second; 0 when it was written."""
+    request_path, response_path = map(Path, arguments)
+    request = json.loads(request_path.read_bytes())
+    _extend_path(request["paths"])
+
+    from pytest_cockpit.api import Context
+    from pytest_cockpit.records import artifacts
+
+    gate = _load(request["entry"])
+    context = Context.from_json(request["context"])
+    if request["ask"] == "baseline":
+        answer: Any = _baseline(gate, context)
+    else:
+        answer = judge(gate, context).to_json()
+    artifacts.write_bytes(response_path, artifacts.canonical(_printable(answer)))
+    return 0
+
+
+def judge(gate: Gate, context: Context) -> Report:
+    """The gate's report; where it cannot be had, the reason as a report of verdict `ERROR`."""
+    from pytest_cockpit.api import CockpitError, Evidence, Report, Verdict
+
+    declared = skipped(context.settings)
+    if declared is not None:
+        return declared
+    errors = settings_errors(gate, context.settings)
+    if errors:
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        evidence = (Evidence("settings", {"errors": errors}),)
+        return Report(Verdict.ERROR, f"{errors[0]}{more}", evidence=evidence)
+    try:
+        report: object = gate.check(context)
+    except CockpitError as error:
+        return Report(Verdict.ERROR, _first_line(error))
+    except Exception as error:  # noqa: BLE001 - whatever a gate raises is its own failure
+        text = "\n".join(traceback.format_exc().splitlines()[-_TRACEBACK_LINES:])
+        return Report(
+            Verdict.ERROR,
+            f"{gate.name}: {type(error).__name__}: {_first_line(error)}",
+            evidence=(Evidence("traceback", {"text": text}),),
+        )
+    if not isinstance(report, Report):
+        kind = type(report).__name__
+        return Report(Verdict.ERROR, f"{gate.name}: check returned {kind}, not an api.Report")
+    return report
+
+
+def skipped(settings: Mapping[str, Any]) -> Report | None:
+    """The report of a gate declared not applicable by `skip = "reason"`, or None."""
+    from pytest_cockpit.api import Report, Verdict
+
+    reason = settings.get("skip")
+    if isinstance(reason, str) and reason.strip():
+        return Report(Verdict.SKIP, f"declared not applicable: {reason.strip()}")
+    return None
+
+
+def settings_errors(gate: Gate, settings: Mapping[str, Any]) -> list[str]:
+    """All that is wrong with a gate's settings table, each with its key."""
+    from pytest_cockpit.records.schema import problems_by
+
+    table = f"tool.cockpit.gate.{gate.name}"
+    if "skip" in settings:
+        return [f'{table}.skip: expected a reason such as "no contracts here"']
+    return [
+        f"{'.'.join([table, *map(str, problem.path)])}: {problem.message}"
+        for problem in problems_by(dict(settings), gate.settings_schema)
+    ]
+
+
+def _extend_path(paths: Sequence[str]) -> None:
+    """Make the parent's packages importable: after the standard library, before site-packages."""
+    sites = {*site.getsitepackages(), site.getusersitepackages()}
+    places = [index for index, path in enumerate(sys.path) if path in sites]
+    start = min(places, default=len(sys.path))
+    sys.path[start:start] = [path for path in paths if path not in sys.path]
+
+
+def _load(entry: Mapping[str, str]) -> Gate:
+    from importlib.metadata import EntryPoint
+
+    gate: Gate = EntryPoint(**entry).load()
+    return gate
+
+
+def _baseline(gate: Any, context: Context) -> dict[str, Any] | None:
+    measured = gate.baseline(context)
+    if measured is None or isinstance(measured, dict):
+        return measured
+    return {"entries": dict(measured.entries), "meta": dict(measured.meta)}
+
+
+def _printable(value: Any) -> Any:
+    """A copy without lone surrogates, which file names may bring along."""
+    from pytest_cockpit.records.artifacts import printable
+
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, Mapping):
+        return {_printable(key): _printable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_printable(item) for item in value]
+    return value
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "no message")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,205 @@
+"""Run an installed gate in a child process with a clean environment."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from pytest_cockpit import child, discovery, process
+from pytest_cockpit.api import CockpitError, Context, Evidence, Report, Verdict
+from pytest_cockpit.records.text import one_line, parse
+
+if TYPE_CHECKING:
+    from pytest_cockpit.process import Completed
+
+_TAIL_LINES = 40
+_TAIL_CHARACTERS = 8000
+_SHORTEST_SECRET = 6
+
+_WORD = (
+    r"(?:token|secret|passw(?:or)?d|api[_-]?key|access[_-]?key|private[_-]?key"
+    r"|credentials?|authorization)"
+)
+_VALUE = r"(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s,;&]+)"
+_SECRET_NAME = re.compile(rf".*{_WORD}.*", re.IGNORECASE)
+_KEY_BLOCK = r"-----(?:BEGIN|END) [A-Z ]*PRIVATE KEY-----"
+_SECRETS = tuple(
+    (re.compile(pattern, re.IGNORECASE | re.DOTALL), replacement)
+    for pattern, replacement in (
+        # A key block whose first or last line was cut off counts as one.
+        (rf"(?:-----BEGIN [A-Z ]*PRIVATE KEY-----|\A)(?:(?!{_KEY_BLOCK}).)*{_KEY_BLOCK}", "***"),
+        (r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*", "***"),
+        (r"(?<=://)[^/@\s]+(?=@)", "***"),
+        (r"\b(?:gh[pousr]_|github_pat_|glpat-|xox[abprs]-|AKIA)[\w-]{8,}", "***"),
+        (r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*", "***"),
+        (r"\b(bearer|basic)\s+[\w.~+/=-]{8,}", r"\1 ***"),
+        # `TokenError: text` is no secret, `GITHUB_TOKEN_NEW=text` is one.
+        (rf"(?<![\w.-])([\w.-]*?{_WORD}[\w.-]*\s*=\s*){_VALUE}", r"\1***"),
+        (rf"(?<![\w.-])([\w.-]*?{_WORD}['\"]?\s*:\s*){_VALUE}", r"\1***"),
+    )
+)
+
+
+def run_gate(name: str, context: Context, *, timeout: float | None = None) -> Report:
+    """What the installed gate of this short name says of `context.root`.
+
+    Never raises for what a gate does: a crash, a time-out or an unreadable answer is a report of
+    verdict `ERROR` with the end of the child's error output as evidence.
+    """
+    declared = child.skipped(context.settings)
+    if declared is not None:
+        return declared
+    found = _installed(name)
+    if isinstance(found, str):
+        return Report(Verdict.ERROR, found)
+    answer, completed = _ask("report", found, context, timeout)
+    if isinstance(answer, _Failure):
+        report = _error(f"{name}: {answer.reason}", completed)
+    else:
+        try:
+            report = _masked(Report.from_json(answer))
+        except (KeyError, TypeError, ValueError) as error:
+            reason = f"{name}: the answer is no report ({type(error).__name__}: {error})"
+            report = _error(reason, completed)
+    timing = Evidence("timing", {"wall_s": completed.wall_s, "cpu_s": completed.cpu_s})
+    return dataclasses.replace(report, evidence=(*report.evidence, timing))
+
+
+def measure_baseline(
+    name: str, context: Context, *, timeout: float | None = None
+) -> dict[str, Any] | None:
+    """What the gate's `baseline` measures in `context.root`: its `entries` and `meta`, or None.
+
+    Raises
+    ------
+    CockpitError: the gate is not installed, keeps no baseline, or could not measure.
+    """
+    found = _installed(name)
+    if isinstance(found, str):
+        raise CockpitError(found)
+    if not hasattr(found.gate, "baseline"):
+        raise CockpitError(f"{name}: keeps no baseline; leave it out")
+    answer, completed = _ask("baseline", found, context, timeout)
+    if isinstance(answer, _Failure):
+        tail = _tail(completed).splitlines()
+        raise CockpitError(f"{name}: {answer.reason}{f': {tail[-1]}' if tail else ''}")
+    if answer is not None and not (isinstance(answer, dict) and {"entries", "meta"} <= set(answer)):
+        raise CockpitError(f"{name}: baseline must give entries and meta, or None")
+    return answer
+
+
+def redact(text: str) -> str:
+    """`text` with what looks like a secret replaced, and with the values of secret variables."""
+    values = {
+        value
+        for key, value in os.environ.items()
+        if _SECRET_NAME.fullmatch(key) and len(value) >= _SHORTEST_SECRET
+    }
+    for value in sorted(values, key=len, reverse=True):
+        text = text.replace(value, "***")
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why a child gave no answer."""
+
+    reason: str
+
+
+def _installed(name: str) -> discovery.Installed | str:
+    """The gate, or one line that says why it cannot be run."""
+    gates = discovery.gates()
+    if name in gates.loaded:
+        return gates.loaded[name]
+    if gates.broken:
+        reasons = "; ".join(f"{broken.marker}: {broken.error}" for broken in gates.broken)
+        return f"{name}: no such gate could be loaded; broken: {reasons}"
+    known = ", ".join(gates.loaded) or "none"
+    return f"{name}: no gate of this name is installed; installed: {known}"
+
+
+def _ask(
+    ask: str, gate: discovery.Installed, context: Context, timeout: float | None
+) -> tuple[Any, Completed]:
+    """The child's answer, or a `_Failure`."""
+    context.scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".child-", dir=context.scratch) as folder:
+        request, response = Path(folder, "request.json"), Path(folder, "response.json")
+        demand = {
+            "ask": ask,
+            "paths": _roots(gate),
+            "entry": {"name": gate.marker, "value": gate.entry.value, "group": discovery.GROUP},
+            "context": context.to_json(),
+        }
+        # Escaped to ASCII: a path that is no UTF-8 comes back as the same surrogates.
+        request.write_text(json.dumps(demand, allow_nan=False), encoding="ascii")
+        completed = process.run(
+            [context.python, "-P", "-X", "faulthandler", child.__file__, request, response],
+            cwd=context.scratch,
+            env=process.environment(keep=context.pass_environment),
+            timeout=timeout,
+        )
+        return _answer(completed, response, timeout), completed
+
+
+def _answer(completed: Completed, response: Path, timeout: float | None) -> Any:
+    if completed.timed_out:
+        return _Failure(f"stopped after {timeout:g} s without an answer")
+    if completed.returncode < 0:
+        return _Failure(f"the gate's process was killed by signal {-completed.returncode}")
+    if completed.returncode:
+        return _Failure(f"the gate's process ended with exit code {completed.returncode}")
+    try:
+        return parse(response.read_bytes())
+    except (OSError, ValueError) as error:
+        return _Failure(f"the gate's process left no readable answer ({error})")
+
+
+def _roots(gate: discovery.Installed) -> list[str]:
+    """The folders from which this process imported the engine and the gate."""
+    modules = (sys.modules["pytest_cockpit"], sys.modules[gate.entry.module])
+    return list(dict.fromkeys(root for root in map(_root, modules) if root))
+
+
+def _root(module: ModuleType) -> str | None:
+    if module.__file__ is None:
+        return None
+    depth = module.__name__.count(".") + hasattr(module, "__path__")
+    return str(Path(module.__file__).parents[depth])
+
+
+def _error(summary: str, completed: Completed) -> Report:
+    data = {"exit": completed.returncode, "stderr": _tail(completed)}
+    return Report(Verdict.ERROR, redact(one_line(summary)), evidence=(Evidence("child", data),))
+
+
+def _tail(completed: Completed) -> str:
+    text = completed.stderr[-4 * _TAIL_CHARACTERS :].decode("utf-8", "backslashreplace")
+    return "\n".join(redact(text)[-_TAIL_CHARACTERS:].splitlines()[-_TAIL_LINES:])
+
+
+def _masked(report: Report) -> Report:
+    """The report; one of verdict `ERROR` quotes program output, which may hold secrets."""
+    if report.verdict is not Verdict.ERROR:
+        return report
+    return Report.from_json(_redacted(report.to_json()))
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {key: _redacted(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted(item) for item in value]
+    return value
