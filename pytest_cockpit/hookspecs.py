@@ -1,0 +1,45 @@
+"""Hooks a conftest or plugin may implement to follow a cockpit session.
+
+Everything else is pytest's own: select, reorder or observe the items of a session with
+`pytest_collection_modifyitems`, `pytest_runtest_logreport` and the like.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_cockpit.api import Report
+
+
+@pytest.hookspec()
+def pytest_cockpit_planned(config: pytest.Config, plan: Any) -> None:
+    """Called once a promotion plan is written and before it is collected.
+
+    Parameters
+    ----------
+    plan: the `pytest_cockpit.promotion.plan.Plan`; immutable.
+
+    Raise `pytest.UsageError` to refuse the plan: the session ends with exit code 4 and nothing
+    is applied.
+    """
+
+
+@pytest.hookspec()
+def pytest_cockpit_gate_report(config: pytest.Config, gate: str, report: Report) -> None:
+    """Called in the process that ran a gate, as soon as its report is there."""
+
+
+@pytest.hookspec()
+def pytest_cockpit_sealed(config: pytest.Config, batch_id: str, branch: str, commit: str) -> None:
+    """Called after a batch was sealed: `branch` (a full ref) now names `commit`."""
+
+
+@pytest.hookspec()
+def pytest_cockpit_record(config: pytest.Config, record: dict[str, Any]) -> None:
+    """Called with a session's record just before it is written.
+
+    Add keys below `record["extra"]`; the rest is validated against `schemas/session.json`.
+    """

@@ -1,0 +1,127 @@
+"""The pytest plugin: options, markers and the hand-over to a session module.
+
+Loaded by every pytest run of every environment the package is installed in, so it imports pytest
+and the hook specifications and nothing else until an option or a marker asks for more.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from pytest_cockpit import hookspecs
+
+_MODES = {"cockpit_batch": "batch", "cockpit_init": "init", "cockpit_prove": "prove"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options of every session."""
+    group = parser.getgroup("cockpit", "cockpit: promotion sessions and gates")
+    group.addoption(
+        "--cockpit-batch",
+        action="store_true",
+        help="promote the next batch of files out of the lane: plan, move, judge, seal",
+    )
+    group.addoption(
+        "--cockpit-batch-size",
+        type=_positive,
+        metavar="N",
+        help="move at most N files (default: tool.cockpit.batch.size, 50)",
+    )
+    group.addoption(
+        "--cockpit-modules",
+        type=_names,
+        default=(),
+        metavar="A,B",
+        help="start only from files below these folders of the lane; what they need comes along",
+    )
+    group.addoption(
+        "--cockpit-dry-run",
+        action="store_true",
+        help="do everything but the seal: no branch, no change to the checkout",
+    )
+    group.addoption(
+        "--cockpit-skip-pr",
+        action="store_true",
+        help="push nothing; bring the checkout to the sealed commit instead",
+    )
+    group.addoption(
+        "--cockpit-init",
+        action="store_true",
+        help="write a commented cockpit.toml where there is no configuration, and the baselines",
+    )
+    group.addoption(
+        "--cockpit-prove",
+        action="store_true",
+        help="run every installed gate on its proofs: each rule must be seen failing",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Keep the repository's own code out of this process while a mode runs."""
+    if _mode(early_config.known_args_namespace):
+        early_config.known_args_namespace.noconftest = True
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Register the hook specifications."""
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Register markers and start the session module that the command line asks for."""
+    config.addinivalue_line("markers", "gate: a cockpit gate over the working tree")
+    expression = config.getoption("markexpr", "") or ""
+    strict = config.getoption("strict_markers", False) or _ini(config, "strict_markers", "strict")
+    mode = _mode(config.option)
+    if not (mode or expression or strict or config.getoption("markers", False)):
+        return
+    markers = _gate_markers()
+    for marker in markers:
+        config.addinivalue_line("markers", f"{marker}: the cockpit gate of this name")
+    wanted = set(re.findall(r"\w+", expression))
+    if mode is None and wanted & {"gate", *markers}:
+        mode = "everyday"
+    if mode is not None:
+        from pytest_cockpit import sessions
+
+        sessions.start(config, mode)
+
+
+def _mode(options: object) -> str | None:
+    chosen = [mode for option, mode in _MODES.items() if getattr(options, option, False)]
+    if len(chosen) > 1:
+        flags = ", ".join(f"--cockpit-{mode}" for mode in chosen)
+        raise pytest.UsageError(f"{flags}: one mode at a time")
+    return chosen[0] if chosen else None
+
+
+def _ini(config: pytest.Config, *names: str) -> bool:
+    """Whether any of these settings is on; pytest before 9 knows none of them."""
+    for name in names:
+        try:
+            if config.getini(name):
+                return True
+        except (KeyError, ValueError):
+            continue
+    return False
+
+
+def _gate_markers() -> list[str]:
+    from importlib.metadata import entry_points
+
+    return sorted({entry.name for entry in entry_points(group="pytest_cockpit.gates")})
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in (part.strip().strip("/") for part in text.split(",")) if name)

@@ -1,0 +1,269 @@
+"""One batch from its plan to a commit: rewritten files, shims, tracked records, the staged tree.
+
+Everything is worked out from blobs of the plan's base commit; the user's work tree is not read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import PurePosixPath
+
+from pytest_cockpit.analysis.layout import Layout
+from pytest_cockpit.api import SHIM_MARK, CockpitError, Move
+from pytest_cockpit.config import Config
+from pytest_cockpit.git import Entry, Repository
+from pytest_cockpit.promotion import shims, strings, transaction
+from pytest_cockpit.promotion.plan import Plan, PlannedMove
+from pytest_cockpit.promotion.rewriter import Reference, Rewritten, rewrite
+from pytest_cockpit.promotion.transaction import Rename, Write
+from pytest_cockpit.records import artifacts, baselines, ledger
+
+STAGED_REF = "refs/cockpit/staged"
+BASELINES = ("coverage", "imports")
+_REGULAR = ("100644", "100755")
+_SHA1_HEX = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A batch as a commit that no branch names yet.
+
+    `edited` maps each rewritten path of the new tree to the number of edits, `reported` holds
+    the references that were seen and left alone.
+    """
+
+    commit: str
+    changed: tuple[str, ...]
+    shims: tuple[str, ...]
+    edited: dict[str, int]
+    reported: tuple[Reference, ...]
+    history: dict[str, tuple[str, int]] = field(default_factory=dict)
+
+
+class Batch:
+    """A planned batch over a repository; nothing it does is visible to the user's checkout."""
+
+    def __init__(self, repository: Repository, config: Config, plan: Plan) -> None:
+        self.repository = repository
+        self.config = config
+        self.plan = plan
+        self.layout = Layout(config.lane)
+        self._prepared: dict[str, Rewritten] = {}
+
+    @property
+    def base(self) -> str:
+        """The commit the batch was planned from."""
+        return self.plan.header.base
+
+    @cached_property
+    def moves(self) -> tuple[Move, ...]:
+        """The batch's moves as gates see them."""
+        return tuple(planned.move for planned in self.plan.moves)
+
+    @cached_property
+    def _entries(self) -> dict[str, Entry]:
+        return {entry.path: entry for entry in self.repository.entries(self.base)}
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        names = (self.layout.module_of(path) for path in self._entries if path.endswith(".py"))
+        return frozenset(name for name in names if name)
+
+    @cached_property
+    def _moved(self) -> dict[str, str]:
+        return {move.old_module: move.new_module for move in self.plan.moves}
+
+    @cached_property
+    def _moved_paths(self) -> dict[str, str]:
+        return {move.source: move.target for move in self.moves}
+
+    def prepare(self, planned: PlannedMove) -> Rewritten:
+        """The moved file's content under its new name.
+
+        Raises
+        ------
+        CockpitError: when the base commit no longer holds what the plan names.
+        """
+        move = planned.move
+        if move.source not in self._prepared:
+            entry = self._entries.get(move.source)
+            if entry is None or entry.oid != move.blob or entry.mode not in _REGULAR:
+                raise CockpitError(
+                    f"{artifacts.printable(move.source)}: not the file that was planned; "
+                    "run the session without a positional argument to plan again"
+                )
+            if move.target in self._entries:
+                raise CockpitError(
+                    f"{artifacts.printable(move.target)}: exists at {self.base[:12]}; plan again"
+                )
+            [(_, content)] = self.repository.blobs([move.blob])
+            if content is None:
+                raise CockpitError(f"{move.source}: blob {move.blob} is not in the object store")
+            self._prepared[move.source] = rewrite(
+                content,
+                path=move.source,
+                module=planned.old_module,
+                new_module=planned.new_module,
+                is_package=move.source.endswith("/__init__.py"),
+                moved=self._moved,
+                known=self._known,
+            )
+        return self._prepared[move.source]
+
+    @cached_property
+    def importers(self) -> dict[str, Rewritten]:
+        """Files that stay and mention what moves, rewritten or at least reported."""
+        lane_name = PurePosixPath(self.config.lane.path).name
+        python = set(self.repository.grep(self.base, [lane_name], ["*.py"]))
+        python |= {path for path in self._entries if path.endswith(".py") and self._in_lane(path)}
+        rewritten = {}
+        for path, content in self._contents(python - self._moved_paths.keys()):
+            if content.startswith(SHIM_MARK.encode()):
+                continue
+            module = self.layout.module_of(path)
+            rewritten[path] = rewrite(
+                content,
+                path=path,
+                module=module,
+                new_module=module,
+                is_package=path.endswith("/__init__.py"),
+                moved=self._moved,
+                known=self._known,
+            )
+        wanted = [*self._moved, *self._moved_paths]
+        texts = self.repository.grep(self.base, wanted, [":!*.py", f":!{self.config.artifacts}"])
+        own = f"{self.config.records}/"
+        for path, content in self._contents(path for path in texts if not path.startswith(own)):
+            rewritten[path] = strings.rewrite_text(
+                content, path=path, moved=self._moved, moved_paths=self._moved_paths
+            )
+        return {path: item for path, item in rewritten.items() if item.edits or item.reported}
+
+    def stage(self) -> Staged:
+        """Build the batch's tree as a commit under a private ref."""
+        return self._staged
+
+    @cached_property
+    def _staged(self) -> Staged:
+        for planned in self.plan.moves:
+            self.prepare(planned)
+        operations = [*self._moving(), *self._rewriting(), *self._recording()]
+        commit = transaction.build(
+            self.repository,
+            self.base,
+            operations,
+            message=f"staged: batch {self.plan.header.batch_id}",
+            ref=STAGED_REF,
+        )
+        renames = {op.target for op in operations if isinstance(op, Rename)}
+        writes = {op.path for op in operations if isinstance(op, Write)}
+        everything = {**self.importers, **self._renamed(self._prepared)}
+        return Staged(
+            commit=commit,
+            changed=tuple(sorted(renames | writes)),
+            shims=tuple(sorted(self._shims)),
+            edited={path: len(item.edits) for path, item in everything.items() if item.edits},
+            reported=tuple(
+                reference for path in sorted(everything) for reference in everything[path].reported
+            ),
+            history=self.repository.similarity(self.base, commit),
+        )
+
+    def _moving(self) -> Iterator[Rename | Write]:
+        for planned in self.plan.moves:
+            move, prepared = planned.move, self._prepared[planned.move.source]
+            yield Rename(move.source, move.target)
+            if prepared.edits:
+                yield Write(move.target, prepared.content, move.mode)
+        for path, content in self._shims.items():
+            yield Write(path, content)
+
+    @cached_property
+    def _shims(self) -> dict[str, bytes]:
+        if not self.config.lane.shims:
+            return {}
+        return {
+            planned.move.source: shims.render(
+                planned.old_module,
+                planned.new_module,
+                old_path=planned.move.source,
+                new_path=planned.move.target,
+                is_package=planned.move.source.endswith("/__init__.py"),
+            )
+            for planned in self.plan.moves
+        }
+
+    def _rewriting(self) -> Iterator[Write]:
+        for path, item in self.importers.items():
+            if item.edits:
+                yield Write(path, item.content, self._entries[path].mode)
+
+    def _recording(self) -> Iterator[Write]:
+        for gate in BASELINES:
+            path = baselines.path_of(self.config.records, gate)
+            if path in self._entries:
+                baseline = baselines.parse(self._base_content(path), path)
+                yield Write(path, baselines.dump(baselines.renamed(baseline, self.moves)))
+        path = f"{self.config.records}/promotions.ndjson"
+        yield Write(path, ledger.extend(self._base_content(path), [self._promotion()]))
+        path = f"{self.config.artifacts}/promotion_log.md"
+        yield Write(path, self._base_content(path) + self._log_entry().encode())
+
+    def _promotion(self) -> dict[str, object]:
+        return {
+            "kind": "promotion",
+            "batch_id": self.plan.header.batch_id,
+            "base": self.base,
+            "plan_sha256": self.plan.sha256,
+            "moves": [
+                {
+                    "source": move.source,
+                    "target": move.target,
+                    "source_blob": move.blob,
+                    "target_blob": self._target_blob(move),
+                }
+                for move in self.moves
+            ],
+            "shims": sorted(self._shims),
+        }
+
+    def _target_blob(self, move: Move) -> str:
+        prepared = self._prepared[move.source]
+        if not prepared.edits:
+            return move.blob
+        algorithm = "sha1" if len(move.blob) == _SHA1_HEX else "sha256"
+        header = b"blob %d\0" % len(prepared.content)
+        return hashlib.new(algorithm, header + prepared.content, usedforsecurity=False).hexdigest()
+
+    def _log_entry(self) -> str:
+        header = self.plan.header
+        rows = "\n".join(
+            f"| `{artifacts.printable(move.source)}` | `{artifacts.printable(move.target)}` |"
+            for move in self.moves
+        )
+        return (
+            f"## Batch {header.batch_id}\n\n"
+            f"{len(self.moves)} files, planned from {self.base}, plan sha256 {self.plan.sha256}.\n"
+            "The gates' verdicts are the trailers of the commit that adds this entry.\n\n"
+            f"| from | to |\n|---|---|\n{rows}\n\n"
+        )
+
+    def _base_content(self, path: str) -> bytes:
+        return self.repository.blob(self.base, path) or b"" if path in self._entries else b""
+
+    def _contents(self, paths: Iterator[str] | set[str]) -> Iterator[tuple[str, bytes]]:
+        entries = [self._entries[path] for path in sorted(paths) if path in self._entries]
+        regular = [entry for entry in entries if entry.mode in _REGULAR]
+        blobs = self.repository.blobs([entry.oid for entry in regular])
+        for entry, (_, content) in zip(regular, blobs, strict=True):
+            if content is not None:
+                yield entry.path, content
+
+    def _in_lane(self, path: str) -> bool:
+        return self.layout.is_lane(path)
+
+    def _renamed(self, prepared: dict[str, Rewritten]) -> dict[str, Rewritten]:
+        return {self._moved_paths[source]: item for source, item in prepared.items()}

@@ -1,0 +1,94 @@
+"""The words of a batch: its commit message and the body of its pull request."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from pytest_cockpit.api import Report
+from pytest_cockpit.promotion.batch import Staged
+from pytest_cockpit.promotion.plan import Plan
+from pytest_cockpit.records.artifacts import printable
+
+
+def commit_message(plan: Plan, staged: Staged, reports: Mapping[str, Report]) -> str:
+    """Subject, Problem / Solution / Impact, and trailers a machine can read back."""
+    header, count = plan.header, len(plan.moves)
+    lane = header.lane["path"]
+    left = header.counts["lane"] - count
+    solution = (
+        f"Solution: move them below {header.lane['root']} with their history; "
+        f"{_files(len(staged.edited))} rewritten, {_count(len(staged.shims), 'shim')} left at "
+        f"old paths, {_count(len(staged.reported), 'mention')} reported and left alone."
+    )
+    body = [
+        f"promote({_scope(plan)}): {_files(count)} out of {lane} (batch {header.batch_id})",
+        "",
+        f"Problem: {_files(count)} waited in {lane}/ and could be used only through it.",
+        solution,
+        f"Impact: {_files(left)} remain in the lane; old imports give the same module objects "
+        "with a DeprecationWarning."
+        if staged.shims
+        else f"Impact: {_files(left)} remain in the lane; old import paths are gone.",
+        "",
+        f"Batch-Id: {header.batch_id}",
+        f"Plan-Sha256: {plan.sha256}",
+    ]
+    body += [f"Gate-{name.title()}: {report.verdict}" for name, report in sorted(reports.items())]
+    return "\n".join(body) + "\n"
+
+
+def pull_request_body(plan: Plan, staged: Staged, reports: Mapping[str, Report]) -> str:
+    """Markdown for the draft pull request: numbers from this session's artifacts only."""
+    gates = "\n".join(
+        f"| {name} | {report.verdict} | {report.checked} | {_cell(report.summary)} |"
+        for name, report in sorted(reports.items())
+    )
+    moves = "\n".join(
+        f"| `{printable(move.source)}` | `{printable(move.target)}` | {_cell(because)} |"
+        for move, because in ((row.move, row.because) for row in plan.moves)
+    )
+    refused = Counter(refusal.rule for refusal in plan.refusals)
+    reasons = "\n".join(f"- {rule}: {number}" for rule, number in refused.most_common())
+    return (
+        f"## Batch {plan.header.batch_id}\n\n"
+        f"{_files(len(plan.moves))} from `{plan.header.lane['path']}/`, planned from "
+        f"{plan.header.base}; plan sha256 `{plan.sha256}`.\n\n"
+        f"### Gates\n\n| gate | verdict | checked | summary |\n|---|---|---|---|\n{gates}\n\n"
+        f"### Moves\n\n| from | to | because |\n|---|---|---|\n{moves}\n\n"
+        f"### Not moved\n\n{reasons or 'Nothing was refused.'}\n\n"
+        f"### Mentions left for a person\n\n{_mentions(staged)}\n"
+    )
+
+
+def _mentions(staged: Staged) -> str:
+    lines = [
+        f"- `{printable(item.path)}:{item.line}` {_cell(item.why)}"
+        for item in staged.reported[:100]
+    ]
+    if len(staged.reported) > len(lines):
+        lines.append(f"- and {len(staged.reported) - len(lines)} more in the summary artifact")
+    return "\n".join(lines) or "None."
+
+
+def _scope(plan: Plan) -> str:
+    lane = PurePosixPath(plan.header.lane["path"])
+    heads = Counter(
+        PurePosixPath(row.move.source).relative_to(lane).parts[0].removesuffix(".py")
+        for row in plan.moves
+    )
+    names = [printable(name) for name, _ in heads.most_common(3)]
+    return ",".join(names) + (",…" if len(heads) > len(names) else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _files(number: int) -> str:
+    return _count(number, "file")
+
+
+def _cell(text: str) -> str:
+    return printable(text).replace("|", "\\|").replace("\n", " ")

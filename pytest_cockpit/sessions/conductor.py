@@ -1,0 +1,255 @@
+"""What every mode's session has in common: collection, order, halting, words and the record."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Generator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_cockpit.api import CockpitError, Verdict
+from pytest_cockpit.items import STEPS, PlanFile, PlanItem, Seal, Steps
+from pytest_cockpit.records import artifacts, ledger
+
+_MARKUP = {
+    Verdict.PASS: {"green": True},
+    Verdict.WARN: {"yellow": True},
+    Verdict.FAIL: {"red": True},
+    Verdict.UNKNOWN: {"yellow": True, "bold": True},
+    Verdict.ERROR: {"red": True, "bold": True},
+    Verdict.SKIP: {"yellow": True},
+}
+_LETTER = {
+    Verdict.PASS: ".",
+    Verdict.WARN: "w",
+    Verdict.FAIL: "F",
+    Verdict.UNKNOWN: "U",
+    Verdict.ERROR: "E",
+    Verdict.SKIP: "s",
+}
+
+
+class Conductor:
+    """The plugin object of one session.
+
+    Parameters
+    ----------
+    mode: the session's name in its record.
+    folder: absolute artifacts folder.
+    steps: what is collected and run.
+    halts: whether the first red step ends the session.
+    """
+
+    def __init__(
+        self,
+        config: pytest.Config,
+        *,
+        mode: str,
+        root: Path,
+        folder: Path,
+        steps: Steps,
+        halts: bool,
+    ) -> None:
+        self.config = config
+        self.mode = mode
+        self.root = root
+        self.folder = folder
+        self.steps = steps
+        self.halts = halts
+        self.started = _now()
+        self.rows: list[dict[str, Any]] = []
+        self.written: list[Path] = []
+        self.header: list[str] = []
+        self.facts: dict[str, Any] = {}
+        config.stash[STEPS] = steps
+
+    @property
+    def controls(self) -> bool:
+        """Whether this process speaks for the session (it is no worker of a distributed run)."""
+        return not hasattr(self.config, "workerinput")
+
+    def note_artifact(self, path: Path, data: bytes) -> None:
+        """Write an artifact of this session and remember it for the record."""
+        artifacts.write_bytes(path, data)
+        if path not in self.written:
+            self.written.append(path)
+
+    def pytest_report_header(self) -> list[str]:
+        """Say what is about to happen."""
+        return self.header
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> PlanFile | None:
+        """Collect the plan file, and nothing else that looks like one."""
+        if file_path != self.steps.path:
+            return None
+        return PlanFile.from_parent(parent, path=file_path)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None]:
+        """Restore the plan's order after everybody else, and refuse to seal a part of it."""
+        yield
+        order = {step.name: index for index, step in enumerate(self.steps.steps)}
+        planned = [item for item in items if isinstance(item, PlanItem)]
+        planned.sort(key=lambda item: order[item.name])
+        ours = iter(planned)
+        items[:] = [next(ours) if isinstance(item, PlanItem) else item for item in items]
+        missing = order.keys() - {item.name for item in planned}
+        if missing and any(isinstance(item, Seal) for item in planned):
+            raise pytest.UsageError(
+                f"a partial selection cannot seal: {len(missing)} of {len(order)} steps are "
+                f"deselected ({_some(missing)}); deselect the seal too, or run all of them "
+                "(nothing was applied)"
+            )
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Attach the step's record to its report, and halt the session on red."""
+        report = yield
+        if isinstance(item, PlanItem) and (report.when == "call" or report.failed):
+            # An attribute, not a user property: it survives distribution and stays out of JUnit.
+            report.cockpit = item.record  # type: ignore[attr-defined]
+            if report.failed and self.halts:
+                item.session.shouldfail = f"cockpit: halted at {item.name}; nothing after it ran"
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Collect the record's rows."""
+        row = getattr(report, "cockpit", None)
+        if row is not None and self.controls:
+            text = report.longreprtext if report.failed else ""
+            self.rows.append(
+                {**row, "id": report.nodeid, "outcome": report.outcome, "message": text}
+            )
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> Any:
+        """Show verdicts as words; an unknown is never counted among the passed or the failed."""
+        row = getattr(report, "cockpit", None)
+        if row is None:
+            return None
+        verdict = Verdict(row["verdict"])
+        category = {
+            Verdict.PASS: "passed",
+            Verdict.SKIP: "skipped",
+            Verdict.WARN: "warned",
+            Verdict.UNKNOWN: "unknown",
+        }.get(verdict, "failed")
+        word = verdict.name if row["kind"] == "gate" or not verdict.opens else "PASSED"
+        return category, _LETTER[verdict], (word, _MARKUP[verdict])
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, exitstatus: int) -> Generator[None]:
+        """Write the record last, whatever happened before."""
+        try:
+            return (yield)
+        finally:
+            if self.controls:
+                self.finish(int(exitstatus))
+
+    def finish(self, exitstatus: int) -> None:
+        """Write the session's record and enter it in the sessions' ledger."""
+        record = self.record(exitstatus)
+        self.config.hook.pytest_cockpit_record(config=self.config, record=record)
+        path = self.folder / f"session.{self.mode}.json"
+        try:
+            data = artifacts.write(path, record, "session")
+            ledger.append(
+                self.folder / "sessions.ndjson",
+                {
+                    "kind": "session",
+                    "at": record["finished"],
+                    "mode": self.mode,
+                    "session_id": record["session_id"],
+                    "exit_status": exitstatus,
+                    "record_sha256": artifacts.sha256(data),
+                    "artifacts": record["artifacts"],
+                },
+            )
+        except CockpitError as error:
+            # The session's own verdict must not be lost behind a full disk.
+            self.config.issue_config_time_warning(
+                pytest.PytestWarning(f"the session's record was not written: {error}"), 2
+            )
+
+    def record(self, exitstatus: int) -> dict[str, Any]:
+        """The session as data; see `schemas/session.json`."""
+        totals = Counter(row["verdict"] for row in self.rows)
+        return {
+            "schema": "pytest-cockpit/session/1",
+            "mode": self.mode,
+            "session_id": f"{self.mode}-{self.started:%Y%m%dT%H%M%S%fZ}-{os.getpid()}",
+            "exit_status": exitstatus,
+            "started": _iso(self.started),
+            "finished": _iso(_now()),
+            "planned": len(self.steps.steps),
+            "items": self.rows,
+            "totals": {verdict.value: totals[verdict.value] for verdict in Verdict},
+            "artifacts": [
+                {"path": self.relative(path), "sha256": artifacts.sha256(path.read_bytes())}
+                for path in self.written
+                if path.is_file()
+            ],
+            "base": None,
+            "batch_id": None,
+            "plan_sha256": None,
+            "sealed": None,
+            "extra": {},
+            **self.facts,
+        }
+
+    def relative(self, path: Path) -> str:
+        """A path below the repository as text fit for JSON."""
+        return artifacts.printable(path.relative_to(self.root).as_posix())
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Show what was not green and is not among pytest's own failures."""
+        rows = [
+            row for row in self.rows if Verdict(row["verdict"]) in (Verdict.UNKNOWN, Verdict.WARN)
+        ]
+        if rows:
+            terminalreporter.section("cockpit: neither passed nor failed")
+            for row in rows:
+                terminalreporter.write_line(f"{row['name']}: {row['message'] or row['summary']}")
+
+
+def take_over(config: pytest.Config, plan: Path, header: list[str]) -> None:
+    """Make the plan file the one collected argument, in this process.
+
+    Positional arguments must name the plan file, with or without a step's id. A distributed run
+    is brought back into this process, because a session's steps follow each other.
+    """
+    if config.args_source is pytest.Config.ArgsSource.ARGS:
+        base = config.invocation_params.dir
+        for argument in config.args:
+            if (base / argument.partition("::")[0]).resolve() != plan.resolve():
+                raise pytest.UsageError(
+                    f"{argument}: a session collects its plan file only; "
+                    f"name no file, or {os.path.relpath(plan, base)}::STEP"
+                )
+    else:
+        config.args[:] = [str(plan)]
+    if getattr(config.option, "numprocesses", None) or getattr(config.option, "tx", None):
+        config.option.numprocesses = 0
+        config.option.dist = "no"
+        config.option.tx = []
+        header.append("cockpit: the steps of a session run in this process (-n is not used)")
+
+
+def _some(names: Sequence[str] | set[str], limit: int = 3) -> str:
+    shown = sorted(names)[:limit]
+    return ", ".join(shown) + (", …" if len(names) > limit else "")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _iso(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,90 @@
+"""`-m gate` and the gates' own markers: the declared gates over the working tree."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from pytest_cockpit import discovery, runner
+from pytest_cockpit.api import CockpitError, Context
+from pytest_cockpit.config import Config, load
+from pytest_cockpit.git import GitError, Repository
+from pytest_cockpit.items import Outcome, Step, Steps
+from pytest_cockpit.records import artifacts
+from pytest_cockpit.sessions.conductor import Conductor
+from pytest_cockpit.sessions.gating import fresh_scratch, keep_report
+
+PLAN = "gates.plan.jsonl"
+
+
+def conduct(config: pytest.Config) -> EverydayConductor:
+    """Add the declared gates to what is collected, beside the repository's own tests."""
+    try:
+        repository = Repository.discover(config.rootpath)
+    except GitError:
+        repository = None
+    root = repository.root if repository else config.rootpath
+    conductor = EverydayConductor(config, root, repository, load(root))
+    path = conductor.steps.path
+    if conductor.controls:
+        rows = [{"kind": "gate", "gate": step.name} for step in conductor.steps.steps]
+        artifacts.write_bytes(path, b"".join(map(artifacts.canonical_line, rows)))
+    base = config.invocation_params.dir
+    named = {(base / argument.partition("::")[0]).resolve() for argument in config.args}
+    if path.resolve() not in named:
+        config.args.append(str(path))
+    return conductor
+
+
+class EverydayConductor(Conductor):
+    """Judges the working tree as it lies there, uncommitted changes included."""
+
+    def __init__(
+        self, config: pytest.Config, root: Path, repository: Repository | None, settings: Config
+    ) -> None:
+        self.repository = repository
+        self.settings = settings
+        folder = root / settings.artifacts
+        super().__init__(
+            config,
+            mode="gates",
+            root=root,
+            folder=folder,
+            steps=Steps(folder / PLAN, self._steps()),
+            halts=False,
+        )
+        self.header = [f"cockpit: gates {', '.join(settings.gates)} over the working tree"]
+
+    def _steps(self) -> list[Step]:
+        installed = discovery.gates()
+        steps = []
+        for name in self.settings.gates:
+            known = installed.loaded.get(name)
+            markers = ("gate", known.marker) if known else ("gate",)
+            steps.append(Step(f"gate:{name}", "gate", partial(self._gate, name), markers))
+        return steps
+
+    def _gate(self, name: str) -> Outcome:
+        with tempfile.TemporaryDirectory(prefix="cockpit-") as temporary:
+            common = self.repository.common_dir if self.repository else Path(temporary)
+            scratch = fresh_scratch(common, name)
+            context = Context(
+                root=self.root,
+                scratch=scratch,
+                settings=self.settings.gate.get(name, {}),
+                lane=self.settings.lane,
+                records=self.settings.records,
+                base=self._head(),
+                changed=tuple(self.repository.dirty()) if self.repository else (),
+                pass_environment=self.settings.pass_environment,
+            )
+            return keep_report(self, name, runner.run_gate(name, context), scratch)
+
+    def _head(self) -> str | None:
+        try:
+            return self.repository.resolve("HEAD") if self.repository else None
+        except CockpitError:
+            return None

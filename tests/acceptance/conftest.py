@@ -1,0 +1,162 @@
+"""Real repositories, and pytest run in them as a user runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PYPROJECT = """\
+[project]
+name = "port"
+version = "1"
+
+[project.entry-points."port.plugins"]
+tide = "candidate.core.tide:height"
+
+[tool.pytest.ini_options]
+testpaths = ["tests"]
+
+[tool.cockpit.gate.matriz]
+skip = "no contracts here"
+"""
+
+FILES: Mapping[str, str] = {
+    "pyproject.toml": PYPROJECT,
+    ".gitignore": "__pycache__/\n.pytest_cache/\n",
+    "app/__init__.py": "",
+    "app/main.py": (
+        "from candidate.core.tide import height\n\n\ndef level(hour):\n    return height(hour) + 1\n"
+    ),
+    "candidate/__init__.py": "",
+    "candidate/core/__init__.py": '"""Core."""\n',
+    "candidate/core/tide.py": (
+        "from .units import metres\n\n\ndef height(hour):\n    return metres(hour * 2)\n"
+    ),
+    "candidate/core/units.py": "def metres(value):\n    return float(value)\n",
+    "candidate/ring/__init__.py": "",
+    "candidate/ring/left.py": (
+        "from candidate.ring import right\n\n\ndef go(n):\n    return right.go(n - 1) if n else 0\n"
+    ),
+    "candidate/ring/right.py": (
+        "from candidate.ring import left\n\n\ndef go(n):\n    return left.go(n - 1) if n else 1\n"
+    ),
+    "candidate/broken.py": "def oops(:\n",
+    "candidate/lost.py": "from candidate.core.nowhere import x\n",
+    "candidate/clash.py": "VALUE = 1\n",
+    "clash.py": "VALUE = 2\n",
+    "tests/test_app.py": (
+        "from unittest import mock\n\n"
+        "from app.main import level\n"
+        "from candidate.ring import left\n\n\n"
+        "def test_level():\n    assert level(3) == 7.0\n\n\n"
+        "def test_ring():\n    assert left.go(3) in (0, 1)\n\n\n"
+        "def test_patched():\n"
+        '    with mock.patch("candidate.core.tide.metres", return_value=5):\n'
+        "        assert level(1) == 6\n"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A real repository and ways to act on it from outside."""
+
+    root: Path
+
+    def git(self, *arguments: str) -> str:
+        """Run git and return its standard output, stripped."""
+        done = subprocess.run(
+            ["git", *arguments], cwd=self.root, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def write(self, files: Mapping[str, str]) -> None:
+        """Write text files below the root."""
+        for name, text in files.items():
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    def commit(self, files: Mapping[str, str], message: str = "change") -> str:
+        """Write and commit; return the commit id."""
+        self.write(files)
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", message)
+        return self.git("rev-parse", "HEAD")
+
+    def environment(self) -> dict[str, str]:
+        """The environment of a fresh shell, where this project is importable."""
+        names = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "SYSTEMROOT")
+        return {name: os.environ[name] for name in names if name in os.environ}
+
+    def argv(self, *arguments: str) -> list[str]:
+        """The command line of one pytest run."""
+        return [sys.executable, "-m", "pytest", *arguments]
+
+    def pytest(
+        self, *arguments: str, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run pytest in the repository."""
+        return subprocess.run(
+            self.argv(*arguments),
+            cwd=self.root,
+            env={**self.environment(), **(env or {})},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+
+    def snapshot(self) -> dict[str, object]:
+        """HEAD, branches, index and every file of the checkout but the artifacts and caches."""
+        skip = (".git", "artifacts", ".pytest_cache", "__pycache__")
+        files = {
+            path.relative_to(self.root).as_posix(): (path.read_bytes(), path.stat().st_mode)
+            for path in sorted(self.root.rglob("*"))
+            if path.is_file() and not set(path.relative_to(self.root).parts) & set(skip)
+        }
+        return {
+            "head": (self.root / ".git" / "HEAD").read_text(),
+            "branches": self.git("for-each-ref", "refs/heads", "refs/tags"),
+            "index": self.git("ls-files", "-s"),
+            "files": files,
+        }
+
+
+@pytest.fixture
+def make_sandbox(tmp_path: Path) -> Callable[..., Sandbox]:
+    """Create a repository with the given files committed."""
+
+    def make(files: Mapping[str, str] = FILES, name: str = "repo") -> Sandbox:
+        root = tmp_path / name
+        root.mkdir()
+        sandbox = Sandbox(root)
+        sandbox.git("init", "-q", "-b", "main")
+        sandbox.git("config", "user.name", "Port Master")
+        sandbox.git("config", "user.email", "port@example.org")
+        sandbox.commit(files, "start")
+        return sandbox
+
+    return make
+
+
+@pytest.fixture
+def sandbox(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
+    """A small repository with a lane, a cycle, a collision and files that cannot move."""
+    return make_sandbox()
+
+
+@pytest.fixture
+def ready(sandbox: Sandbox) -> Sandbox:
+    """The same with its baselines measured and committed."""
+    done = sandbox.pytest("--cockpit-init", "-q")
+    assert done.returncode == 0, done.stdout + done.stderr
+    sandbox.commit({}, "baselines")
+    return sandbox
