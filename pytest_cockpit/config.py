@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pytest_cockpit.api import CockpitError, Lane
-from pytest_cockpit.records import artifacts, schema, text
-from pytest_cockpit.records.schema import Part, Problem, shown
+from pytest_cockpit.records import schema, text, toml
+from pytest_cockpit.records.schema import Problem, shown
 
 PYPROJECT = "pyproject.toml"
 COCKPIT = "cockpit.toml"
@@ -99,14 +97,14 @@ def load(root: Path) -> Config:
     source, table = _table(root)
     if source is None:
         return Config()
-    problems = [*_problems(table)]
+    problems = list(_problems(source, table))
     if problems:
         raise CockpitError("\n".join(_line(source.name, problem) for problem in problems))
-    return _config(source, text.plain(_dated(table)))
+    return _config(source, table)
 
 
 def _table(root: Path) -> tuple[Path | None, Mapping[str, Any]]:
-    pyproject, own = _toml(root / PYPROJECT), _toml(root / COCKPIT)
+    pyproject, own = toml.read(root / PYPROJECT), toml.read(root / COCKPIT)
     tool = (pyproject or {}).get("tool", {})
     if not isinstance(tool, Mapping) or not isinstance(tool.get("cockpit", {}), Mapping):
         raise CockpitError(f"{PYPROJECT}: tool.cockpit: expected a table; write [tool.cockpit]")
@@ -119,62 +117,25 @@ def _table(root: Path) -> tuple[Path | None, Mapping[str, Any]]:
     return (root / PYPROJECT, tool["cockpit"]) if "cockpit" in tool else (None, {})
 
 
-def _toml(path: Path) -> Mapping[str, Any] | None:
-    try:
-        return tomllib.loads(path.read_bytes().decode("utf-8"))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise artifacts.os_error(path, "cannot read", error) from error
-    except RecursionError as error:
-        raise CockpitError(f"{path.name}: nested too deeply; flatten it") from error
-    except ValueError as error:
-        reason = text.one_line(str(error))[:200]
-        raise CockpitError(f"{path.name}: not TOML ({reason}); correct it") from error
-
-
 def _line(where: str, problem: Problem) -> str:
     keys = ("tool", "cockpit", *problem.path) if where == PYPROJECT else problem.path
-    return f"{where}: {_dotted(keys) or '(top level)'}: {problem.message}"
+    return f"{where}: {toml.dotted(keys) or '(top level)'}: {problem.message}"
 
 
-def _dotted(keys: Iterable[Part]) -> str:
-    """The keys as TOML would have them: quoted where they are not bare, indices in brackets."""
-    written = ""
-    for key in keys:
-        if isinstance(key, int):
-            written += f"[{key}]"
-        else:
-            bare = key.isascii() and key.replace("-", "").replace("_", "").isalnum()
-            written += f".{key if bare else shown(key)}"
-    return written.removeprefix(".")
-
-
-def _dated(value: Any, depth: int = 0) -> Any:
-    """`value` with dates and times as ISO 8601 text, which is how JSON can carry them."""
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    if depth >= text.MAX_DEPTH:
-        return value
-    if isinstance(value, Mapping):
-        return {key: _dated(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_dated(item, depth + 1) for item in value]
-    return value
-
-
-def _problems(table: Mapping[str, Any]) -> Iterator[Problem]:
-    dated = _dated(table)
-    found = schema.problems(dated, "config")
-    yield from found
+def _problems(source: Path, table: Mapping[str, Any]) -> Iterator[Problem]:
+    found = schema.problems(table, "config")
     broken = {problem.path for problem in found}
-    places = [place for place in _paths(dated) if place[0] not in broken]
-    yield from (Problem(path, _path_error(value)) for path, value in places if _path_error(value))
-    if not found and not any(_path_error(value) for _, value in places):
-        yield from _contradictions(_config(Path(COCKPIT), dated))
+    found += [
+        Problem(path, f"expected relative path with / and without .., got {fault}: {shown(value)}")
+        for path, value in _paths(table)
+        if path not in broken and (fault := _path_fault(value))
+    ]
+    yield from found
+    if not found:
+        yield from _contradictions(_config(source, table))
 
 
-def _paths(table: Mapping[str, Any]) -> Iterator[tuple[tuple[Part, ...], str]]:
+def _paths(table: Mapping[str, Any]) -> Iterator[tuple[text.Path, str]]:
     """Every setting that is a path or a glob, with the keys that lead to it."""
     single = (("artifacts",), ("records",), ("lane", "path"), ("lane", "root"))
     several = (
@@ -200,22 +161,16 @@ def _at(table: Any, keys: Iterable[str]) -> Any:
     return table
 
 
-def _path_error(value: str) -> str:
+def _path_fault(value: str) -> str:
     parts = value.split("/")
-    reason = ""
-    if value.startswith("/"):
-        reason = "an absolute path"
-    elif "\\" in value or (value[1:2] == ":" and value[0].isalpha()):
-        reason = "a Windows path"
-    elif ".." in parts:
-        reason = "a path with .."
-    elif any(part.lower() == ".git" for part in parts):
-        reason = "a path into .git"
-    elif not value.isprintable():
-        reason = "a control character"
-    return f"expected relative path with / and without .., got {reason}: {shown(value)}" * bool(
-        reason
-    )
+    faults = {
+        "an absolute path": value.startswith("/"),
+        "a Windows path": "\\" in value or (value[1:2] == ":" and value[0].isalpha()),
+        "a path with ..": ".." in parts,
+        "a path into .git": ".git" in (part.lower() for part in parts),
+        "a control character": not value.isprintable(),
+    }
+    return next((fault for fault, found in faults.items() if found), "")
 
 
 def _contradictions(config: Config) -> Iterator[Problem]:
@@ -252,6 +207,10 @@ def _within(inner: str, outer: str) -> bool:
 
 
 def _config(source: Path, table: Mapping[str, Any]) -> Config:
+    top: dict[str, Any] = {
+        key: table[key] for key in ("gates", "pass_environment", "gate") if key in table
+    }
+    top |= {key: _folder(table[key]) for key in ("artifacts", "records") if key in table}
     lane = dict(table.get("lane", {}))
     for key in ("path", "root"):
         if key in lane:
@@ -264,8 +223,6 @@ def _config(source: Path, table: Mapping[str, Any]) -> Config:
         key: value if key == "critical" else float(value)
         for key, value in table.get("rank", {}).items()
     }
-    top = {key: table[key] for key in ("gates", "pass_environment", "gate") if key in table}
-    folders = {key: _folder(table[key]) for key in ("artifacts", "records") if key in table}
     return Config(
         source=source,
         lane=Lane(**_tuples(lane)),
@@ -273,7 +230,6 @@ def _config(source: Path, table: Mapping[str, Any]) -> Config:
         batch=Batch(**_tuples(table.get("batch", {}))),
         seal=Seal(**table.get("seal", {})),
         **_tuples(top),
-        **folders,
     )
 
 
@@ -282,6 +238,4 @@ def _folder(value: str) -> str:
 
 
 def _tuples(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: tuple(value) if isinstance(value, list) else value for key, value in table.items()
-    }
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import secrets
 from collections.abc import Iterator
@@ -58,10 +59,10 @@ def write_bytes(path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _temporary(path.parent) as (name, descriptor):
             with contextlib.suppress(FileNotFoundError):
-                os.fchmod(descriptor, os.stat(path, follow_symlinks=False).st_mode & 0o777)
+                os.fchmod(descriptor, path.lstat().st_mode & 0o777)
             _write_all(descriptor, data)
             os.fsync(descriptor)
-            os.replace(name, path)
+            name.replace(path)
         sync_folder(path.parent)
     except OSError as error:
         raise os_error(path, "cannot write", error) from error
@@ -128,16 +129,34 @@ def _demand(path: Path, data: Any, schema: str) -> None:
 
 @contextlib.contextmanager
 def _temporary(folder: Path) -> Iterator[tuple[Path, int]]:
+    """A new file in `folder`, gone afterwards unless it was renamed."""
+    _sweep(folder)
     path = folder / f".cockpit-{secrets.token_hex(8)}.tmp"
     descriptor = -1
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-        descriptor = os.open(path, flags, 0o666)
+        # Another writer may sweep the file in the moment before it is locked.
+        while descriptor < 0 or not os.fstat(descriptor).st_nlink:
+            if descriptor >= 0:
+                os.close(descriptor)
+            descriptor = os.open(path, flags, 0o666)
+            # The lock dies with its process; a file without one is nobody's. Where there are no
+            # locks, nothing is swept.
+            with contextlib.suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield path, descriptor
     finally:
         path.unlink(missing_ok=True)
         if descriptor >= 0:
             os.close(descriptor)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed writers left in `folder`."""
+    for path in folder.glob(".cockpit-*.tmp"):
+        with contextlib.suppress(OSError), path.open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

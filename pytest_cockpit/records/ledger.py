@@ -43,7 +43,7 @@ def extend(existing: bytes, rows: Iterable[Mapping[str, Any]]) -> bytes:
     LedgerError: the existing chain is broken, or a row is not fit for a ledger.
     """
     _demand_whole(existing)
-    lines = existing.splitlines(keepends=True)
+    lines = _lines(existing)
     seq, prev = len(lines), sha256(lines[-1]) if lines else START
     added = []
     for row in rows:
@@ -148,7 +148,7 @@ def _tail(path: Path) -> tuple[bytes, bytes, int]:
         with path.open("rb") as stream:
             size = stream.seek(0, os.SEEK_END)
             found, start = b"", size
-            while start and found.count(b"\n") < 2:
+            while start and found.find(b"\n", found.find(b"\n") + 1) < 0:
                 start = max(0, start - max(_BLOCK, len(found)))
                 stream.seek(start)
                 found = stream.read(size - start)

@@ -6,30 +6,33 @@ import difflib
 import functools
 import importlib.resources
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_cockpit.records.text import escaped, one_line, plain
+from pytest_cockpit.api import CockpitError
+from pytest_cockpit.records.text import Path, Unfit, one_line, plain, pointer
 
 if TYPE_CHECKING:
     import jsonschema
     import jsonschema_rs
 
-Part = str | int
+_SHOWN_TEXT = 60
+_SHOWN_INT_BITS = 64
+_SHOWN_MESSAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong with a document: the keys that lead to it, and what was expected there."""
 
-    path: tuple[Part, ...]
+    path: Path
     message: str
 
     @property
     def pointer(self) -> str:
         """RFC 6901 JSON pointer of the place."""
-        return "".join(f"/{escaped(part)}" for part in self.path)
+        return pointer(self.path)
 
     def __str__(self) -> str:
         return f"{self.pointer or '(top level)'}: {self.message}"
@@ -37,14 +40,22 @@ class Problem:
 
 def problems(data: Any, schema: str) -> list[Problem]:
     """All that is wrong with `data` by the shipped schema of that name; [] when it is valid."""
-    fast, slow = _validators(_source(schema))
-    return _problems(data, fast, slow)
+    return _problems(data, *_validators(_source(schema)))
 
 
 def problems_by(data: Any, schema: Mapping[str, Any]) -> list[Problem]:
-    """All that is wrong with `data` by a schema given as a document, such as a gate's own."""
-    fast, slow = _validators(json.dumps(schema, sort_keys=True))
-    return _problems(data, fast, slow)
+    """All that is wrong with `data` by a schema given as a document, such as a gate's own.
+
+    Raises
+    ------
+    CockpitError: `schema` is no JSON Schema, or refers to one elsewhere.
+    """
+    try:
+        validators = _validators(json.dumps(plain(schema), sort_keys=True))
+    except ValueError as error:
+        reason = str(error).partition("\n")[0]
+        raise CockpitError(f"no usable JSON Schema: {one_line(reason)[:_SHOWN_MESSAGE]}") from error
+    return _problems(data, *validators)
 
 
 def load(name: str) -> dict[str, Any]:
@@ -56,20 +67,20 @@ def load(name: str) -> dict[str, Any]:
 def shown(value: object) -> str:
     """`value` as it may appear in a message: short and on one line."""
     if isinstance(value, str):
-        text = value if len(value) <= 60 else value[:59] + "…"
+        text = value if len(value) <= _SHOWN_TEXT else value[: _SHOWN_TEXT - 1] + "…"
         return one_line(json.dumps(text, ensure_ascii=False))
     if isinstance(value, Mapping):
         return "an object" if value else "an empty object"
     if isinstance(value, Sequence):
         return "an array" if value else "an empty array"
-    if isinstance(value, int) and value.bit_length() > 64:
+    if isinstance(value, int) and value.bit_length() > _SHOWN_INT_BITS:
         return "a huge integer"
     return one_line(json.dumps(value, default=lambda odd: type(odd).__name__))
 
 
 def meant(word: str, known: Sequence[str]) -> str:
     """The words to append when `word` looks like a slip for one of `known`, or nothing."""
-    close = difflib.get_close_matches(word[:80], known, n=1)
+    close = difflib.get_close_matches(word[:_SHOWN_TEXT], known, n=1)
     return f"; did you mean {shown(close[0])}?" if close else ""
 
 
@@ -79,92 +90,152 @@ def _source(name: str) -> str:
     return (folder / f"{name}.json").read_text(encoding="utf-8")
 
 
-class _Lazy:
+class _Explainer:
     """The validator that explains, made only when there is something to explain."""
 
-    def __init__(self, schema: Any) -> None:
-        self.schema = schema
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self._schema = schema
 
     @functools.cached_property
-    def validator(self) -> jsonschema.Draft202012Validator:
+    def _validator(self) -> Any:
         import jsonschema
 
-        return jsonschema.Draft202012Validator(self.schema)
+        return jsonschema.Draft202012Validator(self._schema)
+
+    def explain(self, data: Any) -> Iterator[Problem]:
+        """Every problem the slow validator finds."""
+        for error in self._validator.iter_errors(data):
+            yield from _explain(error)
 
 
 @functools.cache
-def _validators(source: str) -> tuple[jsonschema_rs.Validator, _Lazy]:
+def _validators(source: str) -> tuple[jsonschema_rs.Draft202012Validator, _Explainer]:
     import jsonschema_rs
 
     schema = json.loads(source)
-    return jsonschema_rs.Draft202012Validator(schema, validate_formats=True), _Lazy(schema)
+    judge = jsonschema_rs.Draft202012Validator(schema, validate_formats=True, retriever=_refuse)
+    return judge, _Explainer(schema)
 
 
-def _problems(data: Any, fast: jsonschema_rs.Validator, slow: _Lazy) -> list[Problem]:
+def _refuse(uri: str) -> Any:
+    raise ValueError(f"{uri} is elsewhere, and nothing is fetched")
+
+
+def _problems(
+    data: Any, judge: jsonschema_rs.Draft202012Validator, explainer: _Explainer
+) -> list[Problem]:
     try:
         data = plain(data)
-    except ValueError as error:
-        place, _, message = str(error).partition(": ")
-        path = () if place.startswith("(") else tuple(place.split("/")[1:])
-        return [Problem(path, message)]
-    if fast.is_valid(data):
+    except Unfit as error:
+        return [Problem(error.path, error.reason)]
+    if judge.is_valid(data):
         return []
-    found = {
-        problem: None for error in slow.validator.iter_errors(data) for problem in _explain(error)
-    }
+    found = set(explainer.explain(data))
     if not found:
-        # The two differ in corners such as formats and `$` before a line break; the verdict is
-        # the fast one's, so are the words then.
+        # The two differ in corners such as formats and `$` before a line break. The fast one
+        # judges, so where the slow one sees nothing the words are the fast one's too.
         found = {
-            Problem(tuple(error.instance_path), one_line(error.message)[:200]): None
-            for error in fast.iter_errors(data)
+            Problem(tuple(error.instance_path), one_line(error.message)[:_SHOWN_MESSAGE])
+            for error in judge.iter_errors(data)
         }
-    return sorted(found, key=lambda problem: [str(part) for part in problem.path])
+    return sorted(found, key=_order)
+
+
+def _order(problem: Problem) -> tuple[tuple[tuple[int, str], ...], str]:
+    numbered = ((part, "") if isinstance(part, int) else (0, part) for part in problem.path)
+    return tuple(numbered), problem.message
 
 
 def _explain(error: jsonschema.ValidationError) -> Iterator[Problem]:
-    path: tuple[Part, ...] = tuple(error.absolute_path)
-    value, schema = error.instance, error.schema
-    match error.validator:
-        case "oneOf" | "anyOf" if error.context:
-            for inner in _nearest_branch(error):
+    explain = _EXPLAIN.get(str(error.validator), _not_expected)
+    path: Path = tuple(error.absolute_path)
+    if "propertyNames" in error.absolute_schema_path:
+        path = (*path, str(error.instance))
+    yield from explain(error, path, error.instance)
+
+
+def _not_expected(error: jsonschema.ValidationError, path: Path, value: Any) -> Iterator[Problem]:
+    schema = error.schema if isinstance(error.schema, Mapping) else {}
+    yield Problem(path, f"expected {_expected(schema)}, got {shown(value)}")
+
+
+def _unknown_keys(error: jsonschema.ValidationError, path: Path, value: Any) -> Iterator[Problem]:
+    known = list(error.schema.get("properties", {}))
+    for key in value:
+        if key not in known:
+            yield Problem((*path, key), f"unknown key{meant(key, known)}")
+
+
+def _missing(error: jsonschema.ValidationError, path: Path, value: Any) -> Iterator[Problem]:
+    for key in error.validator_value:
+        if key not in value:
+            yield Problem((*path, key), "missing")
+
+
+def _twice(error: jsonschema.ValidationError, path: Path, value: Any) -> Iterator[Problem]:
+    item = next(item for at, item in enumerate(value) if item in value[:at])
+    yield Problem(path, f"expected each item once, got {shown(item)} twice")
+
+
+def _count(error: jsonschema.ValidationError, path: Path, value: Any) -> Iterator[Problem]:
+    bound = "at least" if str(error.validator).startswith("min") else "at most"
+    yield Problem(path, f"expected {bound} {error.validator_value} items, got {len(value)}")
+
+
+def _alternatives(error: jsonschema.ValidationError, path: Path, value: Any) -> Iterator[Problem]:
+    """The errors of the alternative that was meant, which its `const` tells where it has one."""
+    branches = list(error.validator_value)
+    mark = _discriminator(branches)
+    kinds = [branch["properties"][mark]["const"] for branch in branches] if mark else []
+    if not isinstance(value, Mapping) or not mark:
+        yield from _nearest(error)
+    elif mark not in value:
+        yield Problem((*path, mark), "missing")
+    elif value[mark] not in kinds:
+        choice = _expected({"enum": kinds})
+        yield Problem((*path, mark), f"expected {choice}, got {shown(value[mark])}")
+    else:
+        chosen = kinds.index(value[mark])
+        for inner in error.context or ():
+            if inner.relative_schema_path[0] == chosen:
                 yield from _explain(inner)
-        case "additionalProperties" | "unevaluatedProperties":
-            known = list(schema.get("properties", {}))
-            for key in value:
-                if key not in known:
-                    yield Problem((*path, key), f"unknown key{meant(key, known)}")
-        case "required":
-            for key in error.validator_value:
-                if key not in value:
-                    yield Problem((*path, key), "missing")
-        case "propertyNames":
-            yield Problem(path, f"key {shown(value)}: {one_line(error.message)[:200]}")
-        case "uniqueItems":
-            twice = next(item for at, item in enumerate(value) if item in value[:at])
-            yield Problem(path, f"expected each item once, got {shown(twice)} twice")
-        case "minItems" | "maxItems":
-            bound = "at least" if error.validator == "minItems" else "at most"
-            count = f"{bound} {error.validator_value}"
-            yield Problem(path, f"expected {count} items, got {len(value)}")
-        case "minProperties":
-            yield Problem(path, "expected at least one key, got none")
-        case _:
-            yield Problem(path, f"expected {_expected(schema)}, got {shown(value)}")
 
 
-def _nearest_branch(error: jsonschema.ValidationError) -> list[jsonschema.ValidationError]:
-    """The errors of the alternative that was most likely meant: its `const` and types agree."""
+def _discriminator(branches: Sequence[Any]) -> str | None:
+    marks = {
+        next((key for key, part in table.items() if "const" in part), None)
+        for table in (branch.get("properties", {}) for branch in branches)
+    }
+    return marks.pop() if len(marks) == 1 else None
+
+
+def _nearest(error: jsonschema.ValidationError) -> Iterator[Problem]:
     branches: dict[int, list[jsonschema.ValidationError]] = {}
     for inner in error.context or ():
         branches.setdefault(int(inner.relative_schema_path[0]), []).append(inner)
 
     def distance(branch: list[jsonschema.ValidationError]) -> tuple[bool, bool, int]:
-        names = {inner.validator for inner in branch}
-        tops = {inner.validator for inner in branch if not inner.relative_path}
-        return "const" in names, "type" in tops, len(branch)
+        broken = {inner.validator for inner in branch if not inner.relative_path}
+        return "const" in broken, "type" in broken, len(branch)
 
-    return min(branches.values(), key=distance)
+    for inner in min(branches.values(), key=distance, default=[]):
+        yield from _explain(inner)
+
+
+_Explain = Callable[["jsonschema.ValidationError", Path, Any], Iterator[Problem]]
+
+_EXPLAIN: Mapping[str, _Explain] = {
+    "additionalProperties": _unknown_keys,
+    "unevaluatedProperties": _unknown_keys,
+    "required": _missing,
+    "uniqueItems": _twice,
+    "minItems": _count,
+    "maxItems": _count,
+    "minProperties": _count,
+    "maxProperties": _count,
+    "oneOf": _alternatives,
+    "anyOf": _alternatives,
+}
 
 
 def _expected(schema: Mapping[str, Any]) -> str:
@@ -173,11 +244,13 @@ def _expected(schema: Mapping[str, Any]) -> str:
     if "enum" in schema:
         return "one of " + ", ".join(shown(value) for value in schema["enum"])
     kinds = schema.get("type", "another value")
-    words = schema.get("title") or (kinds if isinstance(kinds, str) else " or ".join(kinds))
-    if "title" not in schema and schema.get("minLength"):
+    words = str(kinds) if isinstance(kinds, str) else " or ".join(kinds)
+    if "title" in schema:
+        words = schema["title"]
+    elif schema.get("minLength"):
         words = f"non-empty {words}"
-    if "title" not in schema and "pattern" in schema:
+    elif "pattern" in schema:
         words = f"{words} matching {schema['pattern']}"
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     bounds = [f"{sign} {schema[key]}" for key, sign in signs.items() if key in schema]
-    return " ".join([words, " and ".join(bounds)]).strip()
+    return one_line(" ".join([words, " and ".join(bounds)])).strip()

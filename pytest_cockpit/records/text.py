@@ -14,6 +14,21 @@ MAX_DEPTH = 100
 """Deepest nesting read or written; anything deeper is an accident or an attack."""
 
 _INT_LIMIT = 2**63
+_INT_DIGITS = 20
+
+Path = tuple[str | int, ...]
+
+
+class Unfit(ValueError):
+    """A value that JSON cannot carry; `path` holds the keys that lead to it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.path: Path = ()
+
+    def __str__(self) -> str:
+        return f"{pointer(self.path[:8]) or '(top level)'}: {self.reason}"
 
 
 def sha256(data: bytes) -> str:
@@ -22,7 +37,7 @@ def sha256(data: bytes) -> str:
 
 
 def printable(path: str) -> str:
-    """`path` without lone surrogates: bytes that are no UTF-8 show as `\\udcff`."""
+    r"""`path` without lone surrogates: the bytes that are no UTF-8 show as `\udcff`."""
     return path.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -34,50 +49,47 @@ def one_line(text: str) -> str:
     )
 
 
-def plain(value: Any, pointer: str = "", depth: int = 0) -> Any:
-    """A copy of `value` made of dicts and lists, all of it fit for JSON.
+def pointer(path: Path) -> str:
+    """RFC 6901 JSON pointer of the place that these keys lead to."""
+    tokens = (one_line(str(part)).replace("~", "~0").replace("/", "~1") for part in path)
+    return "".join(f"/{token}" for token in tokens)
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """A copy of `value` made of dicts, lists and printable text, all of it fit for JSON.
 
     Raises
     ------
-    ValueError: something in it is not; the text says where and why.
+    Unfit: something in it is not.
     """
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return _text(value, pointer)
+        return printable(value)
     if isinstance(value, int):
         if -_INT_LIMIT <= value < _INT_LIMIT:
-            return value
-        raise ValueError(f"{_at(pointer)}: integer beyond 64 bits")
+            return int(value)
+        raise Unfit("integer beyond 64 bits")
     if isinstance(value, float):
         if math.isfinite(value):
-            return value
-        raise ValueError(f"{_at(pointer)}: {value} is no JSON number")
+            return float(value)
+        raise Unfit(f"{value} is no JSON number")
     if depth >= MAX_DEPTH:
-        raise ValueError(f"{_at(pointer[:40] + '…')}: nested deeper than {MAX_DEPTH} levels")
+        raise Unfit(f"nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, Mapping):
-        return {
-            _key(key, pointer): plain(item, f"{pointer}/{escaped(key)}", depth + 1)
-            for key, item in value.items()
-        }
+        return _plain_table(value, depth)
     if isinstance(value, list | tuple):
-        return [plain(item, f"{pointer}/{index}", depth + 1) for index, item in enumerate(value)]
-    raise ValueError(f"{_at(pointer)}: {type(value).__name__} has no form in JSON")
-
-
-def escaped(key: object) -> str:
-    """One reference token of a JSON pointer (RFC 6901), on one line."""
-    return one_line(str(key)).replace("~", "~0").replace("/", "~1")
+        return [_below(index, item, depth) for index, item in enumerate(value)]
+    raise Unfit(f"{type(value).__name__} has no form in JSON")
 
 
 def canonical(data: Any) -> bytes:
     """Indented JSON with sorted keys and a trailing newline; equal content gives equal bytes."""
     try:
-        text = json.dumps(
-            plain(data), sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False
-        )
-    except ValueError as error:
+        value = plain(data)
+    except Unfit as error:
         raise CockpitError(f"cannot be written as JSON: {error}") from error
+    text = json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
     return text.encode() + b"\n"
 
 
@@ -103,8 +115,6 @@ def parse(data: bytes) -> Any:
     """
     try:
         text = data.decode("utf-8")
-        if text.startswith("\ufeff"):
-            raise ValueError("starts with a byte order mark")
         value = json.loads(
             text,
             object_pairs_hook=_unique,
@@ -112,38 +122,42 @@ def parse(data: bytes) -> Any:
             parse_constant=_constant,
             parse_int=_integer,
         )
+        if "\\u" in text or text.count("[") + text.count("{") > MAX_DEPTH:
+            _demand_writable(value)
     except RecursionError as error:
         raise ValueError(f"nested deeper than {MAX_DEPTH} levels") from error
     except ValueError as error:
         raise ValueError(one_line(str(error))) from error
-    if "\\u" in text or text.count("[") + text.count("{") > MAX_DEPTH:
-        return plain(value)
     return value
 
 
-def _at(pointer: str) -> str:
-    return pointer or "(top level)"
+def _plain_table(table: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+    copy = {}
+    for key, item in table.items():
+        if not isinstance(key, str):
+            raise Unfit(f"key {one_line(repr(key))[:40]} is not text")
+        copy[printable(key)] = _below(key, item, depth)
+    return copy
 
 
-def _text(value: str, pointer: str) -> str:
+def _below(key: str | int, item: Any, depth: int) -> Any:
     try:
-        value.isascii() or value.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"{_at(pointer)}: lone surrogate in text") from error
-    return value
+        return plain(item, depth + 1)
+    except Unfit as error:
+        error.path = (key, *error.path)
+        raise
 
 
-def _key(key: object, pointer: str) -> str:
-    if not isinstance(key, str):
-        raise ValueError(f"{_at(pointer)}: key {one_line(repr(key))[:40]} is not text")
-    return _text(key, pointer)
+def _demand_writable(value: Any) -> None:
+    if plain(value) != value:
+        raise ValueError("lone surrogate in text")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) < len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]  # set.add as the remembering half of `or`
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in table if keys.count(key) > 1)
         raise ValueError(f"key {json.dumps(twice[:40])} appears twice in one object")
     return table
 
@@ -157,8 +171,8 @@ def _finite(text: str) -> float:
 
 def _integer(text: str) -> int:
     # int() refuses very long texts with advice about interpreter settings; ours is shorter.
-    if len(text) > 20 or not -_INT_LIMIT <= int(text) < _INT_LIMIT:
-        raise ValueError(f"integer {text[:24]}… is beyond 64 bits")
+    if len(text) > _INT_DIGITS or not -_INT_LIMIT <= int(text) < _INT_LIMIT:
+        raise ValueError(f"integer {text[:_INT_DIGITS]} is beyond 64 bits")
     return int(text)
 
 

@@ -1,0 +1,59 @@
+"""TOML files as JSON-able tables, and the names of places in them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_cockpit.api import CockpitError
+from pytest_cockpit.records import artifacts, text
+from pytest_cockpit.records.schema import shown
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """The tables of a TOML file, dates and times as ISO 8601 text; None when there is no file.
+
+    Raises
+    ------
+    CockpitError: it cannot be read, or is no TOML.
+    """
+    try:
+        table = tomllib.loads(path.read_bytes().decode("utf-8"))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise artifacts.os_error(path, "cannot read", error) from error
+    except RecursionError as error:
+        raise CockpitError(f"{path.name}: nested too deeply; flatten it") from error
+    except ValueError as error:
+        reason = text.one_line(str(error))[:200]
+        raise CockpitError(f"{path.name}: not TOML ({reason}); correct it") from error
+    return {key: _dated(value) for key, value in table.items()}
+
+
+def dotted(keys: Iterable[str | int]) -> str:
+    """The keys as TOML writes them: quoted where they are not bare, indices in brackets."""
+    written = ""
+    for key in keys:
+        if isinstance(key, int):
+            written += f"[{key}]"
+        else:
+            bare = key.isascii() and key.replace("-", "").replace("_", "").isalnum()
+            written += f".{key if bare else shown(key)}"
+    return written.removeprefix(".")
+
+
+def _dated(value: Any, depth: int = 0) -> Any:
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
+    if depth > text.MAX_DEPTH:
+        # Deep enough for whoever takes it further to refuse it; no deeper than the stack.
+        return value
+    if isinstance(value, Mapping):
+        return {key: _dated(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_dated(item, depth + 1) for item in value]
+    return value
