@@ -1,0 +1,1 @@
+"""Those who bring the ships in."""

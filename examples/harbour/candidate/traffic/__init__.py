@@ -1,0 +1,1 @@
+"""Ships that meet in the fairway."""
