@@ -36,10 +36,16 @@ class Resolver:
     layout: what they are called.
     facts: what is known of the files; needed of packages above names that are not found, for
         they may be dynamic. A file without facts is taken as dynamic and named in `unscanned`.
+    opaque: paths whose content cannot be known from the tree, such as submodules, symbolic
+        links to folders and sources of compiled modules: nothing at or below them is missing.
     """
 
     def __init__(
-        self, paths: Iterable[str], layout: Layout, facts: Mapping[str, Facts | None]
+        self,
+        paths: Iterable[str],
+        layout: Layout,
+        facts: Mapping[str, Facts | None],
+        opaque: Iterable[str] = (),
     ) -> None:
         self.layout = layout
         self.unscanned: set[str] = set()
@@ -50,6 +56,12 @@ class Resolver:
         self._targets: dict[str, str] = {}
         self._found: dict[str, str | None] = {}
         self._absent: dict[str, bool] = {}
+        stems = (path.rpartition("/")[0::2] for path in opaque)
+        names = (
+            layout.module_of(f"{folder}/{name.partition('.')[0]}.py".lstrip("/"))
+            for folder, name in stems
+        )
+        self._opaque = frozenset(name for name in names if name)
         ordered = sorted(paths)
         for path in ordered:
             self._add(path)
@@ -82,8 +94,9 @@ class Resolver:
         if name is None:
             return
         self._modules[path] = name
-        # Sorted, `x/__init__.py` comes before `x.py`: of both, the package is what Python takes.
-        self._files.setdefault(name, path)
+        # Of `x.py` and `x/__init__.py`, the package is what Python takes.
+        if name not in self._files or self.layout.is_package(path):
+            self._files[name] = path
         while (name := name.rpartition(".")[0]) and name not in self._folders:
             self._folders.add(name)
 
@@ -175,6 +188,8 @@ class Resolver:
         if self._alias(name) is not None:
             # The configuration says what serves these names, and none of it does.
             return False
+        if any(above in self._opaque for above in _upwards(name)):
+            return True
         for above in list(_upwards(name))[1:]:
             path = self._files.get(above)
             if path is None:

@@ -1,0 +1,1 @@
+"""What is promoted, in which order, and how: plans, preflight, rewriting, the transaction."""
