@@ -32,7 +32,7 @@ imports: .venv/.installed-lint ## the arrows between the rooms
 	$(BIN)/lint-imports
 
 docs: .venv/.installed-docs ## build the documentation; a warning is an error
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: .venv/.installed-test .venv/.installed-bench ## the benchmarks
 	$(BIN)/pytest benchmarks $(PYTEST)
