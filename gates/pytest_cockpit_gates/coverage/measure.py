@@ -1,0 +1,235 @@
+"""Runs the repository's tests under coverage in a child process, and reads what they left."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_cockpit import process
+from pytest_cockpit.api import CockpitError, Context
+from pytest_cockpit.records import artifacts
+
+from pytest_cockpit_gates.coverage import configuration, outcome
+from pytest_cockpit_gates.coverage.model import FileCoverage
+from pytest_cockpit_gates.coverage.settings import Settings
+from pytest_cockpit_gates.coverage.tree import Tree
+
+_CHILD = Path(__file__).parent / "child"
+_REPORTER = "cockpit_coverage_reporter"
+_READER = _CHILD / "cockpit_coverage_reader.py"
+_OLDEST = (7, 10)
+_READ_TIMEOUT_S = 1800
+_TAIL = 15
+_COMPLETE = (0, 1)
+"""Exit codes of pytest after which every test has run: all passed, or some failed."""
+
+
+class NotMeasured(CockpitError):
+    """The measurement could not be made at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """All that one run of the tests said.
+
+    Parameters
+    ----------
+    files: coverage of every source that could be read; none after an incomplete run.
+    unreadable: what coverage said of the others, by path.
+    omitted: sources that a pattern leaves out.
+    tests: what the tests did.
+    command: the arguments of Python, without anything of this machine.
+    ended: how the child process came to its end.
+    output: all it printed.
+    versions: of Python and coverage.
+    warnings: what coverage warned of while reading.
+    read_s: seconds that reading took.
+    """
+
+    files: Mapping[str, FileCoverage]
+    unreadable: Mapping[str, str]
+    omitted: frozenset[str]
+    tests: outcome.TestRun
+    command: tuple[str, ...]
+    ended: process.Completed
+    output: str
+    versions: Mapping[str, str]
+    warnings: tuple[str, ...]
+    read_s: float
+
+    @property
+    def tail(self) -> tuple[str, ...]:
+        """The last lines that the tests printed."""
+        lines = [line.rstrip() for line in self.output.splitlines() if line.strip()]
+        return tuple(lines[-_TAIL:])
+
+    @property
+    def executed(self) -> bool:
+        """Whether any statement that counts was executed from inside the tree."""
+        return any(now.executed for now in self.files.values())
+
+
+def measure(context: Context, settings: Settings, tree: Tree) -> Measurement:
+    """Run the tests of `context.root`, then read the coverage of the tree's sources.
+
+    Raises
+    ------
+    NotMeasured: coverage is absent, too old, or its configuration or data cannot be read.
+    """
+    work = context.scratch / "coverage"
+    work.mkdir(parents=True, exist_ok=True)
+    return _Session(context, settings, tree, work).measure()
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    context: Context
+    settings: Settings
+    tree: Tree
+    work: Path
+
+    def measure(self) -> Measurement:
+        """The three child processes, one after the other."""
+        probed = self._ask("probe", {}, timeout=60)
+        _demand_version(probed["versions"]["coverage"], self.context.python)
+        rcfile = self.work / "coverage.toml"
+        data = self.work / "data"
+        data.mkdir(exist_ok=True)
+        text = configuration.merged(probed, root=str(self.tree.root), data=str(data / ".coverage"))
+        rcfile.write_text(text, encoding="utf-8")
+        ended = self._run_tests(rcfile, data)
+        output = ended.stdout.decode("utf-8", "replace") + ended.stderr.decode("utf-8", "replace")
+        tests = outcome.read(self._report().read_bytes() if self._report().exists() else b"")
+        started = time.monotonic()
+        answer = self._read(rcfile, data, probed) if tests.exit in _COMPLETE else _NOTHING
+        files = answer["files"]
+        return Measurement(
+            files={path: _coverage(row) for path, row in files.items() if "error" not in row},
+            unreadable={path: row["error"] for path, row in files.items() if "error" in row},
+            omitted=frozenset(answer["omitted"]),
+            tests=tests,
+            command=(*self.settings.command, *self.settings.paths),
+            ended=ended,
+            output=output,
+            versions=probed["versions"],
+            warnings=tuple(answer["warnings"]),
+            read_s=time.monotonic() - started,
+        )
+
+    def _report(self) -> Path:
+        return self.work / "tests.ndjson"
+
+    def _run_tests(self, rcfile: Path, data: Path) -> process.Completed:
+        root = self.tree.root
+        ours = [
+            *("-p", _REPORTER, "-p", "no:cockpit"),
+            *(f"--rootdir={root}", f"--confcutdir={root}"),
+            # One failure must not hide the coverage of all the tests after it.
+            *("--maxfail=0", "--continue-on-collection-errors"),
+            *self._ini(),
+        ]
+        command = [*self.settings.command]
+        extra = {
+            "COCKPIT_COVERAGE_REPORT": str(self._report()),
+            "COCKPIT_COVERAGE_ROOT": str(root),
+        }
+        if command[:2] == ["-m", "pytest"]:
+            command += ours
+        else:
+            extra["PYTEST_ADDOPTS"] = shlex.join(ours)
+        python = [self.context.python, "-m", "coverage", "run", "--branch", "--parallel-mode"]
+        files = [f"--data-file={data / '.coverage'}", f"--rcfile={rcfile}"]
+        return process.run(
+            [*python, *files, *command, *self.settings.paths],
+            cwd=root,
+            env=self._environment(extra),
+            timeout=self.settings.timeout_s,
+        )
+
+    def _ini(self) -> Sequence[str]:
+        """Keep pytest from looking for a configuration in the folders above the tree."""
+        if configuration.has_pytest_settings(self.tree.root):
+            return ()
+        empty = self.work / "pytest.ini"
+        empty.write_text("[pytest]\n", encoding="utf-8")
+        return ("-c", str(empty))
+
+    def _environment(self, extra: Mapping[str, str]) -> dict[str, str]:
+        root = self.tree.root
+        folders = self.settings.pythonpath
+        if folders is None:
+            roots = self.context.lane.source_roots
+            folders = tuple(folder for folder in roots if folder.strip("/") not in {"", "."})
+        paths = [*(str(root / folder) for folder in folders), str(_CHILD)]
+        # Compiled files and examples of earlier runs are kept out of the tree and out of the
+        # verdict; a fixed hash seed makes two runs of one tree take the same branches.
+        quiet = {
+            "PYTHONHASHSEED": "0",
+            "PYTHONPYCACHEPREFIX": str(self.work / "pycache"),
+            "HYPOTHESIS_STORAGE_DIRECTORY": str(self.work / "hypothesis"),
+        }
+        return process.environment(
+            keep=self.context.pass_environment,
+            extra={**quiet, **extra, "PYTHONPATH": os.pathsep.join(paths)},
+        )
+
+    def _read(self, rcfile: Path, data: Path, probed: Mapping[str, Any]) -> dict[str, Any]:
+        options = probed["options"]
+        request = {
+            "root": str(self.tree.root),
+            "files": list(self.tree.sources),
+            "data": str(data),
+            "rcfile": str(rcfile),
+            "omit": [
+                *self.settings.omit,
+                *(options["run:omit"] or ()),
+                *(options["report:omit"] or ()),
+            ],
+        }
+        return self._ask("read", request, timeout=_READ_TIMEOUT_S)
+
+    def _ask(self, action: str, request: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+        source, target = self.work / f"{action}.request.json", self.work / f"{action}.json"
+        source.write_text(json.dumps(request), encoding="utf-8")
+        target.unlink(missing_ok=True)
+        # -P: a `coverage` or `json` in the tree must not be taken for the real one.
+        argv = [self.context.python, "-P", str(_READER), action, str(source), str(target)]
+        ended = process.run(argv, cwd=self.tree.root, env=self._environment({}), timeout=timeout)
+        if ended.returncode or not target.exists():
+            lines = ended.stderr.decode("utf-8", "replace").split("\n")
+            last = next((line for line in reversed(lines) if line.strip()), "no message")
+            why = "took too long" if ended.timed_out else last
+            raise NotMeasured(
+                f"coverage in {self.context.python}: {artifacts.printable(why)}; install "
+                "coverage 7.10 or newer there, or correct the repository's coverage settings"
+            )
+        answer: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
+        return answer
+
+
+_NOTHING: Mapping[str, Any] = {"files": {}, "omitted": [], "warnings": []}
+
+
+def _coverage(row: Mapping[str, Any]) -> FileCoverage:
+    return FileCoverage(
+        statements=row["statements"],
+        missing=tuple(row["missing"]),
+        shown=row["shown"],
+        branches=row["branches"],
+        untaken=tuple((line, count) for line, count in row["untaken"]),
+    )
+
+
+def _demand_version(found: str, python: str) -> None:
+    parts = found.split(".")
+    if tuple(int(part) for part in parts[:2] if part.isdigit()) < _OLDEST:
+        raise NotMeasured(
+            f"coverage in {python}: version {found} cannot measure child processes; "
+            "install coverage 7.10 or newer"
+        )

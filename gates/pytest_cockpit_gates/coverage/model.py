@@ -1,0 +1,118 @@
+"""What is measured of one file, and the bound it is held to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_cockpit.api import CockpitError
+
+_RANGES = re.compile(r"(?:\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*)?\Z", re.ASCII)
+_COUNTS = ("missing_lines", "missing_branches", "statements")
+
+
+@dataclass(frozen=True, slots=True)
+class FileCoverage:
+    """One file's statements and branches, and those that no test executed.
+
+    Parameters
+    ----------
+    statements: how many there are.
+    missing: lines of those that did not run.
+    shown: the same as ranges, closed over lines that hold no statement.
+    branches: how many exits the lines with more than one have.
+    untaken: line and number of its exits that were not taken.
+    """
+
+    statements: int
+    missing: tuple[int, ...] = ()
+    shown: str = ""
+    branches: int = 0
+    untaken: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def missing_branches(self) -> int:
+        """How many exits were not taken."""
+        return sum(count for _, count in self.untaken)
+
+    @property
+    def executed(self) -> bool:
+        """Whether any of its statements ran."""
+        return len(self.missing) < self.statements
+
+    def entry(self) -> dict[str, Any]:
+        """The file's entry in a baseline.
+
+        The lines are kept where they can tell new gaps from old ones: in a file without gaps, or
+        without anything else, the counts say as much.
+        """
+        counts = {
+            "missing_lines": len(self.missing),
+            "missing_branches": self.missing_branches,
+            "statements": self.statements,
+        }
+        return {**counts, "uncovered": self.shown} if self.missing and self.executed else counts
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """How much of a file may be missing; `uncovered` are the lines that were, where known."""
+
+    missing_lines: int
+    missing_branches: int
+    statements: int
+    uncovered: str = ""
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any], where: str) -> Bound:
+        """Read a baseline's entry.
+
+        Raises
+        ------
+        CockpitError: a count is missing or is none; `where` names file and key.
+        """
+        for name in _COUNTS:
+            value = entry.get(name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+                raise CockpitError(
+                    f"{where}: {name}: expected integer ≥ 0, got {value!r}; "
+                    "measure it again with `pytest --cockpit-init`"
+                )
+        uncovered = entry.get("uncovered", "")
+        if not isinstance(uncovered, str) or not _RANGES.match(uncovered):
+            raise CockpitError(
+                f"{where}: uncovered: expected lines such as 3-7,12, got {uncovered!r}; "
+                "measure it again with `pytest --cockpit-init`"
+            )
+        return cls(*(entry[name] for name in _COUNTS), uncovered)
+
+
+def spans(text: str) -> list[tuple[int, int]]:
+    """`3-7,12` as pairs of first and last line."""
+    pairs = (part.partition("-") for part in text.split(",") if part)
+    return [(int(first), int(last or first)) for first, _, last in pairs]
+
+
+def ranges(lines: Iterable[int]) -> str:
+    """Lines as `3-7,12`."""
+    found: list[list[int]] = []
+    for line in sorted(set(lines)):
+        if found and line == found[-1][1] + 1:
+            found[-1][1] = line
+        else:
+            found.append([line, line])
+    return ",".join(f"{first}-{last}" if last > first else f"{first}" for first, last in found)
+
+
+def newly_missing(now: FileCoverage, bound: Bound) -> tuple[int, ...]:
+    """Missing lines that the bound does not list; empty where that cannot be told."""
+    if bound.missing_lines == 0:
+        return now.missing
+    if not bound.uncovered:
+        return ()
+    old = spans(bound.uncovered)
+    return tuple(
+        line for line in now.missing if not any(first <= line <= last for first, last in old)
+    )

@@ -1,0 +1,98 @@
+"""What the tests did, read from the rows that the reporter left."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+_WORST_FIRST = ("failed", "skipped", "passed")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A test that failed, or a file that could not be collected, with what it said last."""
+
+    message: str
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TestRun:
+    """One run of the tests.
+
+    Parameters
+    ----------
+    started: pytest accepted its arguments and opened a session.
+    exit: the session's exit code; None when it did not come to its end.
+    counts: tests by outcome; expected failures count as skipped.
+    failures: by node id, exactly as pytest spells it.
+    running: tests that began and did not end.
+    outside: file by module name, of modules imported from outside the tree.
+    tools: versions of pytest and of its plugins.
+    internal: errors of pytest itself.
+    """
+
+    started: bool = False
+    exit: int | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    failures: Mapping[str, Failure] = field(default_factory=dict)
+    running: tuple[str, ...] = ()
+    outside: Mapping[str, str] = field(default_factory=dict)
+    tools: Mapping[str, Any] = field(default_factory=dict)
+    internal: tuple[str, ...] = ()
+
+    __test__ = False  # pytest: it is no test class, whatever its name says
+
+
+def read(data: bytes) -> TestRun:
+    """The run whose reporter wrote `data`; a torn row counts as not written."""
+    rows = list(_rows(data))
+    opened: dict[str, Any] = next(_of(rows, "session"), {})
+    outcomes, failures = _tests(rows)
+    begun = Counter(row["id"] for row in _of(rows, "start"))
+    begun.subtract(row["id"] for row in _of(rows, "end"))
+    return TestRun(
+        started=bool(opened),
+        exit=next((row["exit"] for row in _of(rows, "finish")), None),
+        counts=Counter(outcomes.values()),
+        failures=failures,
+        running=tuple(sorted(test for test, count in begun.items() if count > 0)),
+        outside={
+            name: path for row in _of(rows, "modules") for name, path in row["outside"].items()
+        },
+        tools={key: value for key, value in opened.items() if key != "row"},
+        internal=tuple(row["message"] for row in _of(rows, "internal")),
+    )
+
+
+def _rows(data: bytes) -> Iterator[dict[str, Any]]:
+    for line in data.splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict):
+            yield row
+
+
+def _of(rows: Iterable[dict[str, Any]], kind: str) -> Iterator[dict[str, Any]]:
+    return (row for row in rows if row.get("row") == kind)
+
+
+def _tests(rows: list[dict[str, Any]]) -> tuple[dict[str, str], dict[str, Failure]]:
+    outcomes: dict[str, str] = {}
+    failures: dict[str, Failure] = {}
+    for row in _of(rows, "report"):
+        test, outcome = row["id"], row["outcome"]
+        if outcome not in _WORST_FIRST:
+            continue
+        # Set-up, call and tear-down report apart; the worst of them is the test's.
+        outcomes[test] = min(outcomes.get(test, outcome), outcome, key=_WORST_FIRST.index)
+        if outcome == "failed":
+            failures.setdefault(test, Failure(row["message"], row["line"]))
+    for row in _of(rows, "collect"):
+        failures.setdefault(row["id"], Failure(row["message"]))
+    return outcomes, failures

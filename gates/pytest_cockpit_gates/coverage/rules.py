@@ -1,0 +1,30 @@
+"""The gate's rules. `docs/gates/coverage.md` explains each."""
+
+from __future__ import annotations
+
+from pytest_cockpit.api import Rule
+
+MORE_LINES = "coverage.more-missing-lines"
+MORE_BRANCHES = "coverage.more-missing-branches"
+NEW_FILE = "coverage.new-file"
+NO_DATA = "coverage.no-data"
+OUTSIDE_TREE = "coverage.outside-tree"
+NEW_TEST_FAILURE = "coverage.new-test-failure"
+NO_BASELINE = "coverage.no-baseline"
+TESTS_DID_NOT_RUN = "coverage.tests-did-not-run"
+SLACK = "coverage.slack"
+
+RULES = (
+    Rule(MORE_LINES, "No file has more statements that no test executes than its baseline."),
+    Rule(MORE_BRANCHES, "No file has more branches that no test takes than its baseline."),
+    Rule(NEW_FILE, "A new file is covered but for a declared share; a moved one has its bound."),
+    Rule(NO_DATA, "Every changed, moved or bounded file is measured, and some code is executed."),
+    Rule(OUTSIDE_TREE, "The tests import the tree's modules from the tree, not from elsewhere."),
+    Rule(NEW_TEST_FAILURE, "No test fails that did not fail when the baseline was measured."),
+    Rule(NO_BASELINE, "There is a baseline to compare with."),
+    Rule(TESTS_DID_NOT_RUN, "The tests run to their end."),
+    Rule(SLACK, "Says where less is missing than the baseline allows."),
+)
+
+INIT = "`pytest --cockpit-init`"
+"""The command that measures a baseline, as remedies quote it."""
