@@ -5,8 +5,7 @@ import pytest
 from candidate import wharfage
 from candidate.customs import Code, Declaration, Line, duty_on
 from candidate.customs.duty import rate
-from harbour.billing import Invoice, harbour_dues
-from harbour.billing.invoice import bill
+from harbour.billing import Invoice, bill, harbour_dues
 from harbour.billing.tariff import frequent_caller
 from harbour.cargo import Container, Manifest
 
