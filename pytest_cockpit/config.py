@@ -168,7 +168,7 @@ def _path_fault(value: str) -> str:
         "a Windows path": "\\" in value or (value[1:2] == ":" and value[0].isalpha()),
         "a path with ..": ".." in parts,
         "a path into .git": ".git" in (part.lower() for part in parts),
-        "a control character": not value.isprintable(),
+        "an unprintable character": not value.isprintable(),
     }
     return next((fault for fault, found in faults.items() if found), "")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ START = "0" * 64
 """What the first row names as the digest of the row before it."""
 
 _LOCK_SECONDS = 60.0
+_POLL_SECONDS = 0.01
 _BLOCK = 64 * 1024
 
 
@@ -90,6 +92,11 @@ def append(path: Path, row: Mapping[str, Any]) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path):
             return _append(path, row)
+    except TimeoutError as error:
+        lock = artifacts.printable(f"{path}.lock")
+        raise CockpitError(
+            f"{lock}: held by another process for {_LOCK_SECONDS:.0f} s; wait for it or end it"
+        ) from error
     except OSError as error:
         raise artifacts.os_error(path, "cannot append", error) from error
 
@@ -136,10 +143,11 @@ def _write_row(path: Path, line: bytes) -> None:
         artifacts.sync_folder(path.parent)
 
 
-def _locked(path: Path) -> Any:
+def _locked(path: Path) -> AbstractContextManager[object]:
     import filelock
 
-    return filelock.FileLock(f"{path}.lock", timeout=_LOCK_SECONDS, poll_interval=0.01)
+    lock = filelock.FileLock(f"{path}.lock")
+    return lock.acquire(timeout=_LOCK_SECONDS, poll_interval=_POLL_SECONDS)
 
 
 def _tail(path: Path) -> tuple[bytes, bytes, int]:
@@ -187,7 +195,12 @@ def _chained(row: Mapping[str, Any], seq: int, prev: str) -> bytes:
     errors = schema.problems(whole, "ledger-row")
     if errors:
         raise LedgerError("\n".join(f"ledger row: {error}" for error in errors))
-    return canonical_line(whole)
+    line = canonical_line(whole)
+    read, reason = _row(line)
+    if read is None:
+        # Whole numbers that only floats can hold, for one, are written but cannot be read back.
+        raise LedgerError(f"ledger row: {reason}; choose other values")
+    return line
 
 
 def _lines(data: bytes) -> list[bytes]:

@@ -6,6 +6,7 @@ import difflib
 import functools
 import importlib.resources
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -100,7 +101,9 @@ class _Explainer:
     def _validator(self) -> Any:
         import jsonschema
 
-        return jsonschema.Draft202012Validator(self._schema)
+        extend: Any = jsonschema.validators.extend
+        patterns = {"pattern": _pattern_of_json_schema}
+        return extend(jsonschema.Draft202012Validator, patterns)(self._schema)
 
     def explain(self, data: Any) -> Iterator[Problem]:
         """Every problem the slow validator finds."""
@@ -132,8 +135,8 @@ def _problems(
         return []
     found = set(explainer.explain(data))
     if not found:
-        # The two differ in corners such as formats and `$` before a line break. The fast one
-        # judges, so where the slow one sees nothing the words are the fast one's too.
+        # The two differ in corners such as formats. The fast one judges, so where the slow one
+        # sees nothing the words are the fast one's too.
         found = {
             Problem(tuple(error.instance_path), one_line(error.message)[:_SHOWN_MESSAGE])
             for error in judge.iter_errors(data)
@@ -154,20 +157,34 @@ def _explain(error: jsonschema.ValidationError) -> Iterator[Problem]:
     yield from explain(error, path, error.instance)
 
 
+def _pattern_of_json_schema(
+    validator: Any, pattern: str, value: Any, schema: Mapping[str, Any]
+) -> Iterator[jsonschema.ValidationError]:
+    """`pattern` as JSON Schema means it: its `$` does not match before a last line break."""
+    import jsonschema
+
+    ends = re.sub(r"(?<!\\)\$$", r"\\Z", pattern)
+    if isinstance(value, str) and not re.search(ends, value):
+        yield jsonschema.ValidationError("pattern")
+
+
+def _schema_of(error: jsonschema.ValidationError) -> Mapping[str, Any]:
+    return error.schema if isinstance(error.schema, Mapping) else {}
+
+
 def _not_expected(error: jsonschema.ValidationError, path: Path, value: Any) -> Iterator[Problem]:
-    schema = error.schema if isinstance(error.schema, Mapping) else {}
-    yield Problem(path, f"expected {_expected(schema)}, got {shown(value)}")
+    yield Problem(path, f"expected {_expected(_schema_of(error))}, got {shown(value)}")
 
 
 def _unknown_keys(error: jsonschema.ValidationError, path: Path, value: Any) -> Iterator[Problem]:
-    known = list(error.schema.get("properties", {}))
+    known = list(_schema_of(error).get("properties", {}))
     for key in value:
         if key not in known:
             yield Problem((*path, key), f"unknown key{meant(key, known)}")
 
 
 def _missing(error: jsonschema.ValidationError, path: Path, value: Any) -> Iterator[Problem]:
-    for key in error.validator_value:
+    for key in _schema_of(error)["required"]:
         if key not in value:
             yield Problem((*path, key), "missing")
 
@@ -184,7 +201,7 @@ def _count(error: jsonschema.ValidationError, path: Path, value: Any) -> Iterato
 
 def _alternatives(error: jsonschema.ValidationError, path: Path, value: Any) -> Iterator[Problem]:
     """The errors of the alternative that was meant, which its `const` tells where it has one."""
-    branches = list(error.validator_value)
+    branches = list(_schema_of(error)[str(error.validator)])
     mark = _discriminator(branches)
     kinds = [branch["properties"][mark]["const"] for branch in branches] if mark else []
     if not isinstance(value, Mapping) or not mark:
