@@ -204,8 +204,10 @@ def _alternatives(error: jsonschema.ValidationError, path: Path, value: Any) -> 
     branches = list(_schema_of(error)[str(error.validator)])
     mark = _discriminator(branches)
     kinds = [branch["properties"][mark]["const"] for branch in branches] if mark else []
-    if not isinstance(value, Mapping) or not mark:
+    if not mark:
         yield from _nearest(error)
+    elif not isinstance(value, Mapping):
+        yield from _not_expected(error, path, value)
     elif mark not in value:
         yield Problem((*path, mark), "missing")
     elif value[mark] not in kinds:

@@ -617,7 +617,7 @@ def test_good_documents_are_valid_to_both_libraries(name: str, data: Any):
             {"kind": "mov"},
             ['/kind: expected one of "plan", "move", "refusal", "gate", "seal", got "mov"'],
         ),
-        ("plan", [], ["(top level): expected object, got an empty array"]),
+        ("plan", [], ["(top level): expected plan row, got an empty array"]),
         (
             "plan",
             {"kind": "gate", "gate": "x\n"},
