@@ -20,7 +20,7 @@ class Layout:
         self._prefix = _folder(lane.path)
         self._root = _folder(lane.root)
         # The longest first, so that `src/pkg/x.py` counts from `src` and not from `.`.
-        self._sources = sorted(map(_folder, lane.source_roots), key=len, reverse=True)
+        self.sources = tuple(sorted(map(_folder, lane.source_roots), key=len, reverse=True))
 
     @property
     def lane_module(self) -> str | None:
@@ -49,7 +49,7 @@ class Layout:
         """
         if not path.endswith(".py"):
             return None
-        source = next((root for root in self._sources if path.startswith(root)), None)
+        source = next((root for root in self.sources if path.startswith(root)), None)
         if source is None:
             return None
         parts = path[len(source) : -len(".py")].split("/")

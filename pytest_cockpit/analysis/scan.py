@@ -19,7 +19,7 @@ from typing import Any
 from pytest_cockpit.analysis.statements import Import, Walk
 from pytest_cockpit.api import SHIM_MARK
 
-__all__ = ["Facts", "FactsCache", "Import", "collect", "scan"]
+__all__ = ["Facts", "FactsCache", "Import", "collect", "compile_error", "scan", "texts"]
 
 SCHEMA = 1
 """Raise it whenever the same bytes may give other facts than before: cached facts are dropped."""
@@ -85,6 +85,28 @@ def _scan(source: bytes) -> Facts:
         bidi=bidi,
         longest=max(map(len, text.splitlines()), default=0),
     )
+
+
+def compile_error(source: bytes) -> tuple[str, int] | None:
+    """Message and line when the bytes do not compile: stricter than `scan`, and dearer."""
+    with _quiet():
+        try:
+            compile(source, "<source>", "exec", dont_inherit=True)
+        except SyntaxError as exc:
+            return exc.msg or "invalid syntax", exc.lineno or 1
+        except (RecursionError, MemoryError, ValueError, LookupError):
+            return _scan(source).error or ("cannot be compiled", 1)
+    return None
+
+
+def texts(source: bytes) -> frozenset[str]:
+    """All string constants of a file that parses."""
+    with _quiet():
+        return frozenset(
+            node.value
+            for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        )
 
 
 def _moved_to(source: bytes) -> str | None:

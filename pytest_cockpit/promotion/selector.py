@@ -1,0 +1,220 @@
+"""Which files the next batch moves: the best-ranked ones, each with all that it needs."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pytest_cockpit.analysis.layout import INIT, Layout
+from pytest_cockpit.analysis.scan import compile_error
+from pytest_cockpit.api import CockpitError, Move
+from pytest_cockpit.config import Config
+from pytest_cockpit.git import Repository
+from pytest_cockpit.promotion import preflight, snapshot
+from pytest_cockpit.promotion.closure import Closure
+from pytest_cockpit.promotion.ground import above
+from pytest_cockpit.promotion.notes import Notes
+from pytest_cockpit.promotion.plan import Plan, PlannedMove, Refusal
+from pytest_cockpit.promotion.rank import Score, scores
+from pytest_cockpit.promotion.snapshot import Snapshot
+from pytest_cockpit.records import baselines
+from pytest_cockpit.records.schema import shown
+
+
+def make_plan(
+    repo: Repository,
+    config: Config,
+    *,
+    size: int | None = None,
+    modules: Sequence[str] = (),
+    base: str = "HEAD",
+) -> Plan:
+    """The plan of the next batch, computed from one commit and the configuration.
+
+    Parameters
+    ----------
+    size: most files to move; the configuration's when None.
+    modules: parts of the lane that ranked files are limited to; the configuration's when empty.
+        What they need comes along from wherever it lies in the lane.
+    base: the revision to plan from.
+
+    Raises
+    ------
+    CockpitError: the history is cut off, or lane, size or modules make no sense here.
+    """
+    limit = config.batch.size if size is None else size
+    if limit < 1:
+        raise CockpitError(f"batch size {limit}: expected at least 1; set --cockpit-batch-size")
+    if repo.is_shallow():
+        raise CockpitError(
+            "shallow clone: how lately files changed is unknown; run git fetch --unshallow"
+        )
+    commit = repo.resolve(base)
+    seen = snapshot.take(repo, config.lane, commit)
+    wanted = tuple(modules) or config.batch.modules
+    starts = _starts(seen, wanted)
+    ranked = scores(seen, config, repo.last_touched(commit, config.lane.path))
+    refused = preflight.refusals(seen, config, _failures(repo, config, seen))
+    closure, picked, sources = _settled(repo, seen, refused, ranked, starts, limit)
+    moves = _moves(seen, picked, ranked, sources)
+    return Plan.make(
+        base=commit,
+        lane=config.lane,
+        size=limit,
+        modules=wanted,
+        settings_sha256=config.digest(),
+        counts={
+            "lane": len(seen.waiting),
+            "movable": len(seen.waiting) - len(closure.refused),
+            "moves": len(moves),
+            "refusals": len(closure.refused),
+            "shims": seen.shims,
+        },
+        moves=moves,
+        refusals=tuple(closure.refused.values()),
+        gates=[(name, config.skip(name)) for name in config.gates],
+    )
+
+
+def _starts(seen: Snapshot, modules: Sequence[str]) -> list[str]:
+    """The waiting files that may be picked by rank."""
+    if not modules:
+        return list(seen.waiting)
+    lane = seen.layout.lane.path
+    wanted = [f"{lane}/{module.replace('.', '/').strip('/')}" for module in modules]
+    _demand_modules(seen, modules, wanted)
+    return [
+        path
+        for path in seen.waiting
+        if any(path == f"{module}.py" or path.startswith(f"{module}/") for module in wanted)
+    ]
+
+
+def _demand_modules(seen: Snapshot, modules: Sequence[str], wanted: Sequence[str]) -> None:
+    known = {path.removesuffix(".py") for path in seen.entries}
+    for path in seen.entries:
+        known.update(above(path))
+    for module, place in zip(modules, wanted, strict=True):
+        # What was promoted as a whole may be gone from the lane; a daily job goes on.
+        if place in known or seen.layout.target_of(place) in known:
+            continue
+        lane = f"{seen.layout.lane.path}/"
+        names = sorted({path[len(lane) :] for path in known if path.startswith(lane)})
+        close = difflib.get_close_matches(module, names, n=1)
+        meant = f"; did you mean {shown(close[0])}?" if close else "; name a folder or module of it"
+        raise CockpitError(f"modules: nothing in {lane} is called {shown(module)}{meant}")
+
+
+def _failures(repo: Repository, config: Config, seen: Snapshot) -> Mapping[str, object]:
+    """Files that the baseline of imports knows not to import."""
+    where = baselines.path_of(config.records, "imports")
+    if where not in seen.entries:
+        return {}
+    data = repo.blob(seen.base, where)
+    return {} if data is None else baselines.parse(data, where).entries
+
+
+@dataclass(slots=True)
+class _Picked:
+    """Files that move, each with the reason, in the order they were added."""
+
+    closure: Closure
+    layout: Layout
+    limit: int
+    because: dict[str, str] = field(default_factory=dict)
+
+    def add(self, start: str) -> None:
+        """Add a ranked file and all that comes with it, if there is room."""
+        if start in self.because:
+            return
+        reach = self.closure.reach(start, self.because)
+        if len(self.because) + len(reach) > self.limit:
+            return
+        reasons = {path: self._reason(path, parent) for path, parent in reach.items()}
+        self._add_markers(reasons)
+        for path in self.closure.order(reasons):
+            self.because[path] = reasons[path]
+
+    def _reason(self, path: str, parent: str) -> str:
+        if not parent:
+            return "rank"
+        group = self.closure.group
+        return f"{'cycle with' if group[path] == group[parent] else 'needed by'} {parent}"
+
+    def _add_markers(self, reasons: dict[str, str]) -> None:
+        """Add the `__init__.py` files of the packages, and what they need, while there is room."""
+        pending = list(reasons)
+        while pending:
+            path = pending.pop()
+            for marker in self._markers(path):
+                if marker in reasons or marker in self.because or marker in self.closure.refused:
+                    continue
+                reach = self.closure.reach(marker, self.because | reasons)
+                if len(self.because) + len(reasons) + len(reach) <= self.limit:
+                    for needed, parent in reach.items():
+                        reasons[needed] = (
+                            self._reason(needed, parent) if parent else f"package of {path}"
+                        )
+                    pending.extend(reach)
+
+    def _markers(self, path: str) -> Iterator[str]:
+        for folder in filter(self.layout.is_lane, above(path)):
+            marker = f"{folder}/{INIT}"
+            if marker in self.closure.needs:
+                yield marker
+
+
+def _settled(
+    repo: Repository,
+    seen: Snapshot,
+    refused: Mapping[str, Refusal],
+    ranked: Mapping[str, Score],
+    starts: Sequence[str],
+    limit: int,
+) -> tuple[Closure, dict[str, str], dict[str, bytes]]:
+    """Pick until all that is picked compiles; the scan lets some mistakes through."""
+    refused = dict(refused)
+    sources: dict[str, bytes] = {}
+    order = sorted(starts, key=lambda path: (-ranked[path].total, path))
+    while True:
+        closure = Closure(seen, refused, limit)
+        picked = _Picked(closure, seen.layout, limit)
+        for path in order:
+            if path not in closure.refused:
+                picked.add(path)
+        new = [path for path in picked.because if path not in sources]
+        blobs = repo.blobs(seen.entries[path].oid for path in new)
+        broken = False
+        for path, (_, source) in zip(new, blobs, strict=True):
+            sources[path] = source or b""
+            error = compile_error(sources[path])
+            if error is not None:
+                refused[path] = Refusal(path, "syntax-error", preflight.syntax_message(*error))
+                broken = True
+        if not broken:
+            return closure, picked.because, sources
+
+
+def _moves(
+    seen: Snapshot,
+    picked: Mapping[str, str],
+    ranked: Mapping[str, Score],
+    sources: Mapping[str, bytes],
+) -> list[PlannedMove]:
+    notes, layout = Notes(seen), seen.layout
+    moves = []
+    for path, because in picked.items():
+        entry, target = seen.entries[path], layout.target_of(path)
+        moves.append(
+            PlannedMove(
+                move=Move(path, target, entry.oid, entry.mode),
+                old_module=layout.module_of(path) or "",
+                new_module=layout.module_of(target) or "",
+                score=ranked[path].total,
+                reasons=ranked[path].reasons,
+                because=because,
+                notes=notes.of(path, sources[path], picked),
+            )
+        )
+    return moves
