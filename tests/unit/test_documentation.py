@@ -80,3 +80,15 @@ def test_every_built_in_gate_has_a_page_and_a_row_in_the_readme():
             assert (ROOT / f"docs/gates/{name}.md").is_file()
             assert f"`{entry.name}`" in readme
             assert f"`{entry.name}`" in everyday
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in ROOT.glob("*.md")))
+def test_every_relative_link_of_a_top_level_page_leads_somewhere(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    targets = {target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text)}
+    missing = [
+        target
+        for target in sorted(targets)
+        if target and "://" not in target and not (ROOT / target).exists()
+    ]
+    assert missing == []
