@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from pytest_cockpit.api import Finding, Severity
 from pytest_cockpit.records.artifacts import printable
-
 from pytest_cockpit_gates.coverage import rules
 from pytest_cockpit_gates.coverage.measure import Measurement
 
@@ -82,7 +81,8 @@ def _during(running: Sequence[str]) -> str:
 
 
 def _last(tail: Sequence[str]) -> str:
-    return tail[-1] if tail else "it printed nothing"
+    errors = [line for line in tail if line.startswith("ERROR")]
+    return (errors or tail or ["it printed nothing"])[-1]
 
 
 def _left(returncode: int) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-_KEPT_RUN = ("concurrency", "core", "disable_warnings", "plugins", "sigterm", "timid")
+_KEPT_RUN = ("concurrency", "core", "plugins", "sigterm", "timid")
 _KEPT_REPORT = ("exclude_lines", "partial_branches", "partial_branches_always")
 _DEDICATED = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini")
 
@@ -31,6 +31,8 @@ def merged(probed: Mapping[str, Any], *, root: str, data: str) -> str:
         "source": [root],
         "patch": sorted(patches | set(options["run:patch"] or ())),
         **{name: options[f"run:{name}"] for name in _KEPT_RUN},
+        # The gate says it itself, and better than a line in the middle of pytest's output.
+        "disable_warnings": [*(options["run:disable_warnings"] or ()), "no-data-collected"],
     }
     report = {name: options[f"report:{name}"] for name in _KEPT_REPORT}
     tables = {"run": run, "report": report, **probed["plugins"]}

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pytest_cockpit.api import JSON, Context, Proof, Report, Rule
-
 from pytest_cockpit_gates.coverage import rules, settings
 
 
@@ -37,9 +36,9 @@ class CoverageGate:
 
     def proofs(self) -> Iterable[Proof]:
         """A failing tree for each rule, and trees the gate accepts."""
-        from pytest_cockpit_gates.coverage import proofs
+        from pytest_cockpit_gates.coverage.proofs import proofs
 
-        return proofs.proofs()
+        return proofs()
 
 
 gate = CoverageGate()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from pytest_cockpit.api import CockpitError, Context, Finding, Report, Severity
 from pytest_cockpit.records import baselines
 from pytest_cockpit.records.artifacts import printable
-
 from pytest_cockpit_gates.coverage import ratchet, rules, summary
 from pytest_cockpit_gates.coverage.completion import trouble
 from pytest_cockpit_gates.coverage.measure import Measurement, NotMeasured, measure
@@ -35,8 +34,9 @@ def judge(context: Context) -> Report:
     except NotMeasured as error:
         return Report.judge("not measured", checked=0, findings=[_not_measured(error)])
     case = _Case(context, settings, tree, measured, bounds, known)
-    findings = [_shown(finding) for finding in case.findings()]
-    told = summary.Told(measured, bounds, case.sources, kept.meta, findings)
+    blocking = list(case.blocking())
+    findings = [_shown(finding) for finding in case.findings(blocking)]
+    told = summary.Told(measured, bounds, case.sources, kept.meta, findings, compared=not blocking)
     told.write(context)
     return Report.judge(
         told.line(), checked=len(measured.files), findings=findings, evidence=told.evidence()
@@ -91,9 +91,8 @@ class _Case:
         self.known = known
         self.sources = {move.target: move.source for move in context.moves}
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self, blocking: Sequence[Finding]) -> Iterator[Finding]:
         """All findings; where the run says nothing of the tree, no file is compared."""
-        blocking = list(self.blocking())
         yield from blocking
         tests = self.measured.tests
         yield from ratchet.new_failures(tests, self.known, self.context.moves)

@@ -14,7 +14,6 @@ from typing import Any
 from pytest_cockpit import process
 from pytest_cockpit.api import CockpitError, Context
 from pytest_cockpit.records import artifacts
-
 from pytest_cockpit_gates.coverage import configuration, outcome
 from pytest_cockpit_gates.coverage.model import FileCoverage
 from pytest_cockpit_gates.coverage.settings import Settings
@@ -104,7 +103,7 @@ class _Session:
         text = configuration.merged(probed, root=str(self.tree.root), data=str(data / ".coverage"))
         rcfile.write_text(text, encoding="utf-8")
         ended = self._run_tests(rcfile, data)
-        output = ended.stdout.decode("utf-8", "replace") + ended.stderr.decode("utf-8", "replace")
+        output = (ended.stderr + ended.stdout).decode("utf-8", "replace")
         tests = outcome.read(self._report().read_bytes() if self._report().exists() else b"")
         started = time.monotonic()
         answer = self._read(rcfile, data, probed) if tests.exit in _COMPLETE else _NOTHING
@@ -167,11 +166,11 @@ class _Session:
             roots = self.context.lane.source_roots
             folders = tuple(folder for folder in roots if folder.strip("/") not in {"", "."})
         paths = [*(str(root / folder) for folder in folders), str(_CHILD)]
-        # Compiled files and examples of earlier runs are kept out of the tree and out of the
+        # The tree is not the gate's to write to; examples of earlier runs are kept out of the
         # verdict; a fixed hash seed makes two runs of one tree take the same branches.
         quiet = {
+            "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONHASHSEED": "0",
-            "PYTHONPYCACHEPREFIX": str(self.work / "pycache"),
             "HYPOTHESIS_STORAGE_DIRECTORY": str(self.work / "hypothesis"),
         }
         return process.environment(

@@ -86,7 +86,8 @@ class Bound:
                 f"{where}: uncovered: expected lines such as 3-7,12, got {uncovered!r}; "
                 "measure it again with `pytest --cockpit-init`"
             )
-        return cls(*(entry[name] for name in _COUNTS), uncovered)
+        lines, branches, statements = (entry[name] for name in _COUNTS)
+        return cls(lines, branches, statements, uncovered)
 
 
 def spans(text: str) -> list[tuple[int, int]]:

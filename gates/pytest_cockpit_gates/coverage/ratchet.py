@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from pytest_cockpit.api import Finding, Move, Severity
 from pytest_cockpit.records.artifacts import printable
-
 from pytest_cockpit_gates.coverage import rules
 from pytest_cockpit_gates.coverage.model import Bound, FileCoverage, newly_missing, ranges
 from pytest_cockpit_gates.coverage.outcome import TestRun
@@ -60,7 +59,7 @@ def _more_lines(path: str, now: FileCoverage, bound: Bound) -> Finding:
     where = f"; newly {ranges(newly)}" if newly else f": {now.shown}"
     return Finding(
         rules.MORE_LINES,
-        f"{len(now.missing)} statements are executed by no test, "
+        f"statements that no test executes: {len(now.missing)}, "
         f"the baseline allows {bound.missing_lines}{where}",
         path=path,
         line=(newly or now.missing)[0],
@@ -81,8 +80,8 @@ def _more_branches(path: str, now: FileCoverage, bound: Bound) -> Finding:
     partial = [line for line in lines if line not in missing] or lines
     return Finding(
         rules.MORE_BRANCHES,
-        f"{now.missing_branches} branches are taken by no test, "
-        f"the baseline allows {bound.missing_branches}; from lines {ranges(partial)}",
+        f"branches that no test takes: {now.missing_branches}, "
+        f"the baseline allows {bound.missing_branches}; from line {ranges(partial)}",
         path=path,
         line=partial[0],
         remedy="test both ways out of these lines",
@@ -139,8 +138,8 @@ def slack(
         lines, branches = map(sum, zip(*loose.values(), strict=True))
         yield Finding(
             rules.SLACK,
-            f"{len(loose)} files have {lines} statements and {branches} branches fewer missing "
-            "than the baseline allows",
+            f"fewer missing than the baseline allows: {lines} statements and {branches} branches, "
+            f"in {len(loose)} of its files",
             Severity.INFO,
             remedy=f"tighten the baseline: {rules.INIT}, then commit it",
             evidence={"files": {path: list(spare) for path, spare in loose.items()}},

@@ -78,10 +78,10 @@ class Settings:
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Settings:
         """Read a table that `SCHEMA` has been applied to."""
-        given = {field.name: table[field.name] for field in fields(cls) if field.name in table}
-        return cls(
-            **{
-                name: tuple(value) if isinstance(value, list | tuple) else value
-                for name, value in given.items()
-            }
-        )
+        values: dict[str, Any] = {
+            field.name: table[field.name] for field in fields(cls) if field.name in table
+        }
+        for name, value in values.items():
+            if isinstance(value, list):
+                values[name] = tuple(value)
+        return cls(**values)

@@ -9,7 +9,6 @@ from typing import Any
 from pytest_cockpit.api import Context, Evidence, Finding, Severity
 from pytest_cockpit.records import artifacts
 from pytest_cockpit.records.artifacts import printable
-
 from pytest_cockpit_gates.coverage import rules
 from pytest_cockpit_gates.coverage.measure import Measurement
 from pytest_cockpit_gates.coverage.model import Bound, FileCoverage, spans
@@ -23,25 +22,30 @@ _COVERAGE_RULES = {rules.MORE_LINES, rules.MORE_BRANCHES, rules.NEW_FILE}
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A measurement with its bounds and findings, ready to be written down."""
+    """A measurement with its bounds and findings, ready to be written down.
+
+    `compared` is false where the run said nothing of the tree's coverage.
+    """
 
     measured: Measurement
     bounds: Mapping[str, Bound]
     sources: Mapping[str, str]
     meta: Mapping[str, Any]
     findings: Sequence[Finding]
+    compared: bool
 
     def line(self) -> str:
         """The report's summary."""
         tests = self.measured.tests
         fresh = sum(finding.rule == rules.NEW_TEST_FAILURE for finding in self.findings)
         known = len(tests.failures) - fresh
-        ran = f"{tests.counts.get('passed', 0)} passed, {known} known failures"
-        if not self.measured.files:
-            return f"nothing measured, {fresh} new failures ({ran})"
-        return f"{len(self.measured.files)} files, {self._change()}, {fresh} new failures ({ran})"
+        ran = f"{tests.counts.get('passed', 0)} passed, {_counted(known, 'known failure')}"
+        files = _counted(len(self.measured.files), "file")
+        return f"{files}, {self._change()}, {_counted(fresh, 'new failure')} ({ran})"
 
     def _change(self) -> str:
+        if not self.compared:
+            return "coverage not comparable"
         delta = 0
         for path, now in self.measured.files.items():
             bound = bound_of(path, self.bounds, self.sources)
@@ -49,7 +53,7 @@ class Told:
                 delta += len(now.missing) - bound.missing_lines
         if not delta:
             return "no change in missing lines"
-        return f"{abs(delta)} missing lines {'more' if delta > 0 else 'fewer'}"
+        return f"{_counted(abs(delta), 'missing line')} {'more' if delta > 0 else 'fewer'}"
 
     def evidence(self) -> tuple[Evidence, ...]:
         """Totals, tools and test counts; the table of files is the artifact's."""
@@ -177,6 +181,10 @@ class Told:
         if len(numbers) > _SHOWN_LINES:
             yield f"   and {len(numbers) - _SHOWN_LINES} more lines"
         yield "```"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _numbers(shown: str) -> list[int]:

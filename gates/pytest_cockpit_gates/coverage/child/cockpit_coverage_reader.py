@@ -122,7 +122,8 @@ def _file(found: coverage.Coverage, root: str, path: str) -> dict[str, Any]:
         _, statements, _, missing, shown = found.analysis2(name)
         branches = found.branch_stats(name)
     except (CoverageException, UnicodeError, ValueError, RecursionError, OSError) as error:
-        return {"error": str(error).partition("\n")[0] or type(error).__name__}
+        said = str(error).partition("\n")[0].replace(name, path)
+        return {"error": said or type(error).__name__}
     return {
         "statements": len(statements),
         "missing": missing,
