@@ -22,10 +22,12 @@ HISTORY = (
     ("2025-02-03", "Ships, tides, cargo and dues", ("harbour", "pyproject.toml", ".gitignore")),
     ("2025-03-10", "Berths: first come, first served", ("candidate/berths",)),
     ("2025-03-24", "Tidal windows over the bar", ("candidate/tides",)),
-    ("2025-04-07", "Pilots and the fairway", ("candidate/pilots", "candidate/traffic")),
-    ("2025-05-05", "Stowage, dangerous goods, cold boxes", ("candidate/cargo",)),
+    ("2025-04-07", "Stowage, dangerous goods, cold boxes", ("candidate/cargo",)),
+    ("2025-04-28", "Wind, tugs, position reports", (":(glob)candidate/*.py",)),
+    ("2025-05-05", "Meeting in the fairway", ("candidate/traffic",)),
     ("2025-06-02", "Customs, and duty on the invoice", ("candidate/customs",)),
-    ("2025-06-16", "Wind, tugs, position reports, tests", (".",)),
+    ("2025-06-16", "Pilots and their hours of rest", ("candidate/pilots",)),
+    ("2025-06-23", "Contracts and tests", (".",)),
 )
 
 SAME_MODULE = """
@@ -69,13 +71,19 @@ def demonstrate(folder: Path) -> None:
     port.run("pytest", "--cockpit-batch", "--co", "-q")
     port.say("Promote: move, rewrite the importers, judge the result, seal it as one commit.")
     port.run("pytest", "--cockpit-batch", "--cockpit-batch-size", "12", "-v")
-    port.say("What came of it.")
-    port.run("git", "log", "--stat", "-1")
+    port.say("What came of it: one commit.")
+    port.run("git", "log", "-1", "--stat", "-B", "-M")
+    port.say("What named the moved modules was rewritten: imports, mock.patch, importlib.")
+    rewritten = ("harbour/billing/invoice.py", "harbour/cli.py", "tests/test_wind_and_sea.py")
+    port.run("git", "show", "--format=", "HEAD", "--", *rewritten)
+    port.say("The history is there, and both names give the same module.")
     port.run("git", "log", "--follow", "--format=%h %as %s", "--", "harbour/customs/duty.py")
     port.run("python", "-c", SAME_MODULE, shown='python -c "…old is new…"')
-    port.run("git", "status", "--short")
-    port.run("ls", "artifacts")
-    port.say("Every day: the same gates over the working tree.")
+    port.run("git", "status", "--short", "--branch")
+    port.run("ls", "-R", "artifacts")
+    port.say("Tomorrow's batch: the rest of what can move.")
+    port.run("pytest", "--cockpit-batch", "--cockpit-batch-size", "50", "-q")
+    port.say("In CI: the same gates over the working tree.")
     port.run("pytest", "-m", "gate")
 
 
