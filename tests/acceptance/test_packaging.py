@@ -46,7 +46,7 @@ def imported(path):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and not node.level:
-            names = [node.module]
+            names = [node.module or ""]
         else:
             continue
         tops = {name.partition(".")[0] for name in names}

@@ -8,6 +8,7 @@ import tomllib
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,8 +21,8 @@ def options() -> set[str]:
     return set(re.findall(r'"(--cockpit-[a-z-]+)"', source))
 
 
-def keys(schema: dict, prefix: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
-    found = set()
+def keys(schema: dict[str, Any], prefix: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
+    found: set[tuple[str, ...]] = set()
     for name, part in schema["properties"].items():
         below = keys(part, (*prefix, name)) if "properties" in part else {(*prefix, name)}
         found |= below
