@@ -56,17 +56,25 @@ def shipped() -> Schema:
 
 
 def discover(root: Path, paths: Iterable[str]) -> list[str]:
-    """Those of `paths` that hold a JSON Schema, one for each distinct content."""
+    """Those of `paths` that hold a JSON Schema, one for each distinct content.
+
+    Where some of them describe a `module`, as a contract's schema does, the others are left out.
+    """
     found: dict[str, str] = {}
+    described: set[str] = set()
     for path in sorted(paths):
         try:
             data = (root / path).read_bytes()
-            if is_schema(parse(data)):
-                found.setdefault(sha256(data), path)
+            value = parse(data)
         except (OSError, ValueError):
             # Unreadable under a name that merely looks like a schema's: not a schema to use.
             continue
-    return list(found.values())
+        if is_schema(value):
+            found.setdefault(sha256(data), path)
+            properties = value.get("properties")
+            if isinstance(properties, dict) and "module" in properties:
+                described.add(path)
+    return [path for path in found.values() if path in described or not described]
 
 
 def load(root: Path, path: str, given: Iterable[str] = ()) -> Schema | list[Finding]:

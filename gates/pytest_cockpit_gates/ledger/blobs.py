@@ -1,0 +1,58 @@
+"""Git's blob ids, worked out here: what a tree holds is not taken from what git says of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pytest_cockpit import process
+
+_ALGORITHMS = {40: "sha1", 64: "sha256"}
+
+
+def blob_id(data: bytes, length: int) -> str:
+    """The id of a blob with this content, in the object format whose ids have this length."""
+    digest = hashlib.new(_ALGORITHMS[length], usedforsecurity=False)
+    digest.update(b"blob %d\0" % len(data))
+    digest.update(data)
+    return digest.hexdigest()
+
+
+def differing(root: Path, expected: Mapping[str, str]) -> dict[str, str | None]:
+    """Those of the paths whose file is not the expected blob: its id, or None where it is gone.
+
+    A checkout may differ from its blob by line endings or filters; where the bytes differ, git
+    is asked what it would store.
+    """
+    found = {path: _id_of(root / path, len(oid)) for path, oid in expected.items()}
+    suspects = [path for path, oid in found.items() if oid is not None and oid != expected[path]]
+    stored = _as_stored(root, suspects)
+    ids = {path: stored.get(path, oid) for path, oid in found.items()}
+    return {path: oid for path, oid in ids.items() if oid != expected[path]}
+
+
+def _id_of(path: Path, length: int) -> str | None:
+    try:
+        if path.is_symlink():
+            data = os.fsencode(os.readlink(path))  # noqa: PTH115 - Path would tidy `./x` to `x`
+        else:
+            data = path.read_bytes()
+    except OSError:
+        return None
+    return blob_id(data, length)
+
+
+def _as_stored(root: Path, paths: Sequence[str]) -> dict[str, str]:
+    """The ids git gives these files after its filters; {} where git cannot say."""
+    askable = [path for path in paths if "\n" not in path and not (root / path).is_symlink()]
+    if not askable:
+        return {}
+    names = b"".join(os.fsencode(path) + b"\n" for path in askable)
+    try:
+        done = process.run(["git", "hash-object", "--stdin-paths"], cwd=root, input=names)
+    except OSError:
+        return {}
+    ids = done.stdout.decode("ascii", "replace").split()
+    return dict(zip(askable, ids, strict=True)) if len(ids) == len(askable) else {}
