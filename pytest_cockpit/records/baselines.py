@@ -42,13 +42,17 @@ def load(root: Path, records: str, gate: str) -> Baseline | None:
     where = path_of(records, gate)
     try:
         data = (root / where).read_bytes()
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if (root / where).is_symlink():
+            raise CockpitError(f"{where}: a link to nothing; restore it from git") from error
         return None
     except OSError as error:
-        raise artifacts.os_error(root / where, "cannot read", error) from error
+        raise artifacts.os_error(Path(where), "cannot read", error) from error
     found = parse(data, where)
     if found.gate != gate:
-        raise CockpitError(f"{where}: /gate: expected {schema.shown(gate)}, got {found.gate}")
+        raise CockpitError(
+            f"{where}: /gate: expected {schema.shown(gate)}, got {schema.shown(found.gate)}"
+        )
     return found
 
 

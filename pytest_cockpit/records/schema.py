@@ -196,7 +196,8 @@ def _twice(error: jsonschema.ValidationError, path: Path, value: Any) -> Iterato
 
 def _count(error: jsonschema.ValidationError, path: Path, value: Any) -> Iterator[Problem]:
     bound = "at least" if str(error.validator).startswith("min") else "at most"
-    yield Problem(path, f"expected {bound} {error.validator_value} items, got {len(value)}")
+    items = f"{error.validator_value} item" + "s" * (error.validator_value != 1)
+    yield Problem(path, f"expected {bound} {items}, got {len(value)}")
 
 
 def _alternatives(error: jsonschema.ValidationError, path: Path, value: Any) -> Iterator[Problem]:

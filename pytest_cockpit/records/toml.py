@@ -25,7 +25,7 @@ def read(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise artifacts.os_error(path, "cannot read", error) from error
+        raise artifacts.os_error(Path(path.name), "cannot read", error) from error
     except RecursionError as error:
         raise CockpitError(f"{path.name}: nested too deeply; flatten it") from error
     except ValueError as error:

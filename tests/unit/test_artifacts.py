@@ -94,7 +94,7 @@ def test_mappings_tuples_and_text_enums_are_written_as_json_knows_them():
 
 
 @pytest.mark.parametrize(
-    "value,words",
+    ("value", "words"),
     [
         ({"a": [1, float("nan")]}, "/a/1: nan is no JSON number"),
         ({"a/b": float("inf")}, "/a~1b: inf is no JSON number"),
@@ -150,7 +150,7 @@ def test_every_file_name_becomes_printable(name):
 
 
 @pytest.mark.parametrize(
-    "data,words",
+    ("data", "words"),
     [
         (b"", "Expecting value"),
         (b"\xef\xbb\xbf{}", "BOM"),
@@ -357,7 +357,7 @@ def test_an_interrupt_at_any_moment_leaves_the_old_or_the_new_file(tmp_path: Pat
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGALRM, interrupt)
-    interrupted, moments = 0, random.Random(1)  # noqa: S311 -- moments, not secrets
+    interrupted, moments = 0, random.Random(1)
     try:
         for _ in range(100):
             signal.setitimer(signal.ITIMER_REAL, moments.uniform(0.0002, 0.002))
@@ -383,7 +383,7 @@ def test_a_killed_writer_leaves_a_whole_file_and_the_next_one_cleans_up(tmp_path
         "while True:\n"
         "    for byte in b'01':\n        artifacts.write_bytes(path, bytes([byte]) * 2_000_000)\n"
     )
-    moments = random.Random(2)  # noqa: S311 -- moments, not secrets
+    moments = random.Random(2)
     for _ in range(5):
         child = subprocess.Popen(
             [sys.executable, "-c", PRELUDE + code],
@@ -589,14 +589,14 @@ GOOD: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("name,data", GOOD)
+@pytest.mark.parametrize(("name", "data"), GOOD)
 def test_good_documents_are_valid_to_both_libraries(name: str, data: Any):
     assert artifacts.validate(data, name) == []
     jsonschema.validate(text.plain(data), schema.load(name))
 
 
 @pytest.mark.parametrize(
-    "name,data,errors",
+    ("name", "data", "errors"),
     [
         ("plan", {**MOVE, "score": "x"}, ['/score: expected number ≥ 0 and ≤ 1, got "x"']),
         ("plan", {**MOVE, "blob": "xyz"}, ['/blob: expected git object id, got "xyz"']),
@@ -647,7 +647,7 @@ def test_good_documents_are_valid_to_both_libraries(name: str, data: Any):
         ),
         ("ledger-row", {"seq": float("nan")}, ["/seq: nan is no JSON number"]),
         ("config", {"batch": {"size": 0}}, ["/batch/size: expected integer ≥ 1, got 0"]),
-        ("config", {"gates": []}, ["/gates: expected at least 1 items, got 0"]),
+        ("config", {"gates": []}, ["/gates: expected at least 1 item, got 0"]),
     ],
 )
 def test_errors_say_where_and_what(name: str, data: Any, errors: list[str]):

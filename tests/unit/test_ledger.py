@@ -73,7 +73,7 @@ def test_extending_twice_is_extending_once(payloads, cut):
 
 
 @pytest.mark.parametrize(
-    "row,words",
+    ("row", "words"),
     [
         ({}, "ledger row: /kind: missing"),
         ({"kind": "Two Words"}, "ledger row: /kind: expected lower-case words joined by hyphens"),
@@ -135,7 +135,7 @@ def duplicated_last(rows: list[bytes]) -> list[bytes]:
 
 
 @pytest.mark.parametrize(
-    "tamper,breaks",
+    ("tamper", "breaks"),
     [
         (edited, [Break(3, 4, "prev is not the digest of the row before")]),
         (deleted, [Break(3, 3, "seq is 3, expected 2")]),
@@ -165,7 +165,7 @@ def test_tampering_is_found_where_it_is(tamper, breaks: list[Break]):
 
 
 @pytest.mark.parametrize(
-    "line,reason",
+    ("line", "reason"),
     [
         (b"\n", "not a JSON row (Expecting value: line 2 column 1 (char 1))"),
         (b"{}\n", "not a ledger row (/kind: missing)"),
@@ -400,7 +400,7 @@ def test_kill_9_at_any_moment_loses_no_row_that_was_acknowledged(tmp_path: Path)
         "while True: print(ledger.append(path, {'kind': 'x', 'text': 'x' * 300_000}), flush=True)\n"
     )
     told: list[str] = []
-    moments = random.Random(3)  # noqa: S311 -- moments, not secrets
+    moments = random.Random(3)
     for _ in range(8):
         writer = start(code, path)
         assert writer.stdout
