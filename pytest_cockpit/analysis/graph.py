@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pytest_cockpit.analysis.layout import Layout
 from pytest_cockpit.analysis.scan import Facts, Import
 
+_MARKER = ".__init__"
 _NAMESPACE = ""
 """Stands for the file of a package that is a folder without `__init__.py`."""
 
@@ -146,6 +147,10 @@ class Resolver:
         return self._found[name]
 
     def _search(self, name: str) -> str | None:
+        if name.endswith(_MARKER):
+            # `import pkg.__init__` works, whatever its author had in mind.
+            path = self._locate(name.removesuffix(_MARKER))
+            return path if path and self.layout.is_package(path) else None
         others = self._aliased(name)
         for known in (self._files, self._targets):
             for spelled in (name, *others):

@@ -6,9 +6,9 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 
 from pytest_cockpit.analysis.graph import components
+from pytest_cockpit.promotion.ground import quoted
 from pytest_cockpit.promotion.plan import Refusal
 from pytest_cockpit.promotion.snapshot import Snapshot
-from pytest_cockpit.records.schema import shown
 
 
 class Closure:
@@ -77,9 +77,9 @@ class Closure:
         via = min(known) if direct is None else direct
         root = self._roots[via]
         words = "in a cycle that needs" if direct is None else "needs"
-        through = "" if root == via else f" and through it {shown(root)}"
+        through = "" if root == via else f" and through it {quoted(root)}"
         message = (
-            f"{words} {shown(via)}{through}, which is refused ({self.refused[root].rule}); "
+            f"{words} {quoted(via)}{through}, which is refused ({self.refused[root].rule}); "
             "repair that first"
         )
         self.refused[path] = Refusal(path, "needs-refused", message)

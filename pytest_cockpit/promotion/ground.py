@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from pytest_cockpit.config import Config
 from pytest_cockpit.git import Entry
 from pytest_cockpit.promotion.globs import matcher
 from pytest_cockpit.promotion.snapshot import Snapshot
+from pytest_cockpit.records.text import one_line, printable
 
 
 class Ground:
@@ -88,3 +90,8 @@ def folded(path: str) -> str:
     if path.isascii():
         return path.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
+
+
+def quoted(name: str) -> str:
+    """A path or a dotted name as messages have it: whole, and on one line."""
+    return one_line(json.dumps(printable(name), ensure_ascii=False))

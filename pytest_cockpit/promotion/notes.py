@@ -7,9 +7,8 @@ from collections.abc import Container, Iterator
 
 from pytest_cockpit.analysis.layout import INIT
 from pytest_cockpit.analysis.scan import Facts, texts
-from pytest_cockpit.promotion.ground import above
+from pytest_cockpit.promotion.ground import above, quoted
 from pytest_cockpit.promotion.snapshot import Snapshot
-from pytest_cockpit.records.schema import shown
 
 _LONG = 10_000
 
@@ -42,11 +41,11 @@ class Notes:
         facts = self._snapshot.facts.get(path) or Facts()
         if not facts.longest:
             yield "empty file: git cannot follow its history"
-        else:
+        elif not self._layout.is_package(path):
             twins = [twin for twin in self._twins[self._snapshot.entries[path].oid] if twin != path]
             if twins:
                 more = f" and {len(twins) - 1} more" if len(twins) > 1 else ""
-                yield f"same content as {shown(twins[0])}{more}"
+                yield f"same content as {quoted(twins[0])}{more}"
         if facts.invisible:
             yield f"invisible characters on {_lines(facts.invisible)}"
         if facts.longest > _LONG:
@@ -61,9 +60,9 @@ class Notes:
                 continue
             if marker in self._waiting:
                 package = self._layout.module_of(target)
-                yield f"{package} stays a namespace package until {shown(marker)} moves"
+                yield f"{package} stays a namespace package until {quoted(marker)} moves"
             elif folder == path.rpartition("/")[0]:
-                yield f"no package marker: {shown(folder)} has no {INIT}"
+                yield f"no package marker: {quoted(folder)} has no {INIT}"
 
     def _data_files(self, path: str, source: bytes) -> Iterator[str]:
         """Files beside a module that one of its strings names."""
@@ -72,7 +71,7 @@ class Notes:
             strings = texts(source)
             for name in sorted(beside):
                 if any(text == name or text.endswith(f"/{name}") for text in strings):
-                    yield f"data file left behind: {shown(name)}"
+                    yield f"data file left behind: {quoted(name)}"
 
 
 def _lines(lines: tuple[int, ...]) -> str:

@@ -12,10 +12,9 @@ from typing import Any
 
 from pytest_cockpit.analysis.layout import INIT, is_name
 from pytest_cockpit.config import Config
-from pytest_cockpit.promotion.ground import File, Ground, above, folded
+from pytest_cockpit.promotion.ground import File, Ground, above, folded, quoted
 from pytest_cockpit.promotion.plan import Refusal
 from pytest_cockpit.promotion.snapshot import Snapshot
-from pytest_cockpit.records.schema import shown
 from pytest_cockpit.records.text import one_line, printable
 
 _LINK = "120000"
@@ -48,7 +47,7 @@ def _gitlink(file: File) -> str | None:
     if file.entry.kind == "commit":
         return "a submodule's content is not in this repository; move it by hand"
     inside = _parent_of_mode(file, "160000")
-    return inside and f"{shown(inside)} is a submodule; files cannot be moved into it"
+    return inside and f"{quoted(inside)} is a submodule; files cannot be moved into it"
 
 
 def _symlink(file: File) -> str | None:
@@ -66,7 +65,7 @@ def _excluded(file: File) -> str | None:
 def _virtual_environment(file: File) -> str | None:
     for folder in above(file.path):
         if f"{folder}/pyvenv.cfg" in file.ground.entries or _INSTALLED & {_last(folder)}:
-            return f"{shown(folder)} holds installed packages; remove it from git"
+            return f"{quoted(folder)} holds installed packages; remove it from git"
     return None
 
 
@@ -74,7 +73,7 @@ def _not_a_module_name(file: File) -> str | None:
     odd = [part for part in file.parts if not is_name(part)]
     if not odd:
         return None
-    return f"{shown(odd[0])} cannot be written in an import statement; rename it"
+    return f"{quoted(odd[0])} cannot be written in an import statement; rename it"
 
 
 def _conftest(file: File) -> str | None:
@@ -114,25 +113,25 @@ def _already_there(file: File) -> str | None:
     there = file.ground.entries.get(file.target)
     if there is None or there.oid != file.entry.oid:
         return None
-    return f"{shown(file.target)} has the same content; remove the lane's copy"
+    return f"{quoted(file.target)} has the same content; remove the lane's copy"
 
 
 def _target_exists(file: File) -> str | None:
     ground = file.ground
     if file.target in ground.entries:
-        return f"{shown(file.target)} exists with other content; merge the two by hand"
+        return f"{quoted(file.target)} exists with other content; merge the two by hand"
     if file.target in ground.folders:
-        return f"{shown(file.target)} is a folder; rename one of the two"
+        return f"{quoted(file.target)} is a folder; rename one of the two"
     for folder in above(file.target):
         there = ground.entries.get(folder)
         if there is not None and there.kind == "blob" and there.mode != _LINK:
-            return f"{shown(folder)} is a file where a folder is needed; rename one of the two"
+            return f"{quoted(folder)} is a file where a folder is needed; rename one of the two"
     return None
 
 
 def _target_under_symlink(file: File) -> str | None:
     link = _parent_of_mode(file, _LINK)
-    return link and f"{shown(link)} is a symbolic link; replace it by the folder itself"
+    return link and f"{quoted(link)} is a symbolic link; replace it by the folder itself"
 
 
 def _parent_of_mode(file: File, mode: str) -> str | None:
@@ -151,13 +150,13 @@ def _module_beside_package(file: File) -> str | None:
     entries, lane = file.ground.entries, file.ground.layout
     if _last(file.path) != INIT and f"{file.path.removesuffix('.py')}/{INIT}" in entries:
         return (
-            f"the package {shown(file.path.removesuffix('.py') + '/')} hides this module; merge "
+            f"the package {quoted(file.path.removesuffix('.py') + '/')} hides this module; merge "
             "it into the package or rename it"
         )
     for folder in filter(lane.is_lane, above(file.path)):
         if f"{folder}.py" in entries and f"{folder}/{INIT}" not in entries:
             return (
-                f"the module {shown(folder + '.py')} hides this folder, so nothing in it can be "
+                f"the module {quoted(folder + '.py')} hides this folder, so nothing in it can be "
                 "imported; rename one of the two"
             )
     return None
@@ -167,10 +166,10 @@ def _target_module_package_clash(file: File) -> str | None:
     entries, folders = file.ground.entries, file.ground.folders
     stem = file.target.removesuffix(".py")
     if _last(file.target) != INIT and folders.get(stem):
-        return f"{shown(stem + '/')} is a package beside the target; rename one of the two"
+        return f"{quoted(stem + '/')} is a package beside the target; rename one of the two"
     for folder in above(file.target):
         if f"{folder}.py" in entries and f"{folder}/{INIT}" not in entries:
-            return f"{shown(folder + '.py')} is a module where a package is needed; rename one"
+            return f"{quoted(folder + '.py')} is a module where a package is needed; rename one"
     return None
 
 
@@ -182,7 +181,7 @@ def _shadows_stdlib(file: File) -> str | None:
     names = {f"{top}.py", f"{top}/{INIT}"}
     if any(f"{root}{name}" in file.ground.entries for root in layout.sources for name in names):
         return None
-    return f"{shown(top)} would hide the standard library's module of that name; rename it"
+    return f"{quoted(top)} would hide the standard library's module of that name; rename it"
 
 
 def _unresolved_import(file: File) -> str | None:
@@ -191,7 +190,7 @@ def _unresolved_import(file: File) -> str | None:
         return None
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
     return (
-        f"line {missing[0].line}: nothing serves {shown(missing[0].name)}{more}; correct the "
+        f"line {missing[0].line}: nothing serves {quoted(missing[0].name)}{more}; correct the "
         "import, or guard it with try/except ImportError"
     )
 
@@ -241,7 +240,7 @@ def _collisions(files: Iterable[File], ground: Ground) -> Iterator[tuple[str, st
             others = spelled[folded(path)] - {path}
             if others:
                 message = (
-                    f"{shown(path)} and {shown(min(others))} are one path where case or Unicode "
+                    f"{quoted(path)} and {quoted(min(others))} are one path where case or Unicode "
                     "form is ignored; rename one of the two"
                 )
                 yield source, message

@@ -13,13 +13,12 @@ from pytest_cockpit.config import Config
 from pytest_cockpit.git import Repository
 from pytest_cockpit.promotion import preflight, snapshot
 from pytest_cockpit.promotion.closure import Closure
-from pytest_cockpit.promotion.ground import above
+from pytest_cockpit.promotion.ground import above, quoted
 from pytest_cockpit.promotion.notes import Notes
 from pytest_cockpit.promotion.plan import Plan, PlannedMove, Refusal
 from pytest_cockpit.promotion.rank import Score, scores
 from pytest_cockpit.promotion.snapshot import Snapshot
 from pytest_cockpit.records import baselines
-from pytest_cockpit.records.schema import shown
 
 
 def make_plan(
@@ -102,8 +101,10 @@ def _demand_modules(seen: Snapshot, modules: Sequence[str], wanted: Sequence[str
         lane = f"{seen.layout.lane.path}/"
         names = sorted({path[len(lane) :] for path in known if path.startswith(lane)})
         close = difflib.get_close_matches(module, names, n=1)
-        meant = f"; did you mean {shown(close[0])}?" if close else "; name a folder or module of it"
-        raise CockpitError(f"modules: nothing in {lane} is called {shown(module)}{meant}")
+        meant = (
+            f"; did you mean {quoted(close[0])}?" if close else "; name a folder or module of it"
+        )
+        raise CockpitError(f"modules: nothing in {lane} is called {quoted(module)}{meant}")
 
 
 def _failures(repo: Repository, config: Config, seen: Snapshot) -> Mapping[str, object]:
