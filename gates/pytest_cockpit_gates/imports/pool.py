@@ -1,0 +1,186 @@
+"""The parent's side of the probe: starts the import server and reads what it found."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pytest_cockpit import process
+from pytest_cockpit.api import CockpitError, Context
+from pytest_cockpit_gates.imports.selection import Job, Tree, known_names
+from pytest_cockpit_gates.imports.settings import Settings
+
+_PROBE = Path(__file__).with_name("probe.py")
+_MOST_WORKERS = 8
+_START_S = 120.0
+_EACH_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one import.
+
+    Parameters
+    ----------
+    status: "done" (there is a report), "hang", "signal", "exit", or "server" when it took the
+        server down with it.
+    code: exit code of the child; negative for a signal.
+    report: what the child said of the import.
+    trail: name and path of the tree's module that was being executed last.
+    fault: the fault handler's text.
+    output: what was printed, its middle left out.
+    first: the outcome before this one, when the import was tried again alone.
+    """
+
+    job: Job
+    status: str
+    code: int = 0
+    report: Mapping[str, Any] | None = None
+    trail: tuple[str, str] = ("", "")
+    fault: str = ""
+    output: str = ""
+    cpu_ms: float = 0.0
+    wall_ms: float = 0.0
+    first: Outcome | None = None
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether trying again could not end otherwise: files do not come and go."""
+        error = (self.report or {}).get("error")
+        return self.status == "done" and (error is None or error["kind"] in _CERTAIN)
+
+
+_CERTAIN = frozenset({"SyntaxError", "ModuleNotFoundError", "ImportError"})
+
+
+class Pool:
+    """Imports modules, each in a process of its own forked from one warm server."""
+
+    def __init__(self, context: Context, settings: Settings, tree: Tree) -> None:
+        """Prepare a place for results and bytecode below the gate's scratch folder."""
+        self._context = context
+        self._settings = settings
+        self._tree = tree
+        self._known = known_names(tree.names, context, tree.layout)
+        self._folder = Path(os.path.realpath(context.scratch)) / "imports"
+        self._rounds = 0
+        (self._folder / "bytecode").mkdir(parents=True, exist_ok=True)
+
+    def probe(self, jobs: Sequence[Job]) -> list[Outcome]:
+        """Import every job's module.
+
+        A failure that may be of the moment - a port taken, a slow machine, a neighbour's file -
+        is tried a second time, alone; the second outcome counts.
+        """
+        outcomes = self._complete(jobs, min(_processors(), _MOST_WORKERS))
+        shaky = [it for it in outcomes if not it.is_certain and not self._was_cut_short(it)]
+        if not shaky:
+            return outcomes
+        again = {it.job: it for it in self._complete([it.job for it in shaky], 1)}
+        return [replace(again[it.job], first=it) if it.job in again else it for it in outcomes]
+
+    def _was_cut_short(self, outcome: Outcome) -> bool:
+        """Whether it hung in a module that had been seen hanging for the full time."""
+        return outcome.status == "hang" and outcome.wall_ms < 1000 * self._settings.timeout_s
+
+    def _complete(self, jobs: Sequence[Job], workers: int) -> list[Outcome]:
+        """Outcomes of all jobs, in order, whatever they do to the server."""
+        done: dict[int, Outcome] = {}
+        pending = dict(enumerate(jobs))
+        while pending:
+            started, found, complaint = self._serve(pending, workers)
+            done.update(found)
+            pending = {number: job for number, job in pending.items() if number not in done}
+            lost = started & pending.keys()
+            if pending and workers == 1:
+                if not lost:
+                    raise CockpitError(f"imports: the import server does not run: {complaint}")
+                for number in lost:
+                    done[number] = Outcome(pending.pop(number), "server")
+            # One at a time from here on: then it is plain whose import ends the server.
+            workers = 1
+        return [done[number] for number in range(len(jobs))]
+
+    def _serve(
+        self, pending: Mapping[int, Job], workers: int
+    ) -> tuple[set[int], dict[int, Outcome], str]:
+        """Numbers of the jobs that were begun, outcomes of those that ended, the last error."""
+        self._rounds += 1
+        results = self._folder / f"results-{self._rounds}.ndjson"
+        completed = process.run(
+            [self._context.python, "-P", "-s", str(_PROBE)],
+            cwd=self._context.root,
+            env=_environment(self._context),
+            input=json.dumps(self._order(pending, workers, results)).encode(),
+            timeout=_START_S + len(pending) * (self._settings.timeout_s + _EACH_S),
+        )
+        started: set[int] = set()
+        found: dict[int, Outcome] = {}
+        for row in _rows(results):
+            if "started" in row:
+                started.add(row["started"])
+            else:
+                number = row.pop("id")
+                found[number] = Outcome(
+                    pending[number], **{**row, "trail": (row["trail"][0], row["trail"][1])}
+                )
+        complaint = completed.stderr.decode("utf-8", "backslashreplace").strip().splitlines()
+        return started, found, complaint[-1] if complaint else f"exit {completed.returncode}"
+
+    def _order(self, pending: Mapping[int, Job], workers: int, results: Path) -> dict[str, Any]:
+        root = self._tree.root
+        roots = [os.path.normpath(root / source) for source in self._context.lane.source_roots]
+        return {
+            "root": str(root),
+            "roots": list(dict.fromkeys(roots)),
+            "cache": str(self._folder / "bytecode"),
+            "results": str(results),
+            "known": self._known,
+            "timeout": self._settings.timeout_s,
+            "memory": self._settings.memory_mb << 20,
+            "preload": self._settings.preload,
+            "workers": workers,
+            "jobs": [
+                {
+                    "id": number,
+                    "module": job.module,
+                    "file": str(root / job.path),
+                    "same_as": job.same_as,
+                }
+                for number, job in pending.items()
+            ],
+        }
+
+
+def _environment(context: Context) -> dict[str, str]:
+    """As clean as `-E` would have it, with a fixed order of sets: the same verdict every time."""
+    kept = process.environment(keep=context.pass_environment)
+    clean = {
+        key: value
+        for key, value in kept.items()
+        if not key.startswith("PYTHON") or key in context.pass_environment
+    }
+    return {"PYTHONHASHSEED": "0", **clean}
+
+
+def _processors() -> int:
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        lines: Iterable[bytes] = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return
+    for line in lines:
+        # The last row is torn when the server was killed while writing it.
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        yield row

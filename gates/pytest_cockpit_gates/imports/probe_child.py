@@ -1,0 +1,230 @@
+"""Import one module and tell how it went: the forked half of the probe.
+
+Standard library only; see `probe`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import mmap
+import os
+import resource
+import sys
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from pytest_cockpit_gates.imports.probe_tree import Tree
+
+_HEAD = 8
+_TEXT = 1000
+_FRAMES = 40
+_CHAIN = 8
+_FOREIGN = 5
+_HIGH = 200
+_KINDS = (SyntaxError, ModuleNotFoundError, ImportError, SystemExit, MemoryError)
+
+
+class Cell:
+    """Bytes that a forked process leaves for its parent.
+
+    Shared memory, not a pipe: a module that closes every descriptor it finds, or prints over
+    them, cannot lose or garble it.
+    """
+
+    def __init__(self, size: int) -> None:
+        """Share `size` bytes with every process forked from now on."""
+        self._memory = mmap.mmap(-1, size)
+
+    def put(self, data: bytes) -> None:
+        """Replace what is there; the length comes last, so that a half-written value is none."""
+        self._memory[:_HEAD] = bytes(_HEAD)
+        self._memory[_HEAD : _HEAD + len(data)] = data
+        self._memory[:_HEAD] = len(data).to_bytes(_HEAD, "little")
+
+    def get(self) -> bytes:
+        """What was left; empty when nothing was."""
+        length = int.from_bytes(self._memory[:_HEAD], "little")
+        return self._memory[_HEAD : _HEAD + min(length, len(self._memory) - _HEAD)]
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._memory.close()
+
+
+class Child:
+    """One forked process: confines itself, imports, reports, and is gone.
+
+    Parameters
+    ----------
+    tree: the tree under judgement.
+    known: dotted names of the tree's own modules.
+    memory: bytes of address space allowed; 0 for no limit.
+    die_with: arranges that this process dies with the given parent.
+    """
+
+    def __init__(
+        self, tree: Tree, known: frozenset[str], memory: int, die_with: Callable[[int], None]
+    ) -> None:
+        self.tree = tree
+        self.known = known
+        self.memory = memory
+        self.die_with = die_with
+        # What the judged module replaces in `os` must not decide how it is reported.
+        self._exit = os._exit
+        self._pid = os.getpid
+
+    def run(
+        self, job: Mapping[str, Any], cells: tuple[Cell, Cell], output: int, fault: int
+    ) -> NoReturn:
+        """Import `job["module"]` and leave the report in the first cell. Never returns."""
+        code = 1
+        try:
+            pid = self._pid()
+            out, err = sys.stdout, sys.stderr
+            self._confine(cells[1], output, fault)
+            report = json.dumps(self._import(job)).encode()
+            if self._pid() == pid:
+                cells[0].put(report)
+                for stream in (out, err):
+                    stream.flush()
+            code = 0
+        except BaseException:  # noqa: BLE001 - whatever it is, a forked child must end here
+            sys.excepthook(*sys.exc_info())
+        finally:
+            self._exit(code)
+
+    def _confine(self, trail: Cell, output: int, fault: int) -> None:
+        import faulthandler
+
+        parent = os.getppid()
+        os.setsid()
+        self.die_with(parent)
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        faulthandler.enable(file=fcntl.fcntl(fault, fcntl.F_DUPFD_CLOEXEC, _HIGH))
+        for descriptor in (null, output, fault):
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if self.memory:
+            hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+            limit = self.memory if hard == resource.RLIM_INFINITY else min(self.memory, hard)
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        pid = self._pid()
+
+        def leave_trail(name: str, path: str) -> None:
+            if self._pid() == pid:
+                trail.put(json.dumps([name[:_TEXT], path]).encode())
+
+        self.tree.trail = leave_trail
+
+    def _import(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        name, other = job["module"], job["same_as"]
+        report: dict[str, Any] = {"error": None, "same": None}
+        try:
+            __import__(name)
+            if other:
+                __import__(other)
+                report["same"] = _same(name, other)
+        except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt count too
+            report["error"] = self._describe(error, name)
+        report["executed"] = (name, os.path.realpath(job["file"])) in self.tree.executed
+        report["file"] = _file(sys.modules.get(name))
+        report["foreign"] = self._foreign()
+        return report
+
+    def _describe(self, error: BaseException, wanted: str) -> dict[str, Any]:
+        frames = self._frames(error.__traceback__)
+        return {
+            **_summary(error),
+            "frames": frames[-_FRAMES:],
+            "broken": self._broken(error),
+            "line": error.lineno if isinstance(error, SyntaxError) else None,
+            "chain": [_summary(link) for link in _chain(error)],
+            "parents": {
+                above: _file(sys.modules[above])
+                for above in _parents(wanted, getattr(error, "name", None))
+                if above in sys.modules
+            },
+        }
+
+    def _broken(self, error: BaseException) -> str | None:
+        """The file that could not be compiled, when that is what went wrong."""
+        path, cause = self.tree.broken or (None, None)
+        return path if cause is error else None
+
+    def _frames(self, traceback: TracebackType | None) -> list[tuple[str, int, str]]:
+        """The tree's own frames, from the outermost to the one that failed."""
+        frames = []
+        while traceback is not None:
+            code = traceback.tb_frame.f_code
+            if code.co_filename != __file__ and self.tree.holds(code.co_filename):
+                frames.append((code.co_filename, traceback.tb_lineno, code.co_name))
+            traceback = traceback.tb_next
+        return [frame for frame in frames if frame[2] == "<module>"][-_FRAMES // 2 :] + frames[-1:]
+
+    def _foreign(self) -> list[tuple[str, str]]:
+        """Modules that carry a name of the tree's own but were loaded from elsewhere."""
+        found = []
+        for name in self.known.intersection(tuple(sys.modules)):
+            file = _file(sys.modules.get(name))
+            if file and not (self.tree.holds(file) or self.tree.holds(os.path.realpath(file))):
+                found.append((name, file))
+        return sorted(found)[:_FOREIGN]
+
+
+def _same(old: str, new: str) -> dict[str, bool]:
+    """Whether both names give one object, by `sys.modules` and as the parent's attribute."""
+    module = sys.modules.get(new)
+    parent, _, leaf = old.rpartition(".")
+    holder = sys.modules.get(parent)
+    attribute = not parent or vars(holder).get(leaf) is module if holder else not parent
+    return {"object": module is not None and sys.modules.get(old) is module, "attribute": attribute}
+
+
+def _file(module: object) -> str | None:
+    """`__file__` of a module, whatever its class does on attribute access."""
+    try:
+        file = object.__getattribute__(module, "__dict__").get("__file__")
+    except AttributeError:
+        return None
+    return file if isinstance(file, str) else None
+
+
+def _parents(*names: str | None) -> list[str]:
+    found = []
+    for name in names:
+        above = (name or "").rpartition(".")[0]
+        while above:
+            found.append(above)
+            above = above.rpartition(".")[0]
+    return found
+
+
+def _summary(error: BaseException) -> dict[str, Any]:
+    kind = next((kind.__name__ for kind in _KINDS if isinstance(error, kind)), "Exception")
+    name = getattr(error, "name", None) if isinstance(error, ImportError) else None
+    try:
+        message = str(error.msg if isinstance(error, SyntaxError) else error)
+    except BaseException:  # noqa: BLE001 - an exception's text is code of the judged module
+        message = "(its text cannot be had)"
+    return {
+        "kind": kind,
+        "type": type(error).__name__[:_TEXT],
+        "message": message[:_TEXT],
+        "name": name[:_TEXT] if isinstance(name, str) else None,
+    }
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """The exceptions that led to this one, the nearest first."""
+    found: list[BaseException] = []
+    link = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    while link is not None and len(found) < _CHAIN:
+        found.append(link)
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    return found

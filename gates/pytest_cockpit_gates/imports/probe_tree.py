@@ -1,0 +1,129 @@
+"""The tree under judgement as the forked processes see it: what of it was executed, and how.
+
+Standard library only; see `probe`.
+"""
+
+# pathlib would be loaded, and have to be hidden, for a few joined names.
+# ruff: noqa: PTH100, PTH105, PTH112, PTH118, PTH123, PTH206
+
+from __future__ import annotations
+
+import _imp
+import marshal
+import os
+from collections.abc import Callable
+from importlib.machinery import (
+    BYTECODE_SUFFIXES,
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    ExtensionFileLoader,
+    FileFinder,
+    SourceFileLoader,
+    SourcelessFileLoader,
+)
+from types import CodeType, ModuleType
+from typing import ClassVar
+
+
+class Tree:
+    """The tree under judgement, and what of it this process has executed."""
+
+    def __init__(self, root: str, cache: str) -> None:
+        """Judge files below `root`; keep their bytecode in `cache`."""
+        self.root = root
+        self.cache = cache
+        self.executed: set[tuple[str, str]] = set()
+        self.broken: tuple[str, BaseException] | None = None
+        self.trail: Callable[[str, str], None] = _no_trail
+        self._stack: list[tuple[str, str]] = []
+        self._loader: type[_Loader] = type("TreeLoader", (_Loader,), {"tree": self})
+
+    def holds(self, path: str) -> bool:
+        """Whether the file or folder is the tree's own, and not of an environment inside it."""
+        path = os.path.normpath(path)
+        if path != self.root and not path.startswith(self.root + os.sep):
+            return False
+        parts = path[len(self.root) :].split(os.sep)
+        return "site-packages" not in parts and "dist-packages" not in parts
+
+    def enter(self, name: str, path: str) -> None:
+        """A module's body begins."""
+        self.executed.add((name, os.path.realpath(path)))
+        self._stack.append((name, path))
+        self.trail(name, path)
+
+    def leave(self) -> None:
+        """A module's body is over."""
+        self._stack.pop()
+        self.trail(*self._stack[-1] if self._stack else ("", ""))
+
+    def hook(self, path: str) -> FileFinder:
+        """A path hook for the tree's own folders."""
+        if not (os.path.isdir(path or ".") and self.holds(os.path.abspath(path))):
+            raise ImportError("not of the tree", path=path)
+        return FileFinder(
+            path,
+            (ExtensionFileLoader, EXTENSION_SUFFIXES),
+            (self._loader, SOURCE_SUFFIXES),
+            (SourcelessFileLoader, BYTECODE_SUFFIXES),
+        )
+
+
+class _Loader(SourceFileLoader):
+    """Runs source files of the tree; never believes nor writes a `__pycache__` there.
+
+    Bytecode is kept by the content of the file: a time stamp would serve stale code of a file
+    that was replaced within its resolution.
+    """
+
+    tree: ClassVar[Tree]
+
+    def exec_module(self, module: ModuleType) -> None:
+        self.tree.enter(module.__name__, self.path)
+        try:
+            super().exec_module(module)
+        finally:
+            self.tree.leave()
+
+    def get_code(self, fullname: str) -> CodeType:
+        source = self.get_data(self.path)
+        key = f"{_digest(os.fsencode(self.path))}{_digest(source)}"
+        kept = os.path.join(self.tree.cache, key)
+        try:
+            with open(kept, "rb") as stream:
+                return _code(stream.read())
+        except (OSError, EOFError, ValueError, TypeError):
+            pass
+        try:
+            code: CodeType = self.source_to_code(source, self.path)
+        except BaseException as error:
+            self.tree.broken = (self.path, error)
+            raise
+        _keep(kept, marshal.dumps(code))
+        return code
+
+
+def _code(data: bytes) -> CodeType:
+    code = marshal.loads(data)  # noqa: S302 - written by this run into its own folder
+    if not isinstance(code, CodeType):
+        raise TypeError("no code")
+    return code
+
+
+def _digest(data: bytes) -> str:
+    return _imp.source_hash(0, data).hex()
+
+
+def _keep(path: str, data: bytes) -> None:
+    """Keep bytecode for the next process; a full disk costs time only."""
+    temporary = f"{path}.{os.getpid()}"
+    try:
+        with open(temporary, "wb") as stream:
+            stream.write(data)
+        os.replace(temporary, path)
+    except OSError:
+        pass
+
+
+def _no_trail(name: str, path: str) -> None:
+    pass
