@@ -208,13 +208,17 @@ class FactsCache:
         with suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(self.path, timeout=10)) as database:
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = NORMAL")
-            database.execute(
-                "CREATE TABLE IF NOT EXISTS facts"
-                " (python TEXT, oid TEXT, data TEXT, PRIMARY KEY (python, oid)) WITHOUT ROWID"
-            )
+            self._prepare(database)
             act(database)
+
+    @staticmethod
+    def _prepare(database: sqlite3.Connection) -> None:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        database.execute(
+            "CREATE TABLE IF NOT EXISTS facts"
+            " (python TEXT, oid TEXT, data TEXT, PRIMARY KEY (python, oid)) WITHOUT ROWID"
+        )
 
 
 def _encoded(facts: Facts) -> str:
