@@ -62,6 +62,7 @@ class Conductor:
         self.halts = halts
         self.started = _now()
         self.rows: list[dict[str, Any]] = []
+        self._red: list[pytest.TestReport] = []
         self.written: list[Path] = []
         self.header: list[str] = []
         self.facts: dict[str, Any] = {}
@@ -123,6 +124,8 @@ class Conductor:
         row = getattr(report, "cockpit", None)
         if row is not None and self.controls:
             text = report.longreprtext if report.failed else ""
+            if report.failed:
+                self._red.append(report)
             self.rows.append(
                 {**row, "id": report.nodeid, "outcome": report.outcome, "message": text}
             )
@@ -146,6 +149,9 @@ class Conductor:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, exitstatus: int) -> Generator[None]:
         """Write the record last, whatever happened before."""
+        for report in self._red:
+            # The headline of a failure is the location's third part; see `PlanItem.reportinfo`.
+            report.location = (*report.location[:2], report.nodeid.partition("::")[2])
         try:
             return (yield)
         finally:

@@ -15,7 +15,7 @@ from pytest_cockpit.config import Config, load
 from pytest_cockpit.git import Repository
 from pytest_cockpit.items import Outcome, Step, Steps
 from pytest_cockpit.promotion.staging import StagedTree
-from pytest_cockpit.records import artifacts, baselines
+from pytest_cockpit.records import artifacts, baselines, ledger
 from pytest_cockpit.sessions.conductor import Conductor, take_over
 from pytest_cockpit.sessions.gating import fresh_scratch
 from pytest_cockpit.sessions.lock import SessionLock
@@ -70,6 +70,7 @@ class InitConductor(Conductor):
         steps = [
             Step("configuration", "file", self._configuration),
             Step("artifacts", "file", self._artifacts),
+            Step("ledger", "file", self._ledger),
         ]
         installed = discovery.gates()
         for name in self.settings.gates:
@@ -87,6 +88,10 @@ class InitConductor(Conductor):
 
     def _artifacts(self) -> Outcome:
         return self._create(self.folder / ".gitignore", _IGNORE.encode())
+
+    def _ledger(self) -> Outcome:
+        opened = ledger.extend(b"", [{"kind": "opened", "base": self.head}])
+        return self._create(self.root / self.settings.records / "promotions.ndjson", opened)
 
     def _create(self, path: Path, content: bytes) -> Outcome:
         if path.exists():
