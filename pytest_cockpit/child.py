@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
         answer: Any = _baseline(gate, context)
     else:
         answer = judge(gate, context).to_json()
-    artifacts.write_bytes(response_path, artifacts.canonical(_printable(answer)))
+    artifacts.write_bytes(response_path, artifacts.canonical(answer))
     return 0
 
 
@@ -45,15 +45,15 @@ def judge(gate: Gate, context: Context) -> Report:
     declared = skipped(context.settings)
     if declared is not None:
         return declared
-    errors = settings_errors(gate, context.settings)
-    if errors:
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        evidence = (Evidence("settings", {"errors": errors}),)
-        return Report(Verdict.ERROR, f"{errors[0]}{more}", evidence=evidence)
     try:
+        errors = settings_errors(gate, context.settings)
+        if errors:
+            more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+            evidence = (Evidence("settings", {"errors": errors}),)
+            return Report(Verdict.ERROR, f"{errors[0]}{more}", evidence=evidence)
         report: object = gate.check(context)
     except CockpitError as error:
-        return Report(Verdict.ERROR, _first_line(error))
+        return Report(Verdict.ERROR, f"{gate.name}: {_first_line(error)}")
     except Exception as error:  # noqa: BLE001 - whatever a gate raises is its own failure
         text = "\n".join(traceback.format_exc().splitlines()[-_TRACEBACK_LINES:])
         return Report(
@@ -80,12 +80,14 @@ def skipped(settings: Mapping[str, Any]) -> Report | None:
 def settings_errors(gate: Gate, settings: Mapping[str, Any]) -> list[str]:
     """All that is wrong with a gate's settings table, each with its key."""
     from pytest_cockpit.records.schema import problems_by
+    from pytest_cockpit.records.toml import dotted
 
-    table = f"tool.cockpit.gate.{gate.name}"
     if "skip" in settings:
-        return [f'{table}.skip: expected a reason such as "no contracts here"']
+        return [
+            f'tool.cockpit.gate.{gate.name}.skip: expected a reason such as "no contracts here"'
+        ]
     return [
-        f"{'.'.join([table, *map(str, problem.path)])}: {problem.message}"
+        f"{dotted(('tool', 'cockpit', 'gate', gate.name, *problem.path))}: {problem.message}"
         for problem in problems_by(dict(settings), gate.settings_schema)
     ]
 
@@ -106,23 +108,15 @@ def _load(entry: Mapping[str, str]) -> Gate:
 
 
 def _baseline(gate: Any, context: Context) -> dict[str, Any] | None:
+    from pytest_cockpit.api import CockpitError
+
+    errors = settings_errors(gate, context.settings)
+    if errors:
+        raise CockpitError("; ".join(errors))
     measured = gate.baseline(context)
     if measured is None or isinstance(measured, dict):
         return measured
     return {"entries": dict(measured.entries), "meta": dict(measured.meta)}
-
-
-def _printable(value: Any) -> Any:
-    """A copy without lone surrogates, which file names may bring along."""
-    from pytest_cockpit.records.artifacts import printable
-
-    if isinstance(value, str):
-        return printable(value)
-    if isinstance(value, Mapping):
-        return {_printable(key): _printable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_printable(item) for item in value]
-    return value
 
 
 def _first_line(error: BaseException) -> str:

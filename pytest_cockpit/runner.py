@@ -59,17 +59,12 @@ def run_gate(name: str, context: Context, *, timeout: float | None = None) -> Re
     found = _installed(name)
     if isinstance(found, str):
         return Report(Verdict.ERROR, found)
-    answer, completed = _ask("report", found, context, timeout)
-    if isinstance(answer, _Failure):
-        report = _error(f"{name}: {answer.reason}", completed)
-    else:
-        try:
-            report = _masked(Report.from_json(answer))
-        except (KeyError, TypeError, ValueError) as error:
-            reason = f"{name}: the answer is no report ({type(error).__name__}: {error})"
-            report = _error(reason, completed)
-    timing = Evidence("timing", {"wall_s": completed.wall_s, "cpu_s": completed.cpu_s})
-    return dataclasses.replace(report, evidence=(*report.evidence, timing))
+    answer = _ask("report", found, context, timeout)
+    report = _report(name, answer)
+    if answer.completed is None:
+        return report
+    timing = {"wall_s": answer.completed.wall_s, "cpu_s": answer.completed.cpu_s}
+    return dataclasses.replace(report, evidence=(*report.evidence, Evidence("timing", timing)))
 
 
 def measure_baseline(
@@ -86,13 +81,15 @@ def measure_baseline(
         raise CockpitError(found)
     if not hasattr(found.gate, "baseline"):
         raise CockpitError(f"{name}: keeps no baseline; leave it out")
-    answer, completed = _ask("baseline", found, context, timeout)
-    if isinstance(answer, _Failure):
-        tail = _tail(completed).splitlines()
-        raise CockpitError(f"{name}: {answer.reason}{f': {tail[-1]}' if tail else ''}")
-    if answer is not None and not (isinstance(answer, dict) and {"entries", "meta"} <= set(answer)):
+    answer = _ask("baseline", found, context, timeout)
+    if answer.failure:
+        raise CockpitError(one_line(f"{name}: {answer.failure}"))
+    measured: Any = answer.data
+    if measured is None:
+        return None
+    if not (isinstance(measured, dict) and {"entries", "meta"} <= set(measured)):
         raise CockpitError(f"{name}: baseline must give entries and meta, or None")
-    return answer
+    return measured
 
 
 def redact(text: str) -> str:
@@ -110,10 +107,12 @@ def redact(text: str) -> str:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Failure:
-    """Why a child gave no answer."""
+class _Answer:
+    """What a child wrote, or why it wrote nothing; `completed` is None when it never ran."""
 
-    reason: str
+    completed: Completed | None
+    data: Any = None
+    failure: str | None = None
 
 
 def _installed(name: str) -> discovery.Installed | str:
@@ -128,41 +127,68 @@ def _installed(name: str) -> discovery.Installed | str:
     return f"{name}: no gate of this name is installed; installed: {known}"
 
 
-def _ask(
-    ask: str, gate: discovery.Installed, context: Context, timeout: float | None
-) -> tuple[Any, Completed]:
-    """The child's answer, or a `_Failure`."""
-    context.scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".child-", dir=context.scratch) as folder:
-        request, response = Path(folder, "request.json"), Path(folder, "response.json")
-        demand = {
-            "ask": ask,
-            "paths": _roots(gate),
-            "entry": {"name": gate.marker, "value": gate.entry.value, "group": discovery.GROUP},
-            "context": context.to_json(),
-        }
-        # Escaped to ASCII: a path that is no UTF-8 comes back as the same surrogates.
-        request.write_text(json.dumps(demand, allow_nan=False), encoding="ascii")
-        completed = process.run(
-            [context.python, "-P", "-X", "faulthandler", child.__file__, request, response],
-            cwd=context.scratch,
-            env=process.environment(keep=context.pass_environment),
-            timeout=timeout,
-        )
-        return _answer(completed, response, timeout), completed
-
-
-def _answer(completed: Completed, response: Path, timeout: float | None) -> Any:
-    if completed.timed_out:
-        return _Failure(f"stopped after {timeout:g} s without an answer")
-    if completed.returncode < 0:
-        return _Failure(f"the gate's process was killed by signal {-completed.returncode}")
-    if completed.returncode:
-        return _Failure(f"the gate's process ended with exit code {completed.returncode}")
+def _ask(ask: str, gate: discovery.Installed, context: Context, timeout: float | None) -> _Answer:
     try:
-        return parse(response.read_bytes())
+        context.scratch.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".child-", dir=context.scratch) as folder:
+            request, response = Path(folder, "request.json"), Path(folder, "response.json")
+            request.write_bytes(_request(ask, gate, context))
+            completed = process.run(
+                [context.python, "-P", "-X", "faulthandler", child.__file__, request, response],
+                cwd=context.scratch,
+                env=process.environment(keep=context.pass_environment),
+                timeout=timeout,
+            )
+            failure = _failure(completed, timeout)
+            if failure:
+                return _Answer(completed, failure=failure)
+            return _read(response, completed)
+    except OSError as error:
+        reason = f"{error.filename or context.scratch}: {error.strerror or error}"
+        return _Answer(None, failure=f"the gate's process could not be started: {reason}")
+    except (TypeError, ValueError) as error:
+        return _Answer(None, failure=f"its settings cannot be handed over: {error}")
+
+
+def _request(ask: str, gate: discovery.Installed, context: Context) -> bytes:
+    demand = {
+        "ask": ask,
+        "paths": _roots(gate),
+        "entry": {"name": gate.marker, "value": gate.entry.value, "group": discovery.GROUP},
+        "context": context.to_json(),
+    }
+    # Escaped to ASCII, so that a path that is no UTF-8 comes back as the same surrogates.
+    return json.dumps(demand, allow_nan=False).encode("ascii")
+
+
+def _failure(completed: Completed, timeout: float | None) -> str | None:
+    """Why a child's answer does not count, whatever it wrote."""
+    if completed.timed_out:
+        return f"stopped after {timeout:g} s without an answer"
+    if completed.returncode < 0:
+        return f"the gate's process was killed by signal {-completed.returncode}"
+    if completed.returncode:
+        last = next(reversed(_tail(completed).splitlines()), "no word of why")
+        return f"the gate's process ended with exit code {completed.returncode}: {last}"
+    return None
+
+
+def _read(response: Path, completed: Completed) -> _Answer:
+    try:
+        return _Answer(completed, parse(response.read_bytes()))
     except (OSError, ValueError) as error:
-        return _Failure(f"the gate's process left no readable answer ({error})")
+        reason = f"the gate's process left no readable answer ({error})"
+        return _Answer(completed, failure=reason)
+
+
+def _report(name: str, answer: _Answer) -> Report:
+    failure = answer.failure
+    if failure is None:
+        try:
+            return _masked(Report.from_json(answer.data))
+        except (KeyError, TypeError, ValueError) as error:
+            failure = f"the answer is no report ({type(error).__name__}: {error})"
+    return _error(f"{name}: {failure}", answer.completed)
 
 
 def _roots(gate: discovery.Installed) -> list[str]:
@@ -178,9 +204,12 @@ def _root(module: ModuleType) -> str | None:
     return str(Path(module.__file__).parents[depth])
 
 
-def _error(summary: str, completed: Completed) -> Report:
-    data = {"exit": completed.returncode, "stderr": _tail(completed)}
-    return Report(Verdict.ERROR, redact(one_line(summary)), evidence=(Evidence("child", data),))
+def _error(summary: str, completed: Completed | None) -> Report:
+    evidence: tuple[Evidence, ...] = ()
+    if completed is not None:
+        data = {"exit": completed.returncode, "stderr": _tail(completed)}
+        evidence = (Evidence("child", data),)
+    return Report(Verdict.ERROR, redact(one_line(summary)), evidence=evidence)
 
 
 def _tail(completed: Completed) -> str:

@@ -35,13 +35,15 @@ def differing(root: Path, expected: Mapping[str, str]) -> dict[str, str | None]:
 
 def _id_of(path: Path, length: int) -> str | None:
     try:
-        if path.is_symlink():
-            data = os.fsencode(os.readlink(path))  # noqa: PTH115 - Path would tidy `./x` to `x`
-        else:
-            data = path.read_bytes()
+        return blob_id(_content(path), length)
     except OSError:
         return None
-    return blob_id(data, length)
+
+
+def _content(path: Path) -> bytes:
+    if path.is_symlink():
+        return os.fsencode(os.readlink(path))  # noqa: PTH115 - Path would tidy `./x` to `x`
+    return path.read_bytes()
 
 
 def _as_stored(root: Path, paths: Sequence[str]) -> dict[str, str]:
