@@ -42,7 +42,7 @@ def resolve(source: str, importer: str = "app.py", **given: object) -> Resolutio
 
 
 @pytest.mark.parametrize(
-    "source, paths",
+    ("source", "paths"),
     [
         ("import candidate.core.x", ["candidate/core/x.py"]),
         ("import candidate.core", ["candidate/core/__init__.py"]),
@@ -76,7 +76,7 @@ def test_modules_are_the_names_of_the_paths():
 
 
 @pytest.mark.parametrize(
-    "source, importer, paths",
+    ("source", "importer", "paths"),
     [
         ("from . import x", "candidate/core/y.py", ["candidate/core/x.py"]),
         ("from .x import other", "candidate/core/__init__.py", ["candidate/core/x.py"]),
@@ -101,7 +101,7 @@ def test_a_file_without_a_module_name_has_no_relatives():
 
 
 @pytest.mark.parametrize(
-    "source, missing",
+    ("source", "missing"),
     [
         ("import candidate.core.nowhere", ["candidate.core.nowhere"]),
         ("from candidate.core.nowhere import x", ["candidate.core.nowhere"]),
@@ -179,7 +179,7 @@ def test_a_package_without_facts_may_be_dynamic():
 
 
 @pytest.mark.parametrize(
-    "opaque, source",
+    ("opaque", "source"),
     [
         ("lib/_fast.pyx", "from lib import _fast"),
         ("lib/_fast.cpython-311-x86_64-linux-gnu.so", "from lib._fast import x"),
@@ -196,7 +196,7 @@ ALIASED = Lane(aliases={"acme": ("", "candidate"), "acme.own": ("lib",)})
 
 
 @pytest.mark.parametrize(
-    "source, paths, missing",
+    ("source", "paths", "missing"),
     [
         ("import acme.lib.a", ["lib/a.py"], []),
         ("import acme.core.x", ["candidate/core/x.py"], []),
@@ -326,7 +326,7 @@ def test_the_interpreter_s_own_finder_agrees(files, parts):
 
 
 def _find(name: str, folder: str) -> ModuleSpec | None:
-    above, _, last = name.rpartition(".")
+    above = name.rpartition(".")[0]
     places = [folder]
     if above:
         parent = _find(above, folder)

@@ -14,7 +14,7 @@ SRC = Layout(
 
 
 @pytest.mark.parametrize(
-    "layout, path, module",
+    ("layout", "path", "module"),
     [
         (DEFAULT, "candidate/core/x.py", "candidate.core.x"),
         (DEFAULT, "candidate/core/__init__.py", "candidate.core"),

@@ -33,7 +33,7 @@ def only(source: str) -> Import:
 
 
 @pytest.mark.parametrize(
-    "source, module, level, names",
+    ("source", "module", "level", "names"),
     [
         ("import a.b", "a.b", 0, ()),
         ("import a.b as c", "a.b", 0, ()),
@@ -98,7 +98,7 @@ def test_not_guarded(source):
 
 
 @pytest.mark.parametrize(
-    "source, lazy",
+    ("source", "lazy"),
     [
         ("async def f():\n    import a", True),
         ("class C:\n    def f(self):\n        import a", True),
@@ -118,7 +118,7 @@ def test_lazy(source, lazy):
 
 
 @pytest.mark.parametrize(
-    "source, typing_only",
+    ("source", "typing_only"),
     [
         ("if TYPE_CHECKING:\n    import a", True),
         ("if typing.TYPE_CHECKING:\n    import a", True),
@@ -136,7 +136,7 @@ def test_typing_only(source, typing_only):
 
 
 @pytest.mark.parametrize(
-    "source, line",
+    ("source", "line"),
     [
         (b"x = 1\ndef f(:\n", 2),
         (b"x = 1\nreturn 2\n", 2),
@@ -415,4 +415,4 @@ def test_collect_reads_only_what_is_not_known(tmp_path):
 
 def test_collect_without_a_cache():
     assert collect(lambda oids: [(oid, b"") for oid in oids], ["a"]) == {"a": scan(b"")}
-    assert collect(lambda oids: pytest.fail("asked for nothing"), []) == {}
+    assert collect(lambda _: pytest.fail("asked for nothing"), []) == {}
