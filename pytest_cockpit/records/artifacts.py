@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 _SHOWN_ERRORS = 20
+_PREFIX, _SUFFIX = ".cockpit-", ".tmp"
 
 _REMEDIES = {
     errno.ENOSPC: "free some disk space",
@@ -58,8 +60,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _temporary(path.parent) as (name, descriptor):
-            with contextlib.suppress(FileNotFoundError):
-                os.fchmod(descriptor, path.lstat().st_mode & 0o777)
+            _keep_mode(descriptor, path)
             _write_all(descriptor, data)
             os.fsync(descriptor)
             name.replace(path)
@@ -131,7 +132,7 @@ def _demand(path: Path, data: Any, schema: str) -> None:
 def _temporary(folder: Path) -> Iterator[tuple[Path, int]]:
     """A new file in `folder`, gone afterwards unless it was renamed."""
     _sweep(folder)
-    path = folder / f".cockpit-{secrets.token_hex(8)}.tmp"
+    path = folder / f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
     descriptor = -1
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
@@ -139,6 +140,7 @@ def _temporary(folder: Path) -> Iterator[tuple[Path, int]]:
         while descriptor < 0 or not os.fstat(descriptor).st_nlink:
             if descriptor >= 0:
                 os.close(descriptor)
+                descriptor = -1
             descriptor = os.open(path, flags, 0o666)
             # The lock dies with its process; a file without one is nobody's. Where there are no
             # locks, nothing is swept.
@@ -153,10 +155,19 @@ def _temporary(folder: Path) -> Iterator[tuple[Path, int]]:
 
 def _sweep(folder: Path) -> None:
     """Remove what killed writers left in `folder`."""
-    for path in folder.glob(".cockpit-*.tmp"):
+    for path in folder.iterdir():
+        if not (path.name.startswith(_PREFIX) and path.suffix == _SUFFIX):
+            continue
         with contextlib.suppress(OSError), path.open("rb") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()
+
+
+def _keep_mode(descriptor: int, path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        mode = path.lstat().st_mode
+        if stat.S_ISREG(mode):
+            os.fchmod(descriptor, stat.S_IMODE(mode))
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

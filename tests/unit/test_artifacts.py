@@ -264,6 +264,7 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path):
     artifacts.write_bytes(link, b"new")
     assert (outside.read_bytes(), link.read_bytes()) == (b"mine", b"new")
     assert not link.is_symlink()
+    assert link.stat().st_mode & 0o002 == 0
 
 
 @pytest.mark.parametrize("path", ["folder", "file/x.json"])
@@ -348,6 +349,8 @@ def test_a_full_file_system_leaves_the_old_file_and_nothing_else(tmp_path: Path)
     pytest.skip("no private mounts here; the limit of file size stands in")
 
 
+# An interrupted statement may leave an open file to the garbage collector, which says so.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_at_any_moment_leaves_the_old_or_the_new_file(tmp_path: Path):
     path = tmp_path / "x"
     contents = [bytes([byte]) * 300_000 for byte in b"01"]
