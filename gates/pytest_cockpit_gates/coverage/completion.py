@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Sequence
 
@@ -10,6 +11,7 @@ from pytest_cockpit.records.artifacts import printable
 from pytest_cockpit_gates.coverage import rules
 from pytest_cockpit_gates.coverage.measure import Measurement
 
+_ERROR = re.compile(r"\AERROR|: error: ")
 _WHY = {
     2: "was interrupted",
     3: "met an internal error",
@@ -81,7 +83,7 @@ def _during(running: Sequence[str]) -> str:
 
 
 def _last(tail: Sequence[str]) -> str:
-    errors = [line for line in tail if line.startswith("ERROR")]
+    errors = [line for line in tail if _ERROR.search(line)]
     return (errors or tail or ["it printed nothing"])[-1]
 
 

@@ -9,6 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _WORST_FIRST = ("failed", "skipped", "passed")
+_SHAPES: Mapping[str, Mapping[str, type]] = {
+    "session": {},
+    "start": {"id": str},
+    "end": {"id": str},
+    "report": {"id": str, "outcome": str, "message": str},
+    "collect": {"id": str, "message": str},
+    "internal": {"message": str},
+    "modules": {"outside": dict},
+    "finish": {"exit": int},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +58,22 @@ class TestRun:
 
 
 def read(data: bytes) -> TestRun:
-    """The run whose reporter wrote `data`; a torn row counts as not written."""
+    """The run whose reporter wrote `data`; a torn or strange row counts as not written."""
     rows = list(_rows(data))
-    opened: dict[str, Any] = next(_of(rows, "session"), {})
+    opened = next(_of(rows, "session"), None)
     outcomes, failures = _tests(rows)
     begun = Counter(row["id"] for row in _of(rows, "start"))
     begun.subtract(row["id"] for row in _of(rows, "end"))
     return TestRun(
-        started=bool(opened),
+        started=opened is not None,
         exit=next((row["exit"] for row in _of(rows, "finish")), None),
         counts=Counter(outcomes.values()),
         failures=failures,
         running=tuple(sorted(test for test, count in begun.items() if count > 0)),
         outside={
-            name: path for row in _of(rows, "modules") for name, path in row["outside"].items()
+            name: str(path) for row in _of(rows, "modules") for name, path in row["outside"].items()
         },
-        tools={key: value for key, value in opened.items() if key != "row"},
+        tools={key: value for key, value in (opened or {}).items() if key != "row"},
         internal=tuple(row["message"] for row in _of(rows, "internal")),
     )
 
@@ -72,14 +82,27 @@ def _rows(data: bytes) -> Iterator[dict[str, Any]]:
     for line in data.splitlines():
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
-        if isinstance(row, dict):
+        if isinstance(row, dict) and _shaped(row):
             yield row
+
+
+def _shaped(row: dict[str, Any]) -> bool:
+    kind = row.get("row")
+    wanted = _SHAPES.get(kind) if isinstance(kind, str) else None
+    return wanted is not None and all(
+        isinstance(row.get(key), expected) for key, expected in wanted.items()
+    )
 
 
 def _of(rows: Iterable[dict[str, Any]], kind: str) -> Iterator[dict[str, Any]]:
     return (row for row in rows if row.get("row") == kind)
+
+
+def _line(row: dict[str, Any]) -> int | None:
+    line = row.get("line")
+    return line if isinstance(line, int) else None
 
 
 def _tests(rows: list[dict[str, Any]]) -> tuple[dict[str, str], dict[str, Failure]]:
@@ -92,7 +115,7 @@ def _tests(rows: list[dict[str, Any]]) -> tuple[dict[str, str], dict[str, Failur
         # Set-up, call and tear-down report apart; the worst of them is the test's.
         outcomes[test] = min(outcomes.get(test, outcome), outcome, key=_WORST_FIRST.index)
         if outcome == "failed":
-            failures.setdefault(test, Failure(row["message"], row["line"]))
+            failures.setdefault(test, Failure(row["message"], _line(row)))
     for row in _of(rows, "collect"):
         failures.setdefault(row["id"], Failure(row["message"]))
     return outcomes, failures

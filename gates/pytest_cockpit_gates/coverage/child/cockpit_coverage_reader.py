@@ -121,7 +121,7 @@ def _file(found: coverage.Coverage, root: str, path: str) -> dict[str, Any]:
     try:
         _, statements, _, missing, shown = found.analysis2(name)
         branches = found.branch_stats(name)
-    except (CoverageException, UnicodeError, ValueError, RecursionError, OSError) as error:
+    except (CoverageException, SyntaxError, ValueError, RecursionError, OSError) as error:
         said = str(error).partition("\n")[0].replace(name, path)
         return {"error": said or type(error).__name__}
     return {
