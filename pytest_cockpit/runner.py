@@ -29,13 +29,13 @@ _WORD = (
 )
 _VALUE = r"(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s,;&]+)"
 _SECRET_NAME = re.compile(rf".*{_WORD}.*", re.IGNORECASE)
-_KEY_BLOCK = r"-----(?:BEGIN|END) [A-Z ]*PRIVATE KEY-----"
+_KEY, _KIND = "-----", r"[A-Z ]*PRIVATE KEY-----"
 _SECRETS = tuple(
     (re.compile(pattern, re.IGNORECASE | re.DOTALL), replacement)
     for pattern, replacement in (
         # A key block whose first or last line was cut off counts as one.
-        (rf"(?:-----BEGIN [A-Z ]*PRIVATE KEY-----|\A)(?:(?!{_KEY_BLOCK}).)*{_KEY_BLOCK}", "***"),
-        (r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*", "***"),
+        (rf"\A(?:(?!{_KEY}BEGIN).)*{_KEY}END {_KIND}", "***"),
+        (rf"{_KEY}BEGIN {_KIND}.*?(?:{_KEY}END {_KIND}|\Z)", "***"),
         (r"(?<=://)[^/@\s]+(?=@)", "***"),
         (r"\b(?:gh[pousr]_|github_pat_|glpat-|xox[abprs]-|AKIA)[\w-]{8,}", "***"),
         (r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*", "***"),
