@@ -104,7 +104,7 @@ def _loaded(outcome: Outcome, tree: Tree) -> Failure | None:
 
 
 def _is_same(file: str, tree: Tree, path: str) -> bool:
-    return os.path.realpath(file) == os.path.realpath(tree.root / path)
+    return "\0" not in file and os.path.realpath(file) == os.path.realpath(tree.root / path)
 
 
 def _ended(outcome: Outcome, tree: Tree) -> Failure:

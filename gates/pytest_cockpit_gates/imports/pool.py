@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -67,7 +68,6 @@ class Pool:
         self._tree = tree
         self._known = known_names(tree.names, context, tree.layout)
         self._folder = Path(os.path.realpath(context.scratch)) / "imports"
-        self._rounds = 0
         (self._folder / "bytecode").mkdir(parents=True, exist_ok=True)
 
     def probe(self, jobs: Sequence[Job]) -> list[Outcome]:
@@ -109,18 +109,19 @@ class Pool:
         self, pending: Mapping[int, Job], workers: int
     ) -> tuple[set[int], dict[int, Outcome], str]:
         """Numbers of the jobs that were begun, outcomes of those that ended, the last error."""
-        self._rounds += 1
-        results = self._folder / f"results-{self._rounds}.ndjson"
-        completed = process.run(
-            [self._context.python, "-P", "-s", str(_PROBE)],
-            cwd=self._context.root,
-            env=_environment(self._context),
-            input=json.dumps(self._order(pending, workers, results)).encode(),
-            timeout=_START_S + len(pending) * (self._settings.timeout_s + _EACH_S),
-        )
+        with tempfile.TemporaryDirectory(prefix="round-", dir=self._folder) as folder:
+            results = Path(folder) / "results.ndjson"
+            completed = process.run(
+                [self._context.python, "-P", "-s", str(_PROBE)],
+                cwd=self._context.root,
+                env=_environment(self._context),
+                input=json.dumps(self._order(pending, workers, results)).encode(),
+                timeout=_START_S + len(pending) * (self._settings.timeout_s + _EACH_S),
+            )
+            rows = list(_rows(results))
         started: set[int] = set()
         found: dict[int, Outcome] = {}
-        for row in _rows(results):
+        for row in rows:
             if "started" in row:
                 started.add(row["started"])
             else:

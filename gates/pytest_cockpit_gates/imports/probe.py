@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 
-_CLEAN = frozenset(sys.modules)
+_CLEAN = frozenset(sys.modules) - {"__future__"}
 
 import contextlib
 import ctypes
@@ -41,7 +41,7 @@ _OUTPUT = 2048
 _READS = 16
 _FAULT = 8192
 _GRACE = 1.0
-_SOON = 3.0
+_SOON = 0.1
 _DEATH_SIGNAL = 1
 _SUBREAPER = 36
 
@@ -157,7 +157,7 @@ class Server:
         if slot.hung:
             if age > slot.hung + _GRACE:
                 _kill(slot.pid)
-        elif age > self.limit or (age > _SOON and slot.trail()[1] in self.hanging):
+        elif age > self.limit or (age > _SOON * self.limit and slot.trail()[1] in self.hanging):
             # SIGABRT first: the fault handler then says where the child stands.
             slot.hung = age
             with contextlib.suppress(ProcessLookupError):

@@ -5,6 +5,7 @@ Standard library only; see `probe`.
 
 from __future__ import annotations
 
+import faulthandler
 import fcntl
 import json
 import mmap
@@ -97,8 +98,6 @@ class Child:
             self._exit(code)
 
     def _confine(self, trail: Cell, output: int, fault: int) -> None:
-        import faulthandler
-
         parent = os.getppid()
         os.setsid()
         self.die_with(parent)
@@ -170,9 +169,10 @@ class Child:
     def _foreign(self) -> list[tuple[str, str]]:
         """Modules that carry a name of the tree's own but were loaded from elsewhere."""
         found = []
-        for name in self.known.intersection(tuple(sys.modules)):
+        own = {name for name, _ in self.tree.executed}
+        for name in self.known.intersection(tuple(sys.modules)) - own:
             file = _file(sys.modules.get(name))
-            if file and not (self.tree.holds(file) or self.tree.holds(os.path.realpath(file))):
+            if file and not self.tree.holds(file):
                 found.append((name, file))
         return sorted(found)[:_FOREIGN]
 

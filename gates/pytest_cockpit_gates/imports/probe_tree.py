@@ -40,7 +40,11 @@ class Tree:
 
     def holds(self, path: str) -> bool:
         """Whether the file or folder is the tree's own, and not of an environment inside it."""
-        path = os.path.normpath(path)
+        if "\0" in path:
+            return False
+        return any(map(self._holds, (os.path.normpath(path), os.path.realpath(path))))
+
+    def _holds(self, path: str) -> bool:
         if path != self.root and not path.startswith(self.root + os.sep):
             return False
         parts = path[len(self.root) :].split(os.sep)

@@ -71,6 +71,8 @@ class Tree:
 
     def relative(self, file: str) -> str | None:
         """Path of a file of the tree below its root; None for any other."""
+        if "\0" in file:
+            return None
         root = f"{self.root}{os.sep}"
         for spelled in (os.path.normpath(file), os.path.realpath(file)):
             inner = spelled.removeprefix(root)
