@@ -258,13 +258,12 @@ class BatchConductor(Conductor):
 
     def _write_artifacts(self) -> None:
         try:
-            self.note_artifact(
-                self.folder / "promotion_batch.summary.json", artifacts.canonical(self.summary())
-            )
-            self.note_artifact(self.folder / "progress.json", artifacts.canonical(self.progress()))
+            folder = self.folder
+            self.keep(folder / "promotion_batch.summary.json", self.summary(), "summary")
+            self.keep(folder / "progress.json", self.progress(), "progress")
             if self.staged and self.reports:
                 body = pull_request_body(self.plan, self.staged, self.reports)
-                self.note_artifact(self.folder / "promotion_pr_body.md", body.encode())
+                self.keep_bytes(folder / "promotion_pr_body.md", body.encode())
         except CockpitError as error:
             self.config.issue_config_time_warning(
                 pytest.PytestWarning(f"the batch's artifacts were not written: {error}"), 2

@@ -73,9 +73,17 @@ class Conductor:
         """Whether this process speaks for the session (it is no worker of a distributed run)."""
         return not hasattr(self.config, "workerinput")
 
-    def note_artifact(self, path: Path, data: bytes) -> None:
-        """Write an artifact of this session and remember it for the record."""
+    def keep(self, path: Path, data: Any, schema: str) -> None:
+        """Write a JSON artifact of this session, held against its schema."""
+        artifacts.write(path, data, schema)
+        self._remember(path)
+
+    def keep_bytes(self, path: Path, data: bytes) -> None:
+        """Write any other artifact of this session."""
         artifacts.write_bytes(path, data)
+        self._remember(path)
+
+    def _remember(self, path: Path) -> None:
         if path not in self.written:
             self.written.append(path)
 

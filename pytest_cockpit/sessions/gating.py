@@ -23,11 +23,11 @@ def fresh_scratch(common_dir: Path, name: str) -> Path:
 def keep_report(conductor: Conductor, name: str, report: Report, scratch: Path) -> Outcome:
     """Write a gate's report and its own artifacts below the session's artifacts folder."""
     data = {"schema": "pytest-cockpit/gate-report/1", "gate": name, **report.to_json()}
-    conductor.note_artifact(conductor.folder / "gates" / f"{name}.json", artifacts.canonical(data))
+    conductor.keep(conductor.folder / "gates" / f"{name}.json", data, "gate-report")
     own = scratch / "artifacts"
     for path in sorted(own.glob("*")) if own.is_dir() else ():
         if path.is_file() and not path.is_symlink():
-            conductor.note_artifact(conductor.folder / path.name, path.read_bytes())
+            conductor.keep_bytes(conductor.folder / path.name, path.read_bytes())
     conductor.config.hook.pytest_cockpit_gate_report(
         config=conductor.config, gate=name, report=report
     )

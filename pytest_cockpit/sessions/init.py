@@ -96,7 +96,7 @@ class InitConductor(Conductor):
     def _create(self, path: Path, content: bytes) -> Outcome:
         if path.exists():
             return Outcome(Verdict.PASS, f"{self.relative(path)} exists and was left alone")
-        self.note_artifact(path, content)
+        self.keep_bytes(path, content)
         return Outcome(Verdict.PASS, f"wrote {self.relative(path)}")
 
     def _baseline(self, gate: str) -> Outcome:
@@ -123,7 +123,7 @@ class InitConductor(Conductor):
             return Outcome(Verdict.UNKNOWN, f"{gate} could measure nothing here")
         baseline = baselines.Baseline(gate, measured["entries"], measured["meta"])
         path = self.root / baselines.path_of(self.settings.records, gate)
-        self.note_artifact(path, baselines.dump(baseline))
+        self.keep_bytes(path, baselines.dump(baseline))
         return Outcome(
             Verdict.PASS, f"wrote {self.relative(path)}: {len(baseline.entries)} entries"
         )
