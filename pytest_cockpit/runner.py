@@ -143,6 +143,8 @@ def _ask(ask: str, gate: discovery.Installed, context: Context, timeout: float |
             if failure:
                 return _Answer(completed, failure=failure)
             return _read(response, completed)
+    except CockpitError as error:
+        return _Answer(None, failure=f"the gate's process could not be started: {error}")
     except OSError as error:
         reason = f"{error.filename or context.scratch}: {error.strerror or error}"
         return _Answer(None, failure=f"the gate's process could not be started: {reason}")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from pytest_cockpit.api import JSON, Context, Proof, Report, Rule
+from pytest_cockpit.api import JSON, Context, Gate, Proof, Report, Rule
 
 _SETTINGS: JSON = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -26,7 +26,7 @@ class Ledger:
 
     name = "ledger"
     summary = "the promotions' ledger is whole, records this batch, and was only added to"
-    rules = (
+    rules: Sequence[Rule] = (
         Rule("ledger.missing", "Where anything was promoted there is a ledger."),
         Rule("ledger.chain", "No row was edited, deleted, inserted, reordered or repeated."),
         Rule("ledger.torn", "The last line is whole."),
@@ -47,7 +47,7 @@ class Ledger:
         """Trees for every rule."""
         from pytest_cockpit_gates.ledger.proving import proofs
 
-        return proofs()
+        return list(proofs())
 
 
-gate = Ledger()
+gate: Gate = Ledger()

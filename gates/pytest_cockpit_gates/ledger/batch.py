@@ -81,7 +81,7 @@ def _blobs(row: Row, context: Context, path: str) -> Iterator[Finding]:
     expected = {
         names[str(move.get("target"))]: str(move.get("target_blob"))
         for move in _recorded(row)
-        if move.get("target") in names and _is_id(move.get("target_blob"))
+        if str(move.get("target")) in names and _is_id(move.get("target_blob"))
     }
     for target, found in sorted(differing(context.root, expected).items()):
         state = f"is blob {found}" if found else "is not there"

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pytest_cockpit import process
+from pytest_cockpit.api import CockpitError
 
 _ALGORITHMS = {40: "sha1", 64: "sha256"}
 
@@ -54,7 +55,7 @@ def _as_stored(root: Path, paths: Sequence[str]) -> dict[str, str]:
     names = b"".join(os.fsencode(path) + b"\n" for path in askable)
     try:
         done = process.run(["git", "hash-object", "--stdin-paths"], cwd=root, input=names)
-    except OSError:
+    except CockpitError:
         return {}
     ids = done.stdout.decode("ascii", "replace").split()
     return dict(zip(askable, ids, strict=True)) if len(ids) == len(askable) else {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_cockpit import process
-from pytest_cockpit.api import Finding, Severity
+from pytest_cockpit.api import CockpitError, Finding, Severity
 from pytest_cockpit.records.text import one_line, parse, sha256
 
 RULE = "ledger.rewritten"
@@ -26,15 +26,15 @@ class Unreadable:
 def at_base(root: Path, base: str, path: str) -> bytes | Unreadable | None:
     """The ledger's bytes at commit `base`, or None when it has none."""
     try:
-        listed = _git(root, "ls-tree", "-z", base, "--", path)
+        listed = _git(root, "ls-tree", "-z", "--end-of-options", base, "--", path)
         if isinstance(listed, Unreadable):
             return listed
         entry = listed.partition(b"\t")[0].split()
         if len(entry) != 3 or entry[1] != b"blob":  # noqa: PLR2004 - mode, kind and id
             return None
         return _git(root, "cat-file", "blob", entry[2].decode("ascii"))
-    except OSError as error:
-        return Unreadable(f"git: {error.strerror or type(error).__name__}")
+    except CockpitError as error:
+        return Unreadable(one_line(str(error)))
 
 
 def growth(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from pytest_cockpit.api import JSON, Context, Proof, Report, Rule
+from pytest_cockpit.api import JSON, Context, Gate, Proof, Report, Rule
 
 _PATH = {
     "title": "path below the repository's root",
@@ -32,7 +32,7 @@ class Matriz:
 
     name = "matriz"
     summary = "every module contract is valid JSON, keeps its schema, and names a module in place"
-    rules = (
+    rules: Sequence[Rule] = (
         Rule("matriz.invalid-json", "A contract is strict JSON in UTF-8: one value per key."),
         Rule("matriz.schema", "A contract keeps its schema."),
         Rule("matriz.schema-version", "A contract names a format version that a schema serves."),
@@ -55,7 +55,7 @@ class Matriz:
         """Trees for every rule."""
         from pytest_cockpit_gates.matriz.proving import proofs
 
-        return proofs()
+        return list(proofs())
 
 
-gate = Matriz()
+gate: Gate = Matriz()

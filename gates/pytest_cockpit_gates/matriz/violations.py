@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +35,11 @@ class Violation:
 
 def explained(contract: Contract, schema: Schema) -> list[Finding]:
     """Every violation of a contract that is known to have some."""
+    found: dict[Violation, None] = {}
     try:
-        found = {v: None for e in schema.slow().iter_errors(contract.value) for v in _told(e)}
+        for error in schema.slow().iter_errors(contract.value):
+            told = _told(error) if _keyword(error) else _forbidden(contract, schema)
+            found |= dict.fromkeys(told)
     except RecursionError:
         # A schema may refer to itself without end; the fast validator has judged all the same.
         found = {}
@@ -49,6 +52,17 @@ def explained(contract: Contract, schema: Schema) -> list[Finding]:
             found, key=lambda item: (where.line(pointer(item.keys)) or 0, item.message)
         )
     ]
+
+
+def _forbidden(contract: Contract, schema: Schema) -> Iterator[Violation]:
+    """Values under a schema of `false`, whose place the slow validator does not tell."""
+    for error in schema.fast.iter_errors(contract.value):
+        if error.message.startswith("False schema"):
+            yield Violation(
+                tuple(error.instance_path),
+                f"{shown(error.instance)} is not allowed here",
+                "remove it",
+            )
 
 
 def summarised(contract: Contract, schema: Schema) -> list[Finding]:
@@ -83,12 +97,30 @@ def _told(error: ValidationError) -> Iterator[Violation]:
             if key not in error.instance:
                 yield Violation(keys, f"{shown(key)} is missing", f"add {shown(key)}")
     elif error.context:
-        from jsonschema.exceptions import best_match
-
-        nearest = best_match(iter(error.context))
-        yield from _told(nearest) if nearest is not None else ()
+        for inner in _nearest(error.context):
+            yield from _told(inner)
     else:
         yield Violation(keys, *_expectation(error, schema))
+
+
+def _keyword(error: ValidationError) -> str | None:
+    """The keyword that was broken, or None under a schema of `false`."""
+    keyword: Any = error.validator
+    return None if keyword is None else str(keyword)
+
+
+def _nearest(context: Sequence[ValidationError]) -> list[ValidationError]:
+    """The errors of the alternative that was most likely meant: of the right kind, with few."""
+    branches: dict[object, list[ValidationError]] = {}
+    for error in context:
+        branches.setdefault(error.relative_schema_path[0], []).append(error)
+
+    def distance(errors: Sequence[ValidationError]) -> tuple[bool, bool, int]:
+        kind = any(error.validator == "type" and not error.relative_path for error in errors)
+        mark = any(error.validator == "const" for error in errors)
+        return kind, mark, len(errors)
+
+    return min(branches.values(), key=distance)
 
 
 def _unknown_keys(
@@ -118,9 +150,7 @@ def _is_unknown(key: str, error: ValidationError, schema: Mapping[str, Any]) -> 
 def _expectation(error: ValidationError, schema: Mapping[str, Any]) -> tuple[str, str | None]:
     """What was expected and got, and the remedy where one follows."""
     keyword, value = str(error.validator), shown(error.instance)
-    if keyword not in schema:
-        return f"{value} is not allowed here", "remove it"
-    limit = schema[keyword]
+    limit: Any = schema.get(keyword)
     if keyword == "enum":
         words = [word for word in limit if isinstance(word, str)]
         hint = meant(error.instance, words) if isinstance(error.instance, str) else ""
