@@ -1,9 +1,9 @@
-"""Child processes with a clean environment, killed as a whole group when their time is up."""
+"""Child processes with a clean environment, none of which outlives its run."""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
+import functools
 import os
 import re
 import resource
@@ -11,14 +11,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from pytest_cockpit.api import CockpitError
+
 _DROPPED = re.compile(r"PYTEST_|COV_|COVERAGE_|GIT_|PYTHON(?!IOENCODING|UTF8|HASHSEED|WARNINGS)")
-_SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|CREDENTIAL|PRIVATE_KEY", re.IGNORECASE)
+_SECRET = re.compile(
+    r"TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|API_?KEY|ACCESS_?KEY|CREDENTIAL|PRIVATE_KEY",
+    re.IGNORECASE,
+)
 _PR_SET_PDEATHSIG = 1
+_LOOK_S = 0.2
+_LAST_WORDS_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +41,11 @@ class Completed:
     timed_out: bool
 
 
-def environment(
-    keep: Iterable[str] = (), extra: Mapping[str, str] | None = None
-) -> dict[str, str]:
-    """This process's variables without those that steer pytest, git or Python, and no secrets."""
+def environment(keep: Iterable[str] = (), extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The current variables without those that steer pytest, git or Python, and no secrets.
+
+    What `keep` names stays whatever it looks like; `extra` is added.
+    """
     kept = frozenset(keep)
     clean = {
         name: value
@@ -56,39 +64,100 @@ def run(
     timeout: float | None = None,
     stdout: IO[bytes] | None = None,
 ) -> Completed:
-    """Run a program to its end, or to the end of its time; never raises on a non-zero exit."""
+    """Run a program to its end, or to the end of its time; a non-zero exit is no error.
+
+    It leads a process group of its own, and whatever of that group is left when the program has
+    ended, run out of time or been interrupted is killed. On Linux it also dies with us.
+
+    Raises
+    ------
+    CockpitError: the program or the folder is not there, or may not be used.
+    """
     arguments = tuple(os.fspath(part) for part in argv)
     wall, cpu = time.perf_counter(), _children_cpu()
-    process = subprocess.Popen(
-        arguments,
-        cwd=cwd,
-        env=environment() if env is None else dict(env),
-        stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
-        stdout=subprocess.PIPE if stdout is None else stdout,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-    )
-    timed_out = False
+    process = _start(arguments, cwd, env, input, stdout)
     try:
-        out, err = process.communicate(input, timeout=timeout)
-    except subprocess.TimeoutExpired:
-        timed_out = True
+        out, err, timed_out = _listen(process, input, timeout)
+    finally:
         _kill_group(process)
-        out, err = process.communicate()
-    except BaseException:
-        _kill_group(process)
-        process.communicate()
-        raise
+        _close(process)
+        process.wait()
     return Completed(
         arguments,
         process.returncode,
-        out or b"",
-        err or b"",
+        out,
+        err,
         time.perf_counter() - wall,
         _children_cpu() - cpu,
         timed_out,
     )
+
+
+def _start(
+    arguments: tuple[str, ...],
+    cwd: Path,
+    env: Mapping[str, str] | None,
+    content: bytes | None,
+    stdout: IO[bytes] | None,
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            arguments,
+            cwd=cwd,
+            env=environment() if env is None else dict(env),
+            stdin=subprocess.DEVNULL if content is None else subprocess.PIPE,
+            stdout=subprocess.PIPE if stdout is None else stdout,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            # The one way to ask for the signal before the program begins. What runs between fork
+            # and exec is a bound C function: no lock of another thread can be in its way.
+            preexec_fn=_dying_with(os.getpid()),  # noqa: PLW1509
+        )
+    except OSError as error:
+        what = os.fsdecode(error.filename or arguments[0])
+        raise CockpitError(
+            f"{what}: cannot be run or entered ({error.strerror}); install it or correct the path"
+        ) from error
+
+
+def _listen(
+    process: subprocess.Popen[bytes], content: bytes | None, timeout: float | None
+) -> tuple[bytes, bytes, bool]:
+    """What it says until it ends or its time is up, and whether its time was up.
+
+    A pipe stays open as long as a grandchild holds it, so the end of output alone is not waited
+    for: once the program has ended, its group goes, and what has left the group is not heard.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while True:
+        left = _LOOK_S if deadline is None else min(_LOOK_S, deadline - time.monotonic())
+        try:
+            out, err = process.communicate(content, timeout=max(left, 0))
+        except subprocess.TimeoutExpired:
+            content = None
+            timed_out = deadline is not None and time.monotonic() >= deadline
+            if process.poll() is None and not timed_out:
+                continue
+            timed_out = process.returncode is None
+            _kill_group(process)
+            return *_last_words(process), timed_out
+        return out or b"", err or b"", False
+
+
+def _last_words(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+    try:
+        out, err = process.communicate(timeout=_LAST_WORDS_S)
+    except subprocess.TimeoutExpired as unfinished:
+        return unfinished.stdout or b"", unfinished.stderr or b""
+    return out or b"", err or b""
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            # Closing flushes what the program never read.
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
@@ -101,5 +170,25 @@ def _children_cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def _dying_with(parent: int) -> Callable[[], None] | None:
+    """For a child to call before it becomes another program: it shall not outlive `parent`."""
+    prctl = _prctl()
+    if prctl is None:
+        return None
+
+    def ask() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return ask
+
+
+@functools.cache
+def _prctl() -> Callable[[int, int], int] | None:
+    if sys.platform != "linux":
+        return None
+    import ctypes
+
+    prctl: Callable[[int, int], int] = ctypes.CDLL(None).prctl
+    return prctl
