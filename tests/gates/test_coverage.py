@@ -25,6 +25,7 @@ from pytest_cockpit.api import (
     Severity,
     Verdict,
 )
+from pytest_cockpit.records.artifacts import sha256
 from pytest_cockpit.records.baselines import Baseline, dump, path_of
 from pytest_cockpit_gates.coverage import configuration, gate, outcome, ratchet, rules
 from pytest_cockpit_gates.coverage.model import (
@@ -199,7 +200,25 @@ def test_a_file_that_no_test_imports_counts_whole(tmp_path: Path) -> None:
         "missing_lines": 6,
         "missing_branches": 2,
         "statements": 6,
+        "source": sha256(PILOT.encode())[:16],
     }
+
+
+def test_what_nothing_executes_is_parsed_again_only_when_it_differs(tmp_path: Path) -> None:
+    files = {"pilot.py": PILOT, "radio.py": PILOT, "test_pilot.py": BOTH}
+    kept = measure(tmp_path, files)
+    report = check(tmp_path / "same", files, kept)
+    totals = next(row.data for row in report.evidence if row.name == "totals")
+    assert (report.verdict, report.checked, report.findings) == (Verdict.PASS, 2, ())
+    assert (totals["same_as_at_the_baseline"], totals["missing_lines"]) == (1, 7)
+    longer = {**files, "radio.py": f"{PILOT}\n\nSOS = 1\n"}
+    report = check(tmp_path / "longer", longer, kept)
+    assert [row.path for row in report.findings] == ["radio.py"]
+    # Another parser may count the same bytes otherwise.
+    strict = {**files, ".coveragerc": "[report]\nexclude_also = return 0\n"}
+    report = check(tmp_path / "strict", strict, kept)
+    totals = next(row.data for row in report.evidence if row.name == "totals")
+    assert (totals["same_as_at_the_baseline"], totals["missing_lines"]) == (0, 5)
 
 
 def test_a_bound_and_a_known_failure_follow_their_file(tmp_path: Path) -> None:
@@ -230,9 +249,7 @@ def test_a_bound_and_a_known_failure_follow_their_file(tmp_path: Path) -> None:
 
 
 def test_a_moved_file_that_nothing_executes_says_so(tmp_path: Path) -> None:
-    kept = {
-        "entries": {"radio.py": FileCoverage(6, (1, 2, 3, 4, 7, 8), "1-8", 2, ((2, 2),)).entry()}
-    }
+    kept = {"entries": {"radio.py": FileCoverage(6, (1, 2, 3, 4, 7, 8), "1-8", ((2, 2),)).entry()}}
     kept["entries"]["pilot.py"] = {"missing_lines": 1, "missing_branches": 1, "statements": 6}
     files = {"pilot.py": PILOT, "radio.py": PILOT, "test_pilot.py": BOTH}
     report = check(tmp_path, files, kept, moves=(Move("candidate/radio.py", "radio.py", "0" * 40),))
@@ -508,14 +525,16 @@ def test_the_repositorys_own_coverage_settings_count(tmp_path: Path) -> None:
 
 
 def test_a_second_tracer_is_kept_out(tmp_path: Path) -> None:
-    pytest.importorskip("pytest_cov")
+    found = pytest.importorskip("pytest_cov")
+    settings = {"pythonpath": [str(Path(found.__file__).parents[1])]}
     files = {
         "pytest.ini": "[pytest]\naddopts = --cov=pilot --cov-fail-under=100\n",
         "pilot.py": PILOT,
         "test_pilot.py": BOTH,
     }
-    assert measure(tmp_path, files)["entries"]["pilot.py"]["uncovered"] == "4"
-    two = measure(tmp_path / "two", files, settings={"paths": ["-n", "2"]})
+    one = measure(tmp_path, files, settings=settings)
+    assert one["entries"]["pilot.py"]["uncovered"] == "4"
+    two = measure(tmp_path / "two", files, settings={**settings, "paths": ["-n", "2"]})
     assert two["entries"]["pilot.py"]["uncovered"] == "4"
 
 
@@ -544,7 +563,7 @@ def files_of_a_tree(draw: st.DrawFn) -> dict[str, FileCoverage]:
         statements = draw(LINES)
         missing = tuple(line for line in statements if draw(st.booleans()))
         untaken = tuple((line, draw(st.integers(1, 3))) for line in missing if draw(st.booleans()))
-        found[name] = FileCoverage(len(statements), missing, ranges(missing), 0, untaken)
+        found[name] = FileCoverage(len(statements), missing, ranges(missing), untaken)
     return found
 
 
@@ -571,7 +590,7 @@ def test_code_that_is_gone_breaks_no_bound(
         if data.draw(st.booleans()):
             missing = tuple(line for line in now.missing if data.draw(st.booleans()))
             untaken = tuple(row for row in now.untaken if row[0] in missing)
-            left[path] = FileCoverage(now.statements, missing, ranges(missing), 0, untaken)
+            left[path] = FileCoverage(now.statements, missing, ranges(missing), untaken)
     assert compare(left, bounds(files)) == []
 
 
@@ -579,7 +598,7 @@ def test_code_that_is_gone_breaks_no_bound(
 def test_one_more_missing_line_anywhere_is_seen(files: dict[str, FileCoverage], line: int) -> None:
     for path, now in files.items():
         missing = (*now.missing, line)
-        worse = FileCoverage(now.statements + 1, missing, ranges(missing), 0, now.untaken)
+        worse = FileCoverage(now.statements + 1, missing, ranges(missing), now.untaken)
         found = compare({**files, path: worse}, bounds(files))
         assert [(row.path, row.rule) for row in found] == [(path, rules.MORE_LINES)]
         if now.executed or not now.missing:

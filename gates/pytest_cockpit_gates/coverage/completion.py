@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import signal
 from collections.abc import Sequence
 
@@ -11,7 +12,7 @@ from pytest_cockpit.records.artifacts import printable
 from pytest_cockpit_gates.coverage import rules
 from pytest_cockpit_gates.coverage.measure import Measurement
 
-_ERROR = re.compile(r"\AERROR|: error: ")
+_ERROR = re.compile(r"\AERROR: |: error: |\A(?:E +)?[\w.]*(?:Error|Exception|Interrupt|Warning): ")
 _WHY = {
     2: "was interrupted",
     3: "met an internal error",
@@ -37,7 +38,7 @@ def trouble(measured: Measurement, timeout_s: float) -> Finding | None:
         return _finding(
             measured,
             f"pytest did not start ({_left(ended.returncode)}): {_last(measured.tail)}",
-            "run the command below by hand in the repository's root and make it pass",
+            f"make it start by hand in the repository's root: {_command(measured)}",
         )
     if tests.exit is None or (tests.exit in {0, 1} and ended.returncode not in {0, 1}):
         return _finding(
@@ -71,11 +72,15 @@ def _finding(
         severity,
         remedy=remedy,
         evidence={
-            "command": ["python", *map(printable, measured.command)],
+            "command": _command(measured),
             "exit": measured.ended.returncode,
             "last_lines": [printable(line) for line in measured.tail],
         },
     )
+
+
+def _command(measured: Measurement) -> str:
+    return printable(shlex.join(["python", *measured.command]))
 
 
 def _during(running: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from pytest_cockpit.records import baselines
 from pytest_cockpit.records.artifacts import printable
 from pytest_cockpit_gates.coverage import ratchet, rules, summary
 from pytest_cockpit_gates.coverage.completion import trouble
-from pytest_cockpit_gates.coverage.measure import Measurement, NotMeasured, measure
+from pytest_cockpit_gates.coverage.measure import Known, Measurement, NotMeasured, measure
 from pytest_cockpit_gates.coverage.model import Bound
 from pytest_cockpit_gates.coverage.settings import Settings
 from pytest_cockpit_gates.coverage.tree import Tree, survey
@@ -30,7 +30,7 @@ def judge(context: Context) -> Report:
     settings = Settings.of(context.settings)
     tree = survey(context)
     try:
-        measured = measure(context, settings, tree)
+        measured = measure(context, settings, tree, _known(context, tree, kept, bounds))
     except NotMeasured as error:
         return Report.judge("not measured", checked=0, findings=[_not_measured(error)])
     case = _Case(context, settings, tree, measured, bounds, known)
@@ -39,7 +39,7 @@ def judge(context: Context) -> Report:
     told = summary.Told(measured, bounds, case.sources, kept.meta, findings, compared=not blocking)
     told.write(context)
     return Report.judge(
-        told.line(), checked=len(measured.files), findings=findings, evidence=told.evidence()
+        told.line(), checked=told.checked, findings=findings, evidence=told.evidence()
     )
 
 
@@ -118,7 +118,7 @@ class _Case:
             return
         yield from ratchet.outside(measured.tests, self.tree.modules)
         statements = sum(now.statements for now in measured.files.values())
-        if statements and not measured.executed:
+        if (statements or measured.same) and not measured.executed:
             yield _nothing_executed(ratchet.elsewhere(measured.tests, self.tree.sources))
 
     def _expected(self) -> Iterable[str]:
@@ -144,6 +144,16 @@ def _shown(finding: Finding) -> Finding:
     """The finding with a path that JSON can hold."""
     path = None if finding.path is None else printable(finding.path)
     return replace(finding, path=path)
+
+
+def _known(
+    context: Context, tree: Tree, kept: baselines.Baseline, bounds: Mapping[str, Bound]
+) -> Known:
+    """What of the baseline spares parsing; never a file of this batch, or one that differs."""
+    touched = {*context.changed, *(move.target for move in context.moves)}
+    held = ((path, bounds.get(printable(path))) for path in tree.sources if path not in touched)
+    digests = {path: bound.source for path, bound in held if bound is not None and bound.source}
+    return Known(str(kept.meta.get("parser", "")), digests)
 
 
 def _known_failures(kept: baselines.Baseline, where: str) -> frozenset[str]:

@@ -7,7 +7,7 @@ import os
 import shlex
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +42,12 @@ class Measurement:
     files: coverage of every source that could be read; none after an incomplete run.
     unreadable: what coverage said of the others, by path.
     omitted: sources that a pattern leaves out.
+    same: sources that nothing executed, and whose counts are those of their bounds.
     tests: what the tests did.
     command: the arguments of Python, without anything of this machine.
     ended: how the child process came to its end.
     output: all it printed.
-    versions: of Python and coverage.
+    versions: of Python and coverage, and a digest of all that decides what a statement is.
     warnings: what coverage warned of while reading.
     read_s: seconds that reading took.
     """
@@ -54,6 +55,7 @@ class Measurement:
     files: Mapping[str, FileCoverage]
     unreadable: Mapping[str, str]
     omitted: frozenset[str]
+    same: frozenset[str]
     tests: outcome.TestRun
     command: tuple[str, ...]
     ended: process.Completed
@@ -74,8 +76,20 @@ class Measurement:
         return any(now.executed for now in self.files.values())
 
 
-def measure(context: Context, settings: Settings, tree: Tree) -> Measurement:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Digests by path of files that nothing executed, and the parser that counted them."""
+
+    parser: str = ""
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+
+def measure(
+    context: Context, settings: Settings, tree: Tree, known: Known | None = None
+) -> Measurement:
     """Run the tests of `context.root`, then read the coverage of the tree's sources.
+
+    Files in `known` that are as they were, and that nothing executes now either, are not parsed.
 
     Raises
     ------
@@ -83,7 +97,7 @@ def measure(context: Context, settings: Settings, tree: Tree) -> Measurement:
     """
     work = context.scratch / "coverage"
     work.mkdir(parents=True, exist_ok=True)
-    return _Session(context, settings, tree, work).measure()
+    return _Session(context, settings, tree, work, known or Known()).measure()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +106,7 @@ class _Session:
     settings: Settings
     tree: Tree
     work: Path
+    known: Known
 
     def measure(self) -> Measurement:
         """The three child processes, one after the other."""
@@ -112,11 +127,12 @@ class _Session:
             files={path: _coverage(row) for path, row in files.items() if "error" not in row},
             unreadable={path: row["error"] for path, row in files.items() if "error" in row},
             omitted=frozenset(answer["omitted"]),
+            same=frozenset(answer["same"]),
             tests=tests,
             command=(*self.settings.command, *self.settings.paths),
             ended=ended,
             output=output,
-            versions=probed["versions"],
+            versions={**probed["versions"], "parser": probed["parser"]},
             warnings=tuple(answer["warnings"]),
             read_s=time.monotonic() - started,
         )
@@ -185,6 +201,7 @@ class _Session:
             "files": list(self.tree.sources),
             "data": str(data),
             "rcfile": str(rcfile),
+            "known": dict(self.known.digests) if self.known.parser == probed["parser"] else {},
             "omit": [
                 *self.settings.omit,
                 *(options["run:omit"] or ()),
@@ -212,7 +229,7 @@ class _Session:
         return answer
 
 
-_NOTHING: Mapping[str, Any] = {"files": {}, "omitted": [], "warnings": []}
+_NOTHING: Mapping[str, Any] = {"files": {}, "omitted": [], "same": [], "warnings": []}
 
 
 def _coverage(row: Mapping[str, Any]) -> FileCoverage:
@@ -220,8 +237,8 @@ def _coverage(row: Mapping[str, Any]) -> FileCoverage:
         statements=row["statements"],
         missing=tuple(row["missing"]),
         shown=row["shown"],
-        branches=row["branches"],
         untaken=tuple((line, count) for line, count in row["untaken"]),
+        source=row["source"],
     )
 
 

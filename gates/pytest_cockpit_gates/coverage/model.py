@@ -22,15 +22,20 @@ class FileCoverage:
     statements: how many there are.
     missing: lines of those that did not run.
     shown: the same as ranges, closed over lines that hold no statement.
-    branches: how many exits the lines with more than one have.
-    untaken: line and number of its exits that were not taken.
+    untaken: line, and number of its exits that were not taken, where it has more than one.
+    source: digest of the file's bytes.
     """
 
     statements: int
     missing: tuple[int, ...] = ()
     shown: str = ""
-    branches: int = 0
     untaken: tuple[tuple[int, int], ...] = ()
+    source: str = ""
+
+    @property
+    def missing_lines(self) -> int:
+        """How many statements did not run."""
+        return len(self.missing)
 
     @property
     def missing_branches(self) -> int:
@@ -40,30 +45,41 @@ class FileCoverage:
     @property
     def executed(self) -> bool:
         """Whether any of its statements ran."""
-        return len(self.missing) < self.statements
+        return self.missing_lines < self.statements
 
     def entry(self) -> dict[str, Any]:
         """The file's entry in a baseline.
 
         The lines are kept where they can tell new gaps from old ones: in a file without gaps, or
-        without anything else, the counts say as much.
+        without anything else, the counts say as much. A file that nothing executes is kept with
+        its digest instead: as long as both stay so, it need not be parsed to know its counts.
         """
         counts = {
-            "missing_lines": len(self.missing),
+            "missing_lines": self.missing_lines,
             "missing_branches": self.missing_branches,
             "statements": self.statements,
         }
-        return {**counts, "uncovered": self.shown} if self.missing and self.executed else counts
+        if not self.missing:
+            return counts
+        return {
+            **counts,
+            **({"uncovered": self.shown} if self.executed else {"source": self.source}),
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """How much of a file may be missing; `uncovered` are the lines that were, where known."""
+    """How much of a file may be missing.
+
+    `uncovered` are the lines that were, where some were not; `source` is the digest of a file
+    that nothing executed.
+    """
 
     missing_lines: int
     missing_branches: int
     statements: int
     uncovered: str = ""
+    source: str = ""
 
     @classmethod
     def of(cls, entry: Mapping[str, Any], where: str) -> Bound:
@@ -80,14 +96,14 @@ class Bound:
                     f"{where}: {name}: expected integer ≥ 0, got {value!r}; "
                     "measure it again with `pytest --cockpit-init`"
                 )
-        uncovered = entry.get("uncovered", "")
+        uncovered, source = entry.get("uncovered", ""), entry.get("source", "")
         if not isinstance(uncovered, str) or not _RANGES.match(uncovered):
             raise CockpitError(
                 f"{where}: uncovered: expected lines such as 3-7,12, got {uncovered!r}; "
                 "measure it again with `pytest --cockpit-init`"
             )
         lines, branches, statements = (entry[name] for name in _COUNTS)
-        return cls(lines, branches, statements, uncovered)
+        return cls(lines, branches, statements, uncovered, str(source))
 
 
 def spans(text: str) -> list[tuple[int, int]]:

@@ -38,7 +38,7 @@ def compare(
             yield from _held(path, now, bound)
         elif path in sources:
             yield _unbound(path, sources[path])
-        elif len(now.missing) > _allowed(now, new_file_ratio):
+        elif now.missing_lines > _allowed(now, new_file_ratio):
             yield _new(path, now, new_file_ratio)
 
 
@@ -48,7 +48,7 @@ def _allowed(now: FileCoverage, ratio: float) -> int:
 
 
 def _held(path: str, now: FileCoverage, bound: Bound) -> Iterator[Finding]:
-    if len(now.missing) > bound.missing_lines:
+    if now.missing_lines > bound.missing_lines:
         yield _more_lines(path, now, bound)
     if now.missing_branches > bound.missing_branches:
         yield _more_branches(path, now, bound)
@@ -59,13 +59,13 @@ def _more_lines(path: str, now: FileCoverage, bound: Bound) -> Finding:
     where = f"; newly {ranges(newly)}" if newly else f": {now.shown}"
     return Finding(
         rules.MORE_LINES,
-        f"statements that no test executes: {len(now.missing)}, "
+        f"statements that no test executes: {now.missing_lines}, "
         f"the baseline allows {bound.missing_lines}{where}",
         path=path,
         line=(newly or now.missing)[0],
         remedy="test these lines, or remove the code that no test needs",
         evidence={
-            "missing_lines": len(now.missing),
+            "missing_lines": now.missing_lines,
             "bound": bound.missing_lines,
             "uncovered": now.shown,
             "newly_uncovered": ranges(newly),
@@ -106,13 +106,13 @@ def _unbound(path: str, source: str) -> Finding:
 def _new(path: str, now: FileCoverage, ratio: float) -> Finding:
     return Finding(
         rules.NEW_FILE,
-        f"new file: {len(now.missing)} of {now.statements} statements are executed by no test, "
+        f"new file: {now.missing_lines} of {now.statements} statements are executed by no test, "
         f"{_allowed(now, ratio)} are allowed; {now.shown}",
         path=path,
         line=now.missing[0],
         remedy="test it, or raise new_file_ratio",
         evidence={
-            "missing_lines": len(now.missing),
+            "missing_lines": now.missing_lines,
             "statements": now.statements,
             "new_file_ratio": ratio,
             "uncovered": now.shown,
@@ -129,7 +129,7 @@ def slack(
         bound = bound_of(path, bounds, sources)
         if bound is not None:
             spare = (
-                max(0, bound.missing_lines - len(now.missing)),
+                max(0, bound.missing_lines - now.missing_lines),
                 max(0, bound.missing_branches - now.missing_branches),
             )
             if any(spare):

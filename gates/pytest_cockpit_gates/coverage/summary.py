@@ -34,13 +34,18 @@ class Told:
     findings: Sequence[Finding]
     compared: bool
 
+    @property
+    def checked(self) -> int:
+        """How many files were held to a bound or to the rule for new ones."""
+        return len(self.measured.files) + len(self.measured.same)
+
     def line(self) -> str:
         """The report's summary."""
         tests = self.measured.tests
         fresh = sum(finding.rule == rules.NEW_TEST_FAILURE for finding in self.findings)
         known = len(tests.failures) - fresh
         ran = f"{tests.counts.get('passed', 0)} passed, {_counted(known, 'known failure')}"
-        files = _counted(len(self.measured.files), "file")
+        files = _counted(self.checked, "file")
         return f"{files}, {self._change()}, {_counted(fresh, 'new failure')} ({ran})"
 
     def _change(self) -> str:
@@ -50,7 +55,7 @@ class Told:
         for path, now in self.measured.files.items():
             bound = bound_of(path, self.bounds, self.sources)
             if bound is not None:
-                delta += len(now.missing) - bound.missing_lines
+                delta += now.missing_lines - bound.missing_lines
         if not delta:
             return "no change in missing lines"
         return f"{_counted(abs(delta), 'missing line')} {'more' if delta > 0 else 'fewer'}"
@@ -83,14 +88,18 @@ class Told:
             ),
         )
 
+    def _counts(self) -> dict[str, FileCoverage | Bound]:
+        same = {path: self.bounds[printable(path)] for path in self.measured.same}
+        return {**self.measured.files, **same}
+
     def _totals(self) -> dict[str, int]:
-        files = self.measured.files.values()
+        counts = self._counts().values()
         return {
-            "files": len(files),
-            "statements": sum(now.statements for now in files),
-            "missing_lines": sum(len(now.missing) for now in files),
-            "branches": sum(now.branches for now in files),
-            "missing_branches": sum(now.missing_branches for now in files),
+            "files": len(counts),
+            "statements": sum(now.statements for now in counts),
+            "missing_lines": sum(now.missing_lines for now in counts),
+            "missing_branches": sum(now.missing_branches for now in counts),
+            "same_as_at_the_baseline": len(self.measured.same),
             "unreadable": len(self.measured.unreadable),
             "omitted": len(self.measured.omitted),
         }
@@ -115,7 +124,7 @@ class Told:
             "totals": self._totals(),
             "tests": self._tests(),
             "files": {
-                printable(path): self._row(path, now) for path, now in self.measured.files.items()
+                printable(path): self._row(path, now) for path, now in self._counts().items()
             },
             "unreadable": {
                 printable(path): printable(why) for path, why in self.measured.unreadable.items()
@@ -127,14 +136,13 @@ class Told:
         log = printable(self.measured.output)
         artifacts.write_bytes(folder / "coverage_ratchet.log", log.encode())
 
-    def _row(self, path: str, now: FileCoverage) -> dict[str, Any]:
+    def _row(self, path: str, now: FileCoverage | Bound) -> dict[str, Any]:
         bound = bound_of(path, self.bounds, self.sources)
         return {
             "statements": now.statements,
-            "missing_lines": len(now.missing),
-            "branches": now.branches,
+            "missing_lines": now.missing_lines,
             "missing_branches": now.missing_branches,
-            "uncovered": now.shown,
+            "uncovered": now.shown if isinstance(now, FileCoverage) else "all",
             "bound": None
             if bound is None
             else {

@@ -8,6 +8,7 @@ parser of one Python and one coverage.py, and those must be the ones that measur
 from __future__ import annotations
 
 import concurrent.futures
+import hashlib
 import itertools
 import json
 import os
@@ -36,6 +37,14 @@ _OPTIONS = (
     "report:partial_branches",
     "report:partial_branches_always",
 )
+_PARSING = (
+    "run:plugins",
+    "report:exclude_lines",
+    "report:partial_branches",
+    "report:partial_branches_always",
+)
+"""What else than its source decides which statements and branches a file has."""
+
 _SERIAL = 400
 _CHUNK = 50
 
@@ -44,13 +53,16 @@ def probe(request: dict[str, Any]) -> dict[str, Any]:
     """Versions, and the options of the configuration found in the current folder."""
     configured = coverage.Coverage()
     plugins = configured.get_option("run:plugins")
+    options = {name: configured.get_option(name) for name in _OPTIONS}
+    parser = [coverage.__version__, sys.version_info[:2], *(options[name] for name in _PARSING)]
     return {
+        "parser": hashlib.sha256(json.dumps(parser).encode()).hexdigest()[:16],
         "versions": {
             "coverage": coverage.__version__,
             "python": platform.python_version(),
             "implementation": platform.python_implementation(),
         },
-        "options": {name: configured.get_option(name) for name in _OPTIONS},
+        "options": options,
         "plugins": {
             name: configured.config.get_plugin_options(name)
             for name in (plugins if isinstance(plugins, list) else ())
@@ -64,10 +76,12 @@ def read(request: dict[str, Any]) -> dict[str, Any]:
     measured = _combine(data, request)
     omitted = _matcher(request["omit"], request["root"])
     kept = [path for path in request["files"] if not omitted.match(f"/{path}")]
+    executed = _executed(data, request) if measured else set()
+    same = [path for path in kept if path not in executed and _same(path, request)]
     return {
-        "measured": measured,
         "omitted": sorted(set(request["files"]) - set(kept)),
-        "files": dict(_analysed(kept, data, request)),
+        "same": same,
+        "files": dict(_analysed(sorted(set(kept) - set(same)), data, request)),
     }
 
 
@@ -80,6 +94,24 @@ def _combine(data: str, request: dict[str, Any]) -> bool:
         return False
     combined.save()
     return True
+
+
+def _executed(data: str, request: dict[str, Any]) -> set[str]:
+    """Paths of the files with a line that ran."""
+    found = coverage.CoverageData(data)
+    found.read()
+    prefix = os.path.join(request["root"], "")  # noqa: PTH118 - a prefix of recorded strings
+    return {name.removeprefix(prefix) for name in found.measured_files() if found.lines(name)}
+
+
+def _same(path: str, request: dict[str, Any]) -> bool:
+    """Whether the file's bytes are those whose counts are known to whoever asks."""
+    digest = request["known"].get(path)
+    return digest is not None and digest == _digest(Path(request["root"], path))
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def _matcher(patterns: Iterable[str], root: str) -> GlobMatcher:
@@ -125,10 +157,10 @@ def _file(found: coverage.Coverage, root: str, path: str) -> dict[str, Any]:
         said = str(error).partition("\n")[0].replace(name, path)
         return {"error": said or type(error).__name__}
     return {
+        "source": _digest(Path(name)),
         "statements": len(statements),
         "missing": missing,
         "shown": shown.replace(" ", ""),
-        "branches": sum(total for total, _ in branches.values()),
         "untaken": [
             [line, total - taken]
             for line, (total, taken) in sorted(branches.items())
