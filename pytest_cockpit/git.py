@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 from pytest_cockpit import process
 from pytest_cockpit.api import CockpitError
 from pytest_cockpit.process import Completed
 
-_QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0")
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
-_SHOWN = 2
+# What a user's settings, hooks or grafts could add to an answer or start on the side.
+_SETTINGS = (
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "submodule.recurse=false",
+    "i18n.commitEncoding=utf-8",
+    "log.showSignature=false",
+    "log.showRoot=true",
+)
+_GIT = ("git", "--no-replace-objects", *(word for key in _SETTINGS for word in ("-c", key)))
+# Who commits, how a remote is reached and which configuration counts; nothing that points git at
+# another repository, index or object store.
+_KEPT = re.compile(
+    r"GIT_(AUTHOR_|COMMITTER_|SSH|ASKPASS|SSL_|HTTP_|PROXY_|CEILING_DIRECTORIES|EXEC_PATH"
+    r"|CONFIG_(GLOBAL|SYSTEM|NOSYSTEM|COUNT|KEY_|VALUE_))"
+)
+_OURS = {"LC_ALL": "C", "LANGUAGE": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@|(?<=[?&])[^=&\s]*(?:token|key|secret)[^=&\s]*=[^&\s]+")
+_PLAIN = re.compile(rb"[^ -!#-\[\]-~]")
+_REASONS = 3
 
 
 class GitError(CockpitError):
@@ -45,15 +67,13 @@ class Repository:
 
         Raises
         ------
-        GitError: there is none, it is bare, or git is not installed.
+        GitError: there is none, it is bare, it is another user's, or git is not installed.
         """
-        done = _git(path, "rev-parse", "--path-format=absolute", "--show-toplevel",
-                    "--git-common-dir")
-        lines = os.fsdecode(done.stdout).split("\n")
-        if done.returncode or len(lines) < _SHOWN:
-            reason = "a bare repository" if b"work tree" in done.stderr else "not a git repository"
-            raise GitError(f"{path}: {reason}; run inside a checkout, or `git init` one")
-        return cls(Path(lines[0]), Path(lines[1]))
+        top = _git(path, "rev-parse", "--show-toplevel")
+        if top.returncode:
+            raise GitError(f"{path}: {_why_none(path, top)}")
+        common = _git(path, "rev-parse", "--git-common-dir")
+        return cls(Path(_line(top)), Path(path, _line(common)).resolve())
 
     def run(
         self,
@@ -65,73 +85,81 @@ class Repository:
         """Run git at the root; a non-zero exit is a `GitError` unless `check` is off."""
         done = _git(self.root, *arguments, input=input, env=env)
         if check and done.returncode:
-            raise GitError(f"git {arguments[0]}: {_last_line(done)}")
+            command = next(word for word in arguments if not word.startswith("-"))
+            raise GitError(f"git {command}: {_said(done)}")
         return done
+
+    def git_dir(self) -> Path:
+        """The folder with this work tree's own HEAD and index."""
+        return Path(_line(self.run("rev-parse", "--absolute-git-dir")))
 
     def resolve(self, rev: str) -> str:
         """The commit id a revision names."""
-        done = self.run("rev-parse", "--verify", "-q", f"{rev}^{{commit}}", check=False)
+        done = self.run(
+            "rev-parse", "--verify", "-q", "--end-of-options", f"{rev}^{{commit}}", check=False
+        )
         if done.returncode:
-            if self.run("rev-parse", "--verify", "-q", "HEAD", check=False).returncode:
+            if self.ref("HEAD") is None:
                 raise GitError(f"{self.root}: no commits yet; commit something first")
-            raise GitError(f"{rev}: names no commit of {self.root}")
-        return _text(done)
+            raise GitError(f"{rev}: names no commit of {self.root}; see `git log`")
+        return _line(done)
 
     def branch(self) -> str | None:
         """The full ref HEAD stands for; None when it is detached."""
-        done = self.run("symbolic-ref", "-q", "HEAD", check=False)
-        return _text(done) or None
+        return _line(self.run("symbolic-ref", "-q", "HEAD", check=False)) or None
 
     def is_shallow(self) -> bool:
         """Whether history is cut off."""
-        return _text(self.run("rev-parse", "--is-shallow-repository")) == "true"
+        return _line(self.run("rev-parse", "--is-shallow-repository")) == "true"
+
+    def object_format(self) -> str:
+        """The digest that names objects: `sha1` or `sha256`."""
+        return _line(self.run("rev-parse", "--show-object-format"))
 
     def entries(self, commit: str, prefix: str = "") -> list[Entry]:
         """Every path of a commit below `prefix`; symlinks and gitlinks included."""
-        paths = [prefix] if prefix else []
-        found = self.run(
-            "--literal-pathspecs", "ls-tree", "-r", "-z", "--full-tree", commit, "--", *paths
-        )
-        entries = []
-        for row in found.stdout.split(b"\0")[:-1]:
-            head, _, path = row.partition(b"\t")
-            mode, kind, oid = head.decode().split(" ")
-            entries.append(Entry(os.fsdecode(path), mode, kind, oid))
-        return entries
+        paths = [prefix] if prefix not in {"", "."} else []
+        done = self.run("ls-tree", "-r", "-z", "--full-tree", commit, "--", *paths)
+        return list(_entries(done.stdout))
+
+    def places(self, commit: str, paths: Sequence[str]) -> dict[str, Entry]:
+        """What a commit has at these very paths, and the folders on the way to them."""
+        found = {}
+        for start in range(0, len(paths), 1000):
+            some = paths[start : start + 1000]
+            done = self.run("ls-tree", "-t", "-z", "--full-tree", commit, "--", *some)
+            found.update({entry.path: entry for entry in _entries(done.stdout)})
+        return found
 
     def blobs(self, oids: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
-        """Contents in the order asked for; None where the object is not in the store."""
+        """Contents in the order asked for; None where the object cannot be had."""
         wanted = list(oids)
-        if not wanted:
-            return
-        with subprocess.Popen(
-            ["git", *_QUIET, "cat-file", "--batch", "--buffer"],
-            cwd=self.root,
-            env=_environment(None),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        ) as reader:
-            yield from _read_batch(reader, wanted)
+        env = _environment(None)
+        while wanted:
+            answered = 0
+            with contextlib.closing(_read_batch(self.root, env, wanted)) as answers:
+                for answer in answers:
+                    answered += 1
+                    yield answer
+            del wanted[:answered]
+            # Git gives up at an object it can neither find nor fetch: no second try to fetch.
+            env["GIT_NO_LAZY_FETCH"] = "1"
 
     def blob(self, commit: str, path: str) -> bytes | None:
         """The content of one path; None where the commit has no such file."""
         done = self.run("cat-file", "blob", f"{commit}:{path}", check=False)
         return None if done.returncode else done.stdout
 
-    def grep(
-        self, commit: str, fixed: Sequence[str], pathspecs: Sequence[str] = ()
-    ) -> list[str]:
-        """Paths whose content holds any of the fixed strings."""
+    def grep(self, commit: str, fixed: Sequence[str], pathspecs: Sequence[str] = ()) -> list[str]:
+        """Paths of files, binary ones included, that hold any of the fixed strings."""
         if not fixed:
             return []
         patterns = "\n".join(fixed).encode("utf-8", "surrogateescape")
-        done = self.run(
-            "grep", "-l", "-z", "-F", "-I", "--full-name", "-f", "-", commit, "--", *pathspecs,
-            input=patterns, check=False,
-        )
-        if done.returncode > 1:
-            raise GitError(f"git grep: {_last_line(done)}")
+        # What is binary is said by attributes of the work tree, which are not the commit's.
+        options = ("-l", "-z", "-F", "--text", "--full-name", "-f", "-")
+        done = self.run("grep", *options, commit, "--", *pathspecs, input=patterns, check=False)
+        if done.returncode not in {0, 1}:
+            raise GitError(f"git grep: {_said(done)}")
         prefix = f"{commit}:"
         return [os.fsdecode(row).removeprefix(prefix) for row in done.stdout.split(b"\0")[:-1]]
 
@@ -139,48 +167,60 @@ class Repository:
         """Committer time of the newest commit that touched each path below `prefix`."""
         left = {entry.path for entry in self.entries(commit, prefix)}
         seen: dict[str, int] = {}
+        if not left:
+            return seen
         with subprocess.Popen(
-            ["git", *_QUIET, "--literal-pathspecs", "log", "-z", "--format=%x01%ct", "--name-only",
-             "--no-renames", commit, "--", prefix],
+            [
+                *_GIT,
+                "--literal-pathspecs",
+                "log",
+                "-z",
+                "--raw",
+                "--no-abbrev",
+                "--no-renames",
+                "-c",
+                "--format=%x01%ct",
+                commit,
+                "--",
+                prefix or ".",
+            ],
             cwd=self.root,
             env=_environment(None),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         ) as history:
-            when = 0
-            for field in _fields(history):
-                text = field.lstrip(b"\n")
-                if text.startswith(b"\x01"):
-                    when = int(text[1:].split(b"\n")[0])
-                    continue
-                path = os.fsdecode(text)
+            for path, when in _touches(cast("IO[bytes]", history.stdout)):
                 if path in left:
                     left.discard(path)
                     seen[path] = when
                     if not left:
-                        break
-            history.kill()
+                        history.kill()
+                        return seen
+        if history.returncode:
+            raise GitError(f"git log: exit code {history.returncode}; does `git fsck` pass?")
         return seen
 
     def dirty(self, paths: Iterable[str] | None = None) -> list[str]:
-        """Paths of the index or work tree that differ from HEAD, untracked ones included."""
-        wanted = ["--", *paths] if paths is not None else []
-        if wanted == ["--"]:
-            return []
-        done = self.run(
-            "--literal-pathspecs", "status", "--porcelain=v1", "-z", "--no-renames",
-            "--untracked-files=all", *wanted,
-        )
-        return [os.fsdecode(row[3:]) for row in done.stdout.split(b"\0")[:-1]]
+        """Paths of the index or work tree that differ from HEAD, untracked ones included.
+
+        With `paths`, those of them, or below one of them.
+        """
+        done = self.run("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all")
+        found = [os.fsdecode(row[3:]) for row in done.stdout.split(b"\0")[:-1]]
+        if paths is None:
+            return found
+        wanted = {path.rstrip("/") for path in paths}
+        return [path for path in found if not wanted.isdisjoint(_with_parents(path.rstrip("/")))]
 
     def update_ref(self, ref: str, new: str, old: str) -> None:
         """Compare and swap; `old` of zeros means that the ref must not exist."""
-        self.run("update-ref", "--no-deref", ref, new, old)
+        expected = old if old.strip("0") else "0" * len(new)
+        self.run("update-ref", "--no-deref", ref, new, expected)
 
     def ref(self, name: str) -> str | None:
         """The object a full ref names, or None."""
-        done = self.run("rev-parse", "--verify", "-q", name, check=False)
-        return _text(done) or None
+        done = self.run("show-ref", "--verify", "--hash", "--", name, check=False)
+        return _line(done) or None
 
     def similarity(self, base: str, commit: str) -> dict[str, tuple[str, int]]:
         """For each path git would follow back: where it came from, and how alike in percent."""
@@ -198,26 +238,39 @@ class Repository:
     def config(self, key: str) -> str | None:
         """A configuration value, or None."""
         done = self.run("config", "--get", key, check=False)
-        return None if done.returncode else os.fsdecode(done.stdout).removesuffix("\n")
+        return None if done.returncode else _line(done)
 
     def remote_url(self, remote: str) -> str | None:
         """The URL of a remote, or None where it is not configured."""
         return self.config(f"remote.{remote}.url")
 
     def push(self, remote: str, refspec: str) -> None:
-        """Push without force.
+        """Push without force, and nothing but this.
 
         Raises
         ------
-        GitError: with git's own last word, credentials masked.
+        GitError: with the reason git or the remote gave, credentials masked.
         """
-        done = self.run("push", "--porcelain", remote, refspec, check=False)
+        alone = ("--no-follow-tags", "--recurse-submodules=no")
+        done = self.run("push", "--porcelain", *alone, "--", remote, refspec, check=False)
         if done.returncode:
-            words = (done.stderr + done.stdout).decode("utf-8", "replace")
-            lines = [line.strip() for line in words.splitlines() if line.strip()]
-            wrong = [line for line in lines if "reject" in line or line.startswith("remote:")]
-            said = "; ".join([*wrong[:3], *lines[-1:]])
-            raise GitError(_CREDENTIALS.sub("***", f"git push {remote} {refspec}: {said}"))
+            out, err = (
+                text.decode("utf-8", "backslashreplace") for text in (done.stdout, done.stderr)
+            )
+            said = [line.split("\t")[-1] for line in out.splitlines() if line.startswith("!")]
+            said += [line.strip() for line in err.splitlines() if line.startswith("remote: ")]
+            reason = "; ".join(said[:_REASONS]) or _said(done)
+            raise GitError(masked(f"git push {remote} {refspec}: {reason}"))
+
+
+def masked(text: str) -> str:
+    """The text without what URLs in it say about who may use them."""
+    return _CREDENTIALS.sub(lambda found: "***@" if found[0].endswith("@") else "***", text)
+
+
+def quoted(path: str) -> bytes:
+    """A path as git's own files and streams spell it: every odd byte escaped."""
+    return b'"%s"' % _PLAIN.sub(lambda byte: b"\\%03o" % ord(byte[0]), os.fsencode(path))
 
 
 def _git(
@@ -227,73 +280,104 @@ def _git(
     env: Mapping[str, str] | None = None,
 ) -> Completed:
     try:
-        return process.run(["git", *_QUIET, *arguments], cwd=cwd, env=_environment(env), input=input)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        missing = cwd if not cwd.is_dir() else "git"
-        raise GitError(f"{missing}: not found ({error.strerror}); install git") from None
+        return process.run([*_GIT, *arguments], cwd=cwd, env=_environment(env), input=input)
+    except CockpitError as error:
+        raise GitError(str(error)) from error
 
 
 def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
-    # Credential helpers and askpass programs of the user's shell may need what looks like a secret.
-    named = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    # No secret is taken out: a credential helper or a signing program may need it.
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name.startswith(("GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_SSH", "GIT_CONFIG_GLOBAL"))
+        if not name.startswith("GIT_") or _KEPT.match(name)
     }
-    return {**named, **kept, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", **(extra or {})}
+    return {**kept, **_OURS, **(extra or {})}
 
 
-def _text(done: Completed) -> str:
-    return os.fsdecode(done.stdout).strip()
+def _line(done: Completed) -> str:
+    return os.fsdecode(done.stdout).removesuffix("\n")
 
 
-def _last_line(done: Completed) -> str:
-    lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-    return _CREDENTIALS.sub("***", lines[-1]) if lines else f"exit code {done.returncode}"
+def _said(done: Completed) -> str:
+    lines = [line for line in done.stderr.decode("utf-8", "backslashreplace").splitlines() if line]
+    telling = [line for line in lines if line.startswith(("fatal: ", "error: "))]
+    return masked([*telling[:1], *lines[-1:], f"exit code {done.returncode}"][0])
+
+
+def _why_none(path: Path, done: Completed) -> str:
+    if b"dubious ownership" in done.stderr:
+        return (
+            "belongs to another user; if you trust them: "
+            f"git config --global --add safe.directory {path}"
+        )
+    if b"work tree" in done.stderr:
+        return "a bare repository or a git folder; run inside a checkout of it"
+    if b"not a git repository" in done.stderr:
+        return "not in a git repository; run inside a checkout, or `git init` one"
+    return _said(done)
+
+
+def _entries(listing: bytes) -> Iterator[Entry]:
+    for row in listing.split(b"\0")[:-1]:
+        head, _, path = row.partition(b"\t")
+        mode, kind, oid = head.decode().split(" ")
+        yield Entry(os.fsdecode(path), mode, kind, oid)
+
+
+def _with_parents(path: str) -> Iterator[str]:
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
 
 
 def _read_batch(
-    reader: subprocess.Popen[bytes], wanted: Sequence[str]
-) -> Iterator[tuple[str, bytes | None]]:
-    import threading
+    root: Path, env: Mapping[str, str], wanted: Sequence[str]
+) -> Generator[tuple[str, bytes | None]]:
+    """Answers of one `cat-file`; it may end early, then the last answer is None."""
+    with subprocess.Popen(
+        [*_GIT, "cat-file", "--batch", "--buffer"],
+        cwd=root,
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as reader:
+        out, feed = cast("IO[bytes]", reader.stdout), cast("IO[bytes]", reader.stdin)
 
-    out, feed = reader.stdout, reader.stdin
-    assert out is not None
-    assert feed is not None
+        def ask() -> None:
+            # A reader that stops early closes the pipe; what was not asked for is not missed.
+            with contextlib.suppress(BrokenPipeError), feed:
+                feed.write("".join(f"{oid}\n" for oid in wanted).encode())
 
-    def write() -> None:
-        # A reader that stops early closes the pipe; what was not asked for is not missed.
+        writer = threading.Thread(target=ask, daemon=True)
+        writer.start()
         try:
-            feed.write("".join(f"{oid}\n" for oid in wanted).encode())
-            feed.close()
-        except BrokenPipeError:
-            pass
-
-    writer = threading.Thread(target=write, daemon=True)
-    writer.start()
-    try:
-        for oid in wanted:
-            head = out.readline().split()
-            if not head:
-                raise GitError("git cat-file: ended early; is the object store readable?")
-            if head[-1] == b"missing":
-                yield oid, None
-                continue
-            content = out.read(int(head[2]))
-            out.read(1)
-            yield oid, content
-    finally:
-        reader.kill()
-        writer.join()
+            for oid in wanted:
+                head = out.readline().split()
+                content = None
+                if len(head) == 3:  # noqa: PLR2004 - oid, type, size
+                    content = out.read(int(head[2]) + 1)[:-1]
+                yield oid, content
+                if not head:
+                    break
+        finally:
+            reader.kill()
+            writer.join()
 
 
-def _fields(stream: subprocess.Popen[bytes]) -> Iterator[bytes]:
-    out = stream.stdout
-    assert out is not None
+def _touches(log: IO[bytes]) -> Iterator[tuple[str, int]]:
+    when, fields = 0, _fields(log)
+    for field in fields:
+        text = field.lstrip(b"\n")
+        if text.startswith(b"\x01"):
+            when = int(text[1:])
+        elif text.startswith(b":"):
+            yield os.fsdecode(next(fields)), when
+
+
+def _fields(stream: IO[bytes]) -> Iterator[bytes]:
     rest = b""
-    while chunk := out.read(1 << 16):
+    while chunk := stream.read(1 << 16):
         *whole, rest = (rest + chunk).split(b"\0")
         yield from whole
-    if rest:
-        yield rest
