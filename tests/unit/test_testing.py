@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -224,6 +225,16 @@ LACKS = Proof("lacks", {}, Verdict.UNKNOWN, "words.some-words")
 )
 def test_a_gap_in_the_proofs_is_told(changes, gap):
     assert gap in check_proofs(Words(**changes))
+
+
+def test_the_guides_gate_and_its_tests_hold(pytester):
+    page = Path(__file__).parents[2] / "docs" / "gates" / "writing-a-gate.md"
+    code, tests = re.findall(
+        r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    pytester.makepyfile(licences=code)
+    pytester.makepyfile(test_licences=f"from licences import MARK, gate\n{tests}")
+    pytester.runpytest_inprocess("-p", "no:randomly").assert_outcomes(passed=4)
 
 
 def test_no_pytest_is_needed():
