@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_cockpit.analysis.statements import Import, Walk
+from pytest_cockpit.analysis.statements import WORDS, Import, Walk
 from pytest_cockpit.api import SHIM_MARK
 
 __all__ = ["Facts", "FactsCache", "Import", "collect", "compile_error", "scan", "texts"]
@@ -64,7 +64,8 @@ def scan(source: bytes) -> Facts:
 
 
 def _scan(source: bytes) -> Facts:
-    walk, error = Walk(), None
+    text = _as_utf8(source)
+    walk, error = Walk(_lines(WORDS, text)), None
     try:
         error = walk.module(ast.parse(source)).error
     except SyntaxError as exc:
@@ -74,7 +75,6 @@ def _scan(source: bytes) -> Facts:
     except (ValueError, LookupError) as exc:
         # Null bytes, and codecs that are no text encoding.
         error = (str(exc), 1)
-    text = _as_utf8(source)
     bidi = _lines(_BIDI, text)
     return Facts(
         imports=() if error else tuple(walk.imports),
@@ -83,7 +83,7 @@ def _scan(source: bytes) -> Facts:
         moved_to=_moved_to(source),
         invisible=tuple(sorted({*bidi, *_lines(_UNSEEN, text)})),
         bidi=bidi,
-        longest=max(map(len, text.splitlines()), default=0),
+        longest=max(map(len, text.split(b"\n"))),
     )
 
 
@@ -116,20 +116,27 @@ def _moved_to(source: bytes) -> str | None:
 
 
 def _as_utf8(source: bytes) -> bytes:
-    """The source in UTF-8, where it declares another encoding that can be decoded."""
+    """The source in UTF-8 and with plain line ends, as far as its declared encoding can be read."""
+    text = source
     declared = _CODING.match(source)
-    if declared is None:
-        return source
-    with suppress(LookupError, ValueError):
-        name = codecs.lookup(declared[1].decode("ascii")).name
-        if name != "utf-8":
-            return source.decode(name).encode("utf-8", "replace")
-    return source
+    if declared is not None:
+        with suppress(LookupError, ValueError):
+            name = codecs.lookup(declared[1].decode("ascii")).name
+            if name != "utf-8":
+                text = source.decode(name).encode("utf-8", "replace")
+    return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in text else text
 
 
 def _lines(pattern: re.Pattern[bytes], text: bytes) -> tuple[int, ...]:
-    found = {text.count(b"\n", 0, match.start()) + 1 for match in pattern.finditer(text)}
-    return tuple(sorted(found))
+    """The lines on which the pattern is found, in order."""
+    found: list[int] = []
+    line, start = 1, 0
+    for match in pattern.finditer(text):
+        line += text.count(b"\n", start, match.start())
+        start = match.start()
+        if not found or found[-1] != line:
+            found.append(line)
+    return tuple(found)
 
 
 @contextmanager

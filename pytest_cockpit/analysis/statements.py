@@ -7,9 +7,14 @@ walk cheaper than the parse it follows.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+WORDS = re.compile(rb"import|sys|__path__")
+"""What a line must have to be of interest inside a function."""
 
 _CAUGHT = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 _SHARED = frozenset({"modules", "meta_path", "path"})
@@ -41,14 +46,22 @@ class _State(NamedTuple):
     lazy: bool = False
     typing_only: bool = False
     function: bool = False
-    loop: bool = False
     inner: bool = False
+
+
+_Block = tuple[Sequence[ast.stmt], _State]
+_Blocks = Sequence[_Block]
 
 
 @dataclass(slots=True)
 class Walk:
-    """What the walk found. `error` is a mistake that the parser lets through."""
+    """What the walk found. `error` is a mistake that the parser lets through.
 
+    `marked` are the lines, in order, where words stand that the walk looks for. A function
+    without any of them is not entered: most code lies in functions, and this halves the walk.
+    """
+
+    marked: Sequence[int]
     imports: list[Import] = field(default_factory=list)
     dynamic: bool = False
     error: tuple[str, int] | None = None
@@ -56,13 +69,17 @@ class Walk:
     def module(self, tree: ast.Module) -> Walk:
         """Walk a whole module."""
         self._future(tree.body)
-        pending: list[tuple[Sequence[ast.stmt], _State]] = [(tree.body, _State())]
+        pending: list[_Block] = [(tree.body, _State())]
         while pending:
             body, state = pending.pop()
             for node in body:
-                visit = _VISIT.get(node.__class__)
-                if visit is not None:
-                    pending.extend(visit(self, node, state))
+                leaf = _LEAVES.get(node.__class__)
+                if leaf is not None:
+                    leaf(self, node, state)
+                else:
+                    block = _BLOCKS.get(node.__class__)
+                    if block is not None:
+                        pending.extend(block(self, node, state))
         self.imports.sort(key=lambda found: found.line)
         return self
 
@@ -70,6 +87,11 @@ class Walk:
         """Keep the error that stands first in the file."""
         if self.error is None or line < self.error[1]:
             self.error = (message, line)
+
+    def enters(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+        """Whether one of the marked lines lies in a function."""
+        place = bisect_left(self.marked, node.lineno)
+        return place < len(self.marked) and self.marked[place] <= (node.end_lineno or node.lineno)
 
     def _future(self, body: Sequence[ast.stmt]) -> None:
         allowed = True
@@ -88,51 +110,81 @@ def _is_docstring(node: ast.stmt) -> bool:
     )
 
 
-_Inner = Iterator[tuple[Sequence[ast.stmt], _State]]
-
-
-def _import(walk: Walk, node: ast.Import, state: _State) -> _Inner:
+def _import(walk: Walk, node: ast.Import, state: _State) -> None:
     for alias in node.names:
         walk.imports.append(_made(node, state, alias.name, 0, ()))
-    yield from ()
 
 
-def _import_from(walk: Walk, node: ast.ImportFrom, state: _State) -> _Inner:
+def _import_from(walk: Walk, node: ast.ImportFrom, state: _State) -> None:
     names = tuple(alias.name for alias in node.names)
-    if names == ("*",) and (state.function or state.inner):
+    if names == ("*",) and state.inner:
         walk.fail("import * only allowed at module level", node.lineno)
     walk.imports.append(_made(node, state, node.module or "", node.level, names))
-    yield from ()
 
 
 def _made(node: ast.stmt, state: _State, module: str, level: int, names: tuple[str, ...]) -> Import:
     return Import(module, level, names, node.lineno, state.guarded, state.lazy, state.typing_only)
 
 
-def _function(walk: Walk, node: ast.FunctionDef | ast.AsyncFunctionDef, state: _State) -> _Inner:
-    if node.name == "__getattr__" and not state.inner:
-        walk.dynamic = True
-    yield (
-        node.body,
-        _State(False, True, state.typing_only, function=True, loop=False, inner=True),
+def _return(walk: Walk, node: ast.Return, state: _State) -> None:
+    if not state.function:
+        walk.fail("'return' outside function", node.lineno)
+
+
+def _assign(walk: Walk, node: ast.Assign | ast.AnnAssign | ast.AugAssign, state: _State) -> None:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    for target in targets:
+        if isinstance(target, ast.Name):
+            walk.dynamic |= not state.inner and target.id in {"__path__", "__getattr__"}
+        elif isinstance(target, ast.Subscript):
+            walk.dynamic |= _is_shared(target.value)
+        else:
+            walk.dynamic |= _is_shared(target)
+
+
+def _expr(walk: Walk, node: ast.Expr, state: _State) -> None:
+    call = node.value
+    if (
+        isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr in _MUTATORS
+    ):
+        walk.dynamic |= _is_shared(call.func.value)
+
+
+def _is_shared(node: ast.expr) -> bool:
+    """Whether it is `sys.modules`, `sys.meta_path`, `sys.path` or `__path__`."""
+    if isinstance(node, ast.Name):
+        return node.id == "__path__"
+    return (
+        isinstance(node, ast.Attribute)
+        and node.attr in _SHARED
+        and isinstance(node.value, ast.Name)
+        and node.value.id.strip("_") == "sys"
     )
 
 
-def _class(walk: Walk, node: ast.ClassDef, state: _State) -> _Inner:
-    yield node.body, state._replace(function=False, loop=False, inner=True)
+def _function(walk: Walk, node: ast.FunctionDef | ast.AsyncFunctionDef, state: _State) -> _Blocks:
+    if node.name == "__getattr__" and not state.inner:
+        walk.dynamic = True
+    if not walk.enters(node):
+        return ()
+    return [(node.body, _State(False, True, state.typing_only, function=True, inner=True))]
 
 
-def _if(walk: Walk, node: ast.If, state: _State) -> _Inner:
+def _class(walk: Walk, node: ast.ClassDef, state: _State) -> _Blocks:
+    return [(node.body, state._replace(function=False, inner=True))]
+
+
+def _if(walk: Walk, node: ast.If, state: _State) -> _Blocks:
     test, body, orelse = node.test, node.body, node.orelse
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         test, body, orelse = test.operand, orelse, body
     if _is_typing(test):
-        yield body, state._replace(typing_only=True)
-    elif _is_main(test):
-        yield body, state._replace(lazy=True)
-    else:
-        yield body, state
-    yield orelse, state
+        return [(body, state._replace(typing_only=True)), (orelse, state)]
+    if _is_main(test):
+        return [(body, state._replace(lazy=True)), (orelse, state)]
+    return [(body, state), (orelse, state)]
 
 
 def _is_typing(test: ast.expr) -> bool:
@@ -151,15 +203,14 @@ def _is_main(test: ast.expr) -> bool:
     )
 
 
-def _try(walk: Walk, node: ast.Try, state: _State) -> _Inner:
+def _try(walk: Walk, node: ast.Try, state: _State) -> _Blocks:
     caught = any(_catches(handler.type) for handler in node.handlers)
     guarded = state._replace(guarded=True) if caught else state
-    yield node.body, guarded
-    for handler in node.handlers:
-        # A fallback matters only where the first choice failed, which is not known here.
-        yield handler.body, guarded if _catches(handler.type) else state
-    yield node.orelse, state
-    yield node.finalbody, state
+    # A fallback matters only where the first choice failed, which is not known here.
+    handlers = [
+        (handler.body, guarded if _catches(handler.type) else state) for handler in node.handlers
+    ]
+    return [(node.body, guarded), *handlers, (node.orelse, state), (node.finalbody, state)]
 
 
 def _catches(node: ast.expr | None) -> bool:
@@ -172,8 +223,9 @@ def _catches(node: ast.expr | None) -> bool:
     )
 
 
-def _with(walk: Walk, node: ast.With | ast.AsyncWith, state: _State) -> _Inner:
-    yield node.body, state._replace(guarded=state.guarded or any(map(_suppresses, node.items)))
+def _with(walk: Walk, node: ast.With | ast.AsyncWith, state: _State) -> _Blocks:
+    guarded = state.guarded or any(map(_suppresses, node.items))
+    return [(node.body, state._replace(guarded=guarded))]
 
 
 def _suppresses(item: ast.withitem) -> bool:
@@ -184,73 +236,24 @@ def _suppresses(item: ast.withitem) -> bool:
     return name == "suppress" and any(map(_catches, call.args))
 
 
-def _loop(walk: Walk, node: ast.For | ast.AsyncFor | ast.While, state: _State) -> _Inner:
-    yield node.body, state._replace(loop=True)
-    yield node.orelse, state
+def _loop(walk: Walk, node: ast.For | ast.AsyncFor | ast.While, state: _State) -> _Blocks:
+    return [(node.body, state), (node.orelse, state)]
 
 
-def _match(walk: Walk, node: ast.Match, state: _State) -> _Inner:
-    for case in node.cases:
-        yield case.body, state
+def _match(walk: Walk, node: ast.Match, state: _State) -> _Blocks:
+    return [(case.body, state) for case in node.cases]
 
 
-def _return(walk: Walk, node: ast.Return, state: _State) -> _Inner:
-    if not state.function:
-        walk.fail("'return' outside function", node.lineno)
-    yield from ()
-
-
-def _leave(walk: Walk, node: ast.Break | ast.Continue, state: _State) -> _Inner:
-    if not state.loop:
-        word = "break" if isinstance(node, ast.Break) else "continue"
-        walk.fail(f"'{word}' outside loop", node.lineno)
-    yield from ()
-
-
-def _nonlocal(walk: Walk, node: ast.Nonlocal, state: _State) -> _Inner:
-    if not state.inner:
-        walk.fail("nonlocal declaration not allowed at module level", node.lineno)
-    yield from ()
-
-
-def _assign(walk: Walk, node: ast.Assign | ast.AnnAssign | ast.AugAssign, state: _State) -> _Inner:
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-    for target in targets:
-        if isinstance(target, ast.Name):
-            walk.dynamic |= not state.inner and target.id in {"__path__", "__getattr__"}
-        elif isinstance(target, ast.Subscript):
-            walk.dynamic |= _is_shared(target.value)
-        else:
-            walk.dynamic |= _is_shared(target)
-    yield from ()
-
-
-def _expr(walk: Walk, node: ast.Expr, state: _State) -> _Inner:
-    call = node.value
-    if (
-        isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Attribute)
-        and call.func.attr in _MUTATORS
-    ):
-        walk.dynamic |= _is_shared(call.func.value)
-    yield from ()
-
-
-def _is_shared(node: ast.expr) -> bool:
-    """Whether it is `sys.modules`, `sys.meta_path`, `sys.path` or `__path__`."""
-    if isinstance(node, ast.Name):
-        return node.id == "__path__"
-    return (
-        isinstance(node, ast.Attribute)
-        and node.attr in _SHARED
-        and isinstance(node.value, ast.Name)
-        and node.value.id.strip("_") == "sys"
-    )
-
-
-_VISIT: dict[type[ast.stmt], Callable[[Walk, Any, _State], _Inner]] = {
+_LEAVES: dict[type[ast.stmt], Callable[[Walk, Any, _State], None]] = {
     ast.Import: _import,
     ast.ImportFrom: _import_from,
+    ast.Return: _return,
+    ast.Assign: _assign,
+    ast.AnnAssign: _assign,
+    ast.AugAssign: _assign,
+    ast.Expr: _expr,
+}
+_BLOCKS: dict[type[ast.stmt], Callable[[Walk, Any, _State], _Blocks]] = {
     ast.FunctionDef: _function,
     ast.AsyncFunctionDef: _function,
     ast.ClassDef: _class,
@@ -263,12 +266,4 @@ _VISIT: dict[type[ast.stmt], Callable[[Walk, Any, _State], _Inner]] = {
     ast.AsyncFor: _loop,
     ast.While: _loop,
     ast.Match: _match,
-    ast.Return: _return,
-    ast.Break: _leave,
-    ast.Continue: _leave,
-    ast.Nonlocal: _nonlocal,
-    ast.Assign: _assign,
-    ast.AnnAssign: _assign,
-    ast.AugAssign: _assign,
-    ast.Expr: _expr,
 }

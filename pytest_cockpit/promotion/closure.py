@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from pytest_cockpit.analysis.graph import components
 from pytest_cockpit.promotion.ground import quoted
@@ -39,17 +39,21 @@ class Closure:
         """The paths, each after those it needs."""
         return sorted(paths, key=lambda path: (self.group[path], path))
 
-    def reach(self, start: str, taken: Mapping[str, str]) -> dict[str, str]:
-        """`start` and all it needs beyond `taken`, each with the file that first needed it."""
+    def reach(self, start: str, taken: Container[str], room: int) -> dict[str, str] | None:
+        """`start` and all it needs beyond `taken`, each with the file that first needed it.
+
+        None when that is more than `room`; the walk ends there, or planning would take the
+        square of the lane's size.
+        """
         parents = {start: ""}
         pending = deque([start])
-        while pending:
+        while pending and len(parents) <= room:
             path = pending.popleft()
             for needed in self.needs[path]:
                 if needed not in parents and needed not in taken:
                     parents[needed] = path
                     pending.append(needed)
-        return parents
+        return parents if len(parents) <= room else None
 
     def _judge(self, group: tuple[str, ...], size: int) -> None:
         """Refuse what follows from the refusals among the group and below it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -129,8 +130,8 @@ class _Picked:
         """Add a ranked file and all that comes with it, if there is room."""
         if start in self.because:
             return
-        reach = self.closure.reach(start, self.because)
-        if len(self.because) + len(reach) > self.limit:
+        reach = self.closure.reach(start, self.because, self.limit - len(self.because))
+        if reach is None:
             return
         reasons = {path: self._reason(path, parent) for path, parent in reach.items()}
         self._add_markers(reasons)
@@ -151,13 +152,12 @@ class _Picked:
             for marker in self._markers(path):
                 if marker in reasons or marker in self.because or marker in self.closure.refused:
                     continue
-                reach = self.closure.reach(marker, self.because | reasons)
-                if len(self.because) + len(reasons) + len(reach) <= self.limit:
-                    for needed, parent in reach.items():
-                        reasons[needed] = (
-                            self._reason(needed, parent) if parent else f"package of {path}"
-                        )
-                    pending.extend(reach)
+                room = self.limit - len(self.because) - len(reasons)
+                reach = self.closure.reach(marker, ChainMap(self.because, reasons), room)
+                for needed, parent in (reach or {}).items():
+                    word = self._reason(needed, parent) if parent else f"package of {path}"
+                    reasons[needed] = word
+                pending.extend(reach or ())
 
     def _markers(self, path: str) -> Iterator[str]:
         for folder in filter(self.layout.is_lane, above(path)):
@@ -182,6 +182,8 @@ def _settled(
         closure = Closure(seen, refused, limit)
         picked = _Picked(closure, seen.layout, limit)
         for path in order:
+            if len(picked.because) == limit:
+                break
             if path not in closure.refused:
                 picked.add(path)
         new = [path for path in picked.because if path not in sources]

@@ -240,12 +240,12 @@ def test_any_value_in_any_place(data):
 
 
 def read_or_refuse(data: bytes) -> None:
+    message = ""
     try:
-        plan = Plan.read(data, "plan.jsonl")
+        assert Plan.read(data, "plan.jsonl").to_bytes() == data
     except CockpitError as error:
-        assert "\n" not in str(error)
-    else:
-        assert plan.to_bytes() == data
+        message = str(error)
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize("path", ["x.py", "a/b.py", "a b/c.py", ".gitignore", "a/.github/x.py"])
