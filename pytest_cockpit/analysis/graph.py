@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from pytest_cockpit.analysis.layout import Layout
+from pytest_cockpit.analysis.layout import INIT, Layout
 from pytest_cockpit.analysis.scan import Facts, Import
 
 _MARKER = ".__init__"
@@ -66,6 +67,8 @@ class Resolver:
         ordered = sorted(paths)
         for path in ordered:
             self._add(path)
+        self._files = {name: path for name, path in self._files.items() if self._is_open(name)}
+        self._folders = {name for name in self._folders if self._is_open(name)}
         for path in ordered:
             if layout.is_lane(path) and not self._has_moved(path):
                 self._add_target(path)
@@ -100,6 +103,11 @@ class Resolver:
             self._files[name] = path
         while (name := name.rpartition(".")[0]) and name not in self._folders:
             self._folders.add(name)
+
+    def _is_open(self, name: str) -> bool:
+        """Whether no plain module stands above: `x.py` hides all that lies in a folder `x`."""
+        above = itertools.islice(_upwards(name), 1, None)
+        return all(self.layout.is_package(self._files.get(one, INIT)) for one in above)
 
     def _has_moved(self, path: str) -> bool:
         facts = self._facts.get(path)

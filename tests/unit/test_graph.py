@@ -138,6 +138,8 @@ def test_a_package_hides_the_module_of_its_name():
 def test_a_module_hides_the_folder_of_its_name():
     files = {"a/x.py": "", "a/x/y.py": ""}
     assert resolve("import a.x", files=files).paths == ("a/x.py",)
+    assert resolve("import a.x.y", files=files) == Resolution(missing=("a.x.y",))
+    assert resolve("from a.x import y", files=files).paths == ("a/x.py",)
 
 
 def test_names_of_tomorrow_mean_lane_files():
