@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import time
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,9 @@ from pytest_cockpit_gates.coverage.tree import Tree
 _CHILD = Path(__file__).parent / "child"
 _REPORTER = "cockpit_coverage_reporter"
 _READER = _CHILD / "cockpit_coverage_reader.py"
-_OLDEST = (7, 10)
+_OLDEST = (7, 10, 6)
+"""The first coverage.py whose child processes, in whatever folder, measure the same sources."""
+_INSTALL = "install coverage 7.10.6 or newer there"
 _READ_TIMEOUT_S = 1800
 _TAIL = 15
 _COMPLETE = (0, 1)
@@ -222,8 +225,8 @@ class _Session:
             last = next((line for line in reversed(lines) if line.strip()), "no message")
             why = "took too long" if ended.timed_out else last
             raise NotMeasured(
-                f"coverage in {self.context.python}: {artifacts.printable(why)}; install "
-                "coverage 7.10 or newer there, or correct the repository's coverage settings"
+                f"coverage in {self.context.python}: {artifacts.printable(why)}; {_INSTALL}, "
+                "or correct the repository's coverage settings"
             )
         answer: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
         return answer
@@ -243,9 +246,7 @@ def _coverage(row: Mapping[str, Any]) -> FileCoverage:
 
 
 def _demand_version(found: str, python: str) -> None:
-    parts = found.split(".")
-    if tuple(int(part) for part in parts[:2] if part.isdigit()) < _OLDEST:
+    if tuple(map(int, re.findall(r"\d+", found)[:3])) < _OLDEST:
         raise NotMeasured(
-            f"coverage in {python}: version {found} cannot measure child processes; "
-            "install coverage 7.10 or newer"
+            f"coverage in {python}: version {found} loses what child processes execute; {_INSTALL}"
         )
