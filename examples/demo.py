@@ -83,6 +83,7 @@ def demonstrate(folder: Path) -> None:
     port.run("ls", "-R", "artifacts")
     port.say("Tomorrow's batch: the rest of what can move.")
     port.run("pytest", "--cockpit-batch", "--cockpit-batch-size", "50", "-q")
+    port.run("git", "show", "--format=", "HEAD", "--", "pyproject.toml")
     port.say("In CI: the same gates over the working tree.")
     port.run("pytest", "-m", "gate")
 
