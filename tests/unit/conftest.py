@@ -1,4 +1,4 @@
-"""Real repositories made of objects alone, so that any path and any mode can be in them."""
+"""Real git repositories for the unit tests."""
 
 from __future__ import annotations
 
@@ -10,71 +10,103 @@ from pathlib import Path
 
 import pytest
 
-Content = str | bytes | tuple[str, str] | None
-"""What a path is committed with: a regular file's content, a mode with the link's target or the
-submodule's commit, or None to delete it."""
+from pytest_cockpit import process
+from pytest_cockpit.git import Repository
+
+Files = Mapping[str, str | bytes]
 
 
 @dataclass(frozen=True)
-class ObjectRepository:
-    """A repository whose commits are written without ever touching its work tree."""
+class Checkout:
+    """A checkout, acted on with the git of a plain shell rather than with what is under test."""
 
     root: Path
 
-    def git(self, *arguments: str, stdin: bytes = b"") -> str:
-        """Run git and return its standard output, stripped."""
-        done = subprocess.run(
-            ["git", *arguments], cwd=self.root, input=stdin, capture_output=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return os.fsdecode(done.stdout).strip()
+    @property
+    def repo(self) -> Repository:
+        """What is under test."""
+        return Repository.discover(self.root)
 
-    def commit(self, files: Mapping[str, Content], when: int = 1_700_000_000) -> str:
-        """Commit changes on top of main and return the commit id."""
-        known = subprocess.run(
-            ["git", "rev-parse", "-q", "--verify", "main"],
+    def git(self, *arguments: str, feed: bytes | None = None, code: int = 0) -> bytes:
+        """Run git and return its standard output."""
+        done = subprocess.run(
+            ["git", *arguments],
             cwd=self.root,
+            env=process.environment(),
+            input=feed,
             capture_output=True,
             check=False,
         )
-        lines = [b"commit refs/heads/main", b"committer Port <port@example.org> %d +0000" % when]
-        lines += [b"data 6", b"change"]
-        if known.returncode == 0:
-            lines.append(b"from " + known.stdout.strip())
-        for path, content in files.items():
-            lines += _change(_quoted(path), content)
-        self.git("fast-import", "--quiet", "--force", stdin=b"\n".join(lines) + b"\n")
-        return self.git("rev-parse", "main")
+        assert done.returncode == code, done.stderr.decode("utf-8", "replace")
+        return done.stdout
 
+    def text(self, *arguments: str) -> str:
+        """Run git and return its standard output as stripped text."""
+        return self.git(*arguments).decode().strip()
 
-def _change(path: bytes, content: Content) -> list[bytes]:
-    if content is None:
-        return [b"D " + path]
-    mode, text = content if isinstance(content, tuple) else ("100644", content)
-    if mode == "160000":
-        return [b"M 160000 %b %b" % (_bytes(text), path)]
-    data = _bytes(text)
-    return [f"M {mode} inline ".encode() + path, b"data %d" % len(data), data]
+    def write(self, files: Files) -> None:
+        """Write files below the root."""
+        for name, content in files.items():
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
 
+    def commit(self, files: Files | None = None, message: str = "change") -> str:
+        """Write and commit everything; return the commit id."""
+        self.write(files or {})
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", message)
+        return self.text("rev-parse", "HEAD")
 
-def _bytes(text: str | bytes) -> bytes:
-    return text.encode() if isinstance(text, str) else text
+    def tree(self, commit: str) -> dict[str, tuple[str, str]]:
+        """Mode and object id of everything in a commit, by path."""
+        rows = self.git("ls-tree", "-r", "-z", "--full-tree", commit).split(b"\0")[:-1]
+        found = {}
+        for row in rows:
+            head, _, path = row.partition(b"\t")
+            mode, _, oid = head.decode().split(" ")
+            found[os.fsdecode(path)] = (mode, oid)
+        return found
 
+    def show(self, commit: str, path: str) -> bytes:
+        """The content of a path in a commit."""
+        return self.git("cat-file", "blob", f"{commit}:{path}")
 
-def _quoted(path: str) -> bytes:
-    return b'"' + b"".join(b"\\%03o" % byte for byte in os.fsencode(path)) + b'"'
+    def state(self) -> dict[str, object]:
+        """Everything of the user's that must not change: refs, HEAD, index bytes, every file."""
+        git_dir = self.root / ".git"
+        files: dict[str, object] = {}
+        for folder, names, members in os.walk(self.root):
+            if Path(folder) == self.root:
+                names.remove(".git")
+            for name in [*members, *(each for each in names if Path(folder, each).is_symlink())]:
+                path = Path(folder, name)
+                content = path.readlink() if path.is_symlink() else path.read_bytes()
+                files[str(path)] = (path.lstat().st_mode, path.lstat().st_mtime_ns, content)
+        refs = self.text("for-each-ref", "--format=%(refname) %(objectname)").splitlines()
+        return {
+            "head": (git_dir / "HEAD").read_bytes(),
+            "refs": [row for row in refs if not row.startswith("refs/cockpit/")],
+            "index": (git_dir / "index").read_bytes() if (git_dir / "index").exists() else None,
+            "config": (git_dir / "config").read_bytes(),
+            "files": files,
+        }
 
 
 @pytest.fixture
-def make_repository(tmp_path: Path) -> Callable[..., ObjectRepository]:
-    """Create a repository with the given content committed."""
+def make_checkout(tmp_path: Path) -> Callable[..., Checkout]:
+    """Create a repository with the given files committed, or an empty one."""
 
-    def make(files: Mapping[str, Content], name: str = "repository") -> ObjectRepository:
+    def make(files: Files | None = None, name: str = "repo", *options: str) -> Checkout:
         root = tmp_path / name
         root.mkdir()
-        repository = ObjectRepository(root)
-        repository.git("init", "-q", "-b", "main")
-        repository.commit(files)
-        return repository
+        checkout = Checkout(root)
+        checkout.git("init", "-q", "-b", "main", *options)
+        checkout.git("config", "user.name", "Port Master")
+        checkout.git("config", "user.email", "port@example.org")
+        checkout.git("config", "commit.gpgSign", "false")
+        if files is not None:
+            checkout.commit(files, "start")
+        return checkout
 
     return make
