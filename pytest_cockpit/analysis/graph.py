@@ -198,21 +198,28 @@ class Resolver:
         return any(one in self._files or (one in self._folders and "." in one) for one in above)
 
     def _is_dynamic(self, name: str) -> bool:
-        if self._alias(name) is not None:
-            # The configuration says what serves these names, and none of it does.
-            return False
-        if any(above in self._opaque for above in _upwards(name)):
+        """Whether something at run time may serve the name all the same."""
+        # Of an alias, the configuration says what serves it; its own layer is not asked again.
+        layer = frozenset(_upwards(self._alias(name) or ""))
+        # All are asked, not only the first that may: so what is unscanned is named at once.
+        answers = [
+            self._may_serve(above)
+            for spelled in (name, *self._aliased(name))
+            for above in _upwards(spelled)
+            if above not in layer
+        ]
+        return any(answers)
+
+    def _may_serve(self, package: str) -> bool:
+        if package in self._opaque:
             return True
-        for above in list(_upwards(name))[1:]:
-            path = self._files.get(above)
-            if path is None:
-                continue
-            facts = self._facts.get(path)
-            if facts is None:
-                self.unscanned.add(path)
-            if facts is None or facts.dynamic:
-                return True
-        return False
+        path = self._files.get(package)
+        if path is None:
+            return False
+        facts = self._facts.get(path)
+        if facts is None:
+            self.unscanned.add(path)
+        return facts is None or facts.dynamic
 
     def rescan(self) -> None:
         """Forget what was concluded without facts; call it after facts were added."""

@@ -224,6 +224,14 @@ def test_aliases(source, paths, missing):
     assert list(found.missing) == missing
 
 
+@pytest.mark.parametrize("dynamic", ["lib/__init__.py", "candidate/core/__init__.py"])
+def test_what_serves_an_alias_may_be_dynamic_itself(dynamic):
+    files = {**TREE, dynamic: "sys.modules['x'] = 1\n"}
+    name = dynamic.removeprefix("candidate/").partition("/")[0]
+    assert resolve(f"import acme.{name}.nowhere", files=files, lane=ALIASED) == Resolution()
+    assert resolve("import acme.docker.nowhere", files=files, lane=ALIASED).missing
+
+
 def test_two_source_roots():
     lane = Lane(path="src/candidate", root="src", source_roots=("src", "."))
     files = {"src/candidate/x.py": "", "src/lib/a.py": "", "tools/b.py": ""}

@@ -502,3 +502,14 @@ def _cycles(needs: Mapping[int, set[int]]) -> list[frozenset[int]]:
             start: found.union(*(needs[one] for one in found)) for start, found in reach.items()
         }
     return [frozenset(other for other in reach[start] if start in reach[other]) for start in needs]
+
+
+def test_a_long_chain_takes_no_recursion_and_no_square(make_repository):
+    length = 2_000
+    files = {f"candidate/m{n:04}.py": f"import candidate.m{n + 1:04}\n" for n in range(length - 1)}
+    files[f"candidate/m{length - 1:04}.py"] = ""
+    plan = make_plan(
+        Repository.discover(make_repository({**MARKER, **files}).root), Config(), size=3
+    )
+    assert sources(plan) == ["m1999.py", "m1998.py", "m1997.py"]
+    assert plan.header.counts["movable"] == length
