@@ -195,6 +195,13 @@ def _unresolved_import(file: File) -> str | None:
     )
 
 
+def _needs_lane_marker(file: File) -> str | None:
+    lane = file.ground.layout.lane.path
+    if f"{lane}/{INIT}" not in file.ground.snapshot.graph.needs.get(file.path, ()):
+        return None
+    return f"imports the lane itself, and {lane}/{INIT} never moves; import what it gives directly"
+
+
 def _import_failure_baseline(file: File) -> str | None:
     failure = file.ground.failures.get(printable(file.path))
     if failure is None:
@@ -224,6 +231,7 @@ RULES: tuple[tuple[str, Callable[[File], str | None]], ...] = (
     ("target-module-package-clash", _target_module_package_clash),
     ("shadows-stdlib", _shadows_stdlib),
     ("unresolved-import", _unresolved_import),
+    ("needs-lane-marker", _needs_lane_marker),
     ("import-failure-baseline", _import_failure_baseline),
 )
 

@@ -439,7 +439,7 @@ def test_the_lane_s_marker_and_shims_do_not_wait(plan_of):
         {
             "candidate/gone.py": "# cockpit: moved to gone\nimport gone\n",
             "gone.py": "x = 1\n",
-            "candidate/user.py": "import candidate, candidate.gone\n",
+            "candidate/user.py": "import candidate.gone\n",
         }
     )
     assert refused(plan) == {}
@@ -447,6 +447,20 @@ def test_the_lane_s_marker_and_shims_do_not_wait(plan_of):
     assert plan.header.counts == {
         "lane": 4, "movable": 4, "moves": 4, "refusals": 0, "shims": 1,
     }  # fmt: skip
+
+
+def test_needs_lane_marker(plan_of):
+    plan = plan_of(
+        {
+            "candidate/__init__.py": "VERSION = 1\n",
+            "candidate/user.py": "from candidate import VERSION\n",
+            "candidate/good/three.py": "from .. import VERSION\n",
+        }
+    )
+    assert refused(plan) == {
+        "candidate/user.py": "needs-lane-marker",
+        "candidate/good/three.py": "needs-lane-marker",
+    }
 
 
 def test_the_user_s_word_comes_before_the_rules(plan_of):
