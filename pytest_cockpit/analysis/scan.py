@@ -76,11 +76,13 @@ def _scan(source: bytes) -> Facts:
         # Null bytes, and codecs that are no text encoding.
         error = (str(exc), 1)
     bidi = _lines(_BIDI, text)
+    moved_to = _moved_to(source)
     return Facts(
         imports=() if error else tuple(walk.imports),
         error=error,
-        dynamic=not error and walk.dynamic,
-        moved_to=_moved_to(source),
+        # A shim's own machinery serves nothing but what lies in its folder.
+        dynamic=walk.dynamic and not error and moved_to is None,
+        moved_to=moved_to,
         invisible=tuple(sorted({*bidi, *_lines(_UNSEEN, text)})),
         bidi=bidi,
         longest=max(map(len, text.split(b"\n"))),

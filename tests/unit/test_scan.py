@@ -19,6 +19,7 @@ from pytest_cockpit.analysis.scan import (
     scan,
     texts,
 )
+from pytest_cockpit.promotion.shims import render
 
 
 def found(source: str) -> list[Import]:
@@ -226,6 +227,16 @@ def test_not_dynamic(source):
 def test_a_shim_names_where_its_module_went():
     assert scan(b"# cockpit: moved to core.x\nimport core.x\n").moved_to == "core.x"
     assert scan(b"\n# cockpit: moved to core.x\n").moved_to is None
+
+
+def test_the_machinery_of_a_shim_is_not_dynamic():
+    source = render(
+        "candidate.p", "p", old_path="candidate/p/__init__.py", new_path="p/__init__.py",
+        is_package=True,
+    )  # fmt: skip
+    facts = scan(source)
+    assert facts.moved_to == "p"
+    assert not facts.dynamic
 
 
 def test_invisible_characters_by_line():
