@@ -106,6 +106,7 @@ class PlanItem(pytest.Item):
             return excinfo.value.outcome.text or excinfo.value.outcome.summary
         if isinstance(excinfo.value, CockpitError):
             return str(excinfo.value)
+        excinfo.traceback = excinfo.traceback.cut(path=Path(__file__))
         return super().repr_failure(excinfo, *args, **kwargs)
 
     def reportinfo(self) -> tuple[Path, None, str]:

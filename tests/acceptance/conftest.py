@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -130,19 +131,23 @@ class Sandbox:
         }
 
 
+def create(root: Path, files: Mapping[str, str] = FILES) -> Sandbox:
+    """A repository with the given files committed."""
+    root.mkdir()
+    sandbox = Sandbox(root)
+    sandbox.git("init", "-q", "-b", "main")
+    sandbox.git("config", "user.name", "Port Master")
+    sandbox.git("config", "user.email", "port@example.org")
+    sandbox.commit(files, "start")
+    return sandbox
+
+
 @pytest.fixture
 def make_sandbox(tmp_path: Path) -> Callable[..., Sandbox]:
     """Create a repository with the given files committed."""
 
     def make(files: Mapping[str, str] = FILES, name: str = "repo") -> Sandbox:
-        root = tmp_path / name
-        root.mkdir()
-        sandbox = Sandbox(root)
-        sandbox.git("init", "-q", "-b", "main")
-        sandbox.git("config", "user.name", "Port Master")
-        sandbox.git("config", "user.email", "port@example.org")
-        sandbox.commit(files, "start")
-        return sandbox
+        return create(tmp_path / name, files)
 
     return make
 
@@ -153,10 +158,18 @@ def sandbox(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
     return make_sandbox()
 
 
-@pytest.fixture
-def ready(sandbox: Sandbox) -> Sandbox:
-    """The same with its baselines measured and committed."""
+@pytest.fixture(scope="session")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Such a repository with its baselines measured and committed; to be copied, not used."""
+    sandbox = create(tmp_path_factory.mktemp("measured") / "repo")
     done = sandbox.pytest("--cockpit-init", "-q")
     assert done.returncode == 0, done.stdout + done.stderr
     sandbox.commit({}, "baselines")
-    return sandbox
+    return sandbox.root
+
+
+@pytest.fixture
+def ready(measured: Path, tmp_path: Path) -> Sandbox:
+    """A small repository in which a batch can be run."""
+    shutil.copytree(measured, tmp_path / "repo", symlinks=True)
+    return Sandbox(tmp_path / "repo")
