@@ -17,7 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_cockpit import child, testing
-from pytest_cockpit.api import SHIM_MARK, Context, Lane, Move, Severity, Verdict
+from pytest_cockpit.analysis.layout import Layout
+from pytest_cockpit.api import SHIM_MARK, CockpitError, Context, Lane, Move, Severity, Verdict
+from pytest_cockpit.promotion import shims
 from pytest_cockpit.records import artifacts, baselines
 from pytest_cockpit_gates.imports import gate
 from pytest_cockpit_gates.imports.check import measure
@@ -336,7 +338,7 @@ def test_output_is_kept_and_bounded(judge):
 def test_messages_hold_no_absolute_path_and_no_address(judge):
     source = "raise ValueError(f'{__file__} {object()}')\n"
     (finding,) = judge({"core/__init__.py": "", "core/tide.py": source}).findings
-    assert finding.message == "core.tide: ValueError: core/tide.py <object object at 0x…>"
+    assert finding.message == "core.tide: ValueError: core/tide.py <object object at …>"
 
 
 def test_the_artifact_lists_the_failures(judge, tmp_path):
@@ -466,15 +468,15 @@ def test_no_bytecode_is_written_to_the_tree(judge, tmp_path):
 def test_a_module_sees_a_clean_process(judge, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("PYTEST_ADDOPTS", "-x")
-    source = """
+    source = f"""
 import os, sys
 names = sorted(sys.modules)
 import json
-with open(__file__ + ".seen", "w") as stream:
+with open({str(tmp_path / "seen")!r}, "w") as stream:
     json.dump([names, sys.path, sorted(os.environ), sys.argv], stream)
 """
     assert judge({"core/__init__.py": "", "core/tide.py": source}).verdict is Verdict.PASS
-    names, path, variables, argv = json.loads((tmp_path / "tree/core/tide.py.seen").read_bytes())
+    names, path, variables, argv = json.loads((tmp_path / "seen").read_bytes())
     done = subprocess.run(
         [sys.executable, "-P", "-s", "-c", "import sys; print(*sys.modules)"],
         capture_output=True,
@@ -502,22 +504,24 @@ def test_one_module_does_not_see_another(judge):
 
 @linux
 def test_nothing_is_left_running(judge, tmp_path):
-    source = """
+    note = str(tmp_path / "pid")
+    source = f"""
 import os, time
 if not os.fork():
     os.setsid()
     if not os.fork():
-        with open(__file__ + ".pid", "w") as stream:
+        with open({note!r} + ".part", "w") as stream:
             stream.write(str(os.getpid()))
+        os.rename({note!r} + ".part", {note!r})
         time.sleep(600)
     os._exit(0)
-while not os.path.exists(__file__ + ".pid"):
+while not os.path.exists({note!r}):
     time.sleep(0.01)
 """
     began = time.monotonic()
     assert judge({"core/__init__.py": "", "core/tide.py": source}).verdict is Verdict.PASS
     assert time.monotonic() - began < 20
-    pid = int((tmp_path / "tree/core/tide.py.pid").read_text())
+    pid = int(Path(note).read_text())
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
@@ -572,6 +576,127 @@ def test_a_server_that_cannot_start_is_an_error(judge):
 )
 def test_wrong_settings_are_refused(judge, settings):
     assert judge({"core/__init__.py": ""}, settings=settings).verdict is Verdict.ERROR
+
+
+# --- the tree stays as it is
+
+WRITES = {
+    "opens": "open('new.txt', 'w')\n",
+    "appends": "open('data.txt', 'a')\n",
+    "opens-low": "import os\nos.open('data.txt', os.O_RDWR)\n",
+    "touches": "import pathlib\npathlib.Path('data.txt').touch()\n",
+    "makes-folders": "import os\nos.makedirs('logs/today')\n",
+    "renames": "import os\nos.rename('data.txt', 'other.txt')\n",
+    "renames-into": "import os, tempfile\nos.rename(tempfile.mkdtemp(), 'logs')\n",
+    "removes": "import pathlib\npathlib.Path(__file__).unlink()\n",
+    "removes-trees": "import shutil\nshutil.rmtree('core')\n",
+    "removes-quietly": "import shutil\nshutil.rmtree('folder', ignore_errors=True)\n",
+    "links": "import os\nos.symlink('core', 'hull')\n",
+    "links-hard": "import os\nos.link('data.txt', 'hull')\n",
+    "truncates": "import os\nos.truncate('data.txt', 0)\n",
+    "changes-modes": "import os\nos.chmod('data.txt', 0)\n",
+    "makes-databases": "import sqlite3\nsqlite3.connect('tide.db')\n",
+    "logs": "import logging\nlogging.basicConfig(filename='tide.log')\n",
+    "moves": "import shutil, tempfile\nshutil.move('data.txt', tempfile.gettempdir())\n",
+    "copies": "import shutil\nshutil.copy(__file__, 'copy.py')\n",
+    "through-a-folder": ("import os\nos.unlink('data.txt', dir_fd=os.open('.', os.O_RDONLY))\n"),
+    "swallows": "try:\n    open('new.txt', 'w')\nexcept OSError:\n    pass\n",
+    "explains": (
+        "try:\n    open('new.txt', 'w')\nexcept OSError as error:\n"
+        "    raise RuntimeError('no log') from error\n"
+    ),
+    "in-a-fork": (
+        "import os\npid = os.fork()\nif not pid:\n    open('new.txt', 'w')\n    os._exit(0)\n"
+        "open('new.txt', 'w')\n"
+    ),
+}
+
+
+def contents(root):
+    return {
+        str(path.relative_to(root)): path.read_bytes() if path.is_file() else None
+        for path in root.rglob("*")
+    }
+
+
+@pytest.mark.parametrize("source", WRITES.values(), ids=WRITES)
+def test_no_import_writes_into_its_tree(judge, tmp_path, source):
+    files = {"core/__init__.py": "", "data.txt": "1", "folder/x": "1", "core/tide.py": source}
+    lay(tmp_path / "tree", files)
+    before = contents(tmp_path / "tree")
+    report = judge({})
+    assert classes(report) == {"core/tide.py": "writes-tree"}
+    assert report.verdict is Verdict.FAIL
+    assert contents(tmp_path / "tree") == before
+
+
+LEAVES = {
+    "reads": "assert open('data.txt').read() == '1'\n",
+    "makes-what-is-there": "import os\nos.makedirs('folder', exist_ok=True)\n",
+    "removes-what-is-not-there": "import pathlib\npathlib.Path('no').unlink(missing_ok=True)\n",
+    "writes-elsewhere": "import tempfile\nopen(tempfile.mkdtemp() + '/x', 'w').close()\n",
+    "keeps-a-database-in-memory": "import sqlite3\nsqlite3.connect(':memory:')\n",
+    "opens-descriptors": "import os\nopen(os.pipe()[1], 'wb').close()\n",
+    "loads-a-file": (
+        "import importlib.util as u\ns = u.spec_from_file_location('x', 'core/port.py')\n"
+        "s.loader.exec_module(u.module_from_spec(s))\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("source", LEAVES.values(), ids=LEAVES)
+def test_what_does_not_write_is_let_be(judge, tmp_path, source):
+    files = {"core/__init__.py": "", "data.txt": "1", "folder/x": "1", "core/port.py": ""}
+    lay(tmp_path / "tree", files)
+    assert judge({"core/tide.py": source}).findings == ()
+    assert not list((tmp_path / "tree").rglob("*.pyc"))
+
+
+def test_a_write_that_another_module_lives_with_is_its_own_failure(judge):
+    files = {
+        "core/__init__.py": "",
+        "core/tide.py": "import core.port\n",
+        "core/port.py": "\ntry:\n    open('new.txt', 'w')\nexcept OSError:\n    pass\n",
+    }
+    (finding,) = judge(files).findings
+    assert (finding.path, finding.line) == ("core/port.py", 3)
+    assert finding.message == "core.port: its import writes new.txt (open)"
+
+
+def test_a_script_that_rewrites_its_repository_when_imported_changes_nothing(judge, tmp_path):
+    script = """
+        import os
+        import pathlib
+
+        for path in sorted(pathlib.Path(".").rglob("*tide*.py")):
+            try:
+                path.write_text(path.read_text().replace("tide", "flood"))
+                path.rename(path.with_name(path.name.replace("tide", "flood")))
+            except OSError as error:
+                print(error)
+    """
+    files = {f"core/tide_{number}.py": f"tide = {number}\n" for number in range(5)}
+    lay(tmp_path / "tree", {**files, "core/__init__.py": ""})
+    report = judge({"core/rename.py": textwrap.dedent(script)})
+    assert classes(report) == {"core/rename.py": "writes-tree"}
+    assert {name for name in contents(tmp_path / "tree") if "flood" in name} == set()
+
+
+def test_a_program_that_writes_is_noticed(judge):
+    source = "import os, subprocess\nsubprocess.run(['touch', __file__], check=True)\n"
+    report = judge({"core/__init__.py": "", "core/tide.py": source})
+    assert seen(report) == {("imports.writes-tree", "core/tide.py")}
+    assert "programs were started by core.tide" in report.findings[0].message
+    assert report.verdict is Verdict.FAIL
+
+
+def test_nothing_is_measured_on_a_tree_that_changes(tmp_path):
+    source = "import subprocess\nsubprocess.run(['touch', __file__], check=True)\n"
+    lay(tmp_path / "tree", {"core/__init__.py": "", "core/tide.py": source})
+    with pytest.raises(
+        CockpitError, match=r"^imports: core/tide\.py changed while modules were imported"
+    ):
+        measure(Context(root=tmp_path / "tree", scratch=tmp_path))
 
 
 # --- selection
@@ -716,6 +841,35 @@ def test_no_wrong_shim_passes(judge, shim):
     report = batch(judge, {MOVE.source: shim}, settings={"timeout_s": timeout})
     assert seen(report) == {("imports.shim-not-same", MOVE.source)}
     assert report.verdict is Verdict.FAIL
+
+
+def test_rendered_shims_pass(judge):
+    names = ["core/__init__.py", "core/tide.py", "core/sub/__init__.py", "core/sub/port.py"]
+    moves = tuple(Move(f"candidate/{name}", name, "0" * 40) for name in names)
+    layout = Layout(Lane())
+    files: dict[str, str | bytes] = dict.fromkeys(names, "")
+    for move in moves:
+        files[move.source] = shims.render(
+            layout.module_of(move.source) or "",
+            layout.module_of(move.target) or "",
+            old_path=move.source,
+            new_path=move.target,
+            is_package=layout.is_package(move.source),
+        )
+    report = judge(files, moves=moves, changed=(*files,))
+    assert report.findings == ()
+    assert report.checked == 8
+
+
+def test_a_warning_names_the_line_that_imports(judge):
+    files = {
+        "core/__init__.py": "",
+        "core/tide.py": "\nimport core.port\n",
+        "core/port.py": "import warnings\nwarnings.warn('moved', UserWarning, 2)\n1 / 0\n",
+    }
+    report = judge(files)
+    finding = next(f for f in report.findings if f.path == "core/tide.py")
+    assert "core/tide.py:2: UserWarning: moved" in finding.evidence["output"]
 
 
 def test_without_shims_the_old_path_is_free(judge):

@@ -6,10 +6,10 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from pytest_cockpit.api import Context, Evidence, Finding, Report, Severity
+from pytest_cockpit.api import CockpitError, Context, Evidence, Finding, Report, Severity
 from pytest_cockpit.records import artifacts, baselines
 from pytest_cockpit.records.baselines import Baseline
-from pytest_cockpit_gates.imports import judge, static
+from pytest_cockpit_gates.imports import judge, static, watch
 from pytest_cockpit_gates.imports.classify import SYNTAX, classify
 from pytest_cockpit_gates.imports.judge import Judged
 from pytest_cockpit_gates.imports.pool import Pool
@@ -24,6 +24,7 @@ def check(context: Context) -> Report:
     settings, tree = Settings.read(context.settings), Tree(context)
     baseline = baselines.load(context.root, context.records, GATE) or Baseline(GATE)
     selection = select(context, settings, tree)
+    before = watch.stamps(tree)
     judged = _examine(context, settings, tree, [*selection.jobs, *selection.shims])
     modules, shims = judged[: len(selection.jobs)], judged[len(selection.jobs) :]
     facts = static.read(context, settings, tree)
@@ -33,6 +34,7 @@ def check(context: Context) -> Report:
     )
     findings = [
         *_dynamic_findings(context, settings, tree, selection, modules, shims, baseline),
+        *watch.findings(tree, before, [it.outcome for it in judged]),
         *static.findings(facts, baseline, context.moves, skip=_unparsed(modules)),
     ]
     return Report.judge(
@@ -46,7 +48,10 @@ def check(context: Context) -> Report:
 def measure(context: Context) -> Baseline:
     """What fails today: the lane's modules under their old names, and those of production."""
     settings, tree = Settings.read(context.settings), Tree(context)
+    before = watch.stamps(tree)
     judged = _examine(context, settings, tree, select_all(settings, tree).jobs)
+    for finding in watch.findings(tree, before, [it.outcome for it in judged]):
+        raise CockpitError(f"imports: {finding.message}; {finding.remedy}")
     entries = {
         artifacts.printable(one.failure.path): judge.entry_of(one.failure)
         for one in judged

@@ -23,9 +23,11 @@ CRASH = "crash"
 EXIT = "exit"
 OUTSIDE = "outside-tree"
 NOT_FOUND = "not-found"
+WRITES = "writes-tree"
 
 _MESSAGE = 300
-_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{4,}")
+# Addresses, process ids, times: the same failure must read the same tomorrow.
+_VOLATILE = re.compile(r"\b0x[0-9a-fA-F]{4,}|\d{6,}")
 _FRAME = re.compile(r'^ +File "(?P<file>.*)", line (?P<line>\d+) in (?P<name>.*)$', re.MULTILINE)
 _BODY = "<module>"
 
@@ -74,7 +76,7 @@ def classify(outcome: Outcome, tree: Tree) -> Failure | None:
     if failure is None:
         return None
     text = failure.message.replace(f"{tree.root}{os.sep}", "").replace(str(tree.root), ".")
-    text = " ".join(_ADDRESS.sub("0x…", text).split())[:_MESSAGE]
+    text = " ".join(_VOLATILE.sub("…", text).split())[:_MESSAGE]
     return replace(failure, message=text, output=outcome.output.strip())
 
 
@@ -94,13 +96,25 @@ def _loaded(outcome: Outcome, tree: Tree) -> Failure | None:
         return Failure(job.module, job.path, OUTSIDE, f"{name} was loaded from {file}")
     file = report["file"]
     if report["executed"] or (file and _is_same(file, tree, job.path)):
-        return None
+        return _wrote(outcome, tree)
     if file is None:
         message = f"importing {job.module} does not run {job.path}"
         return Failure(job.module, job.path, NOT_FOUND, message)
     inner = tree.relative(file)
     message = f"importing {job.module} gives {inner or file} instead"
     return Failure(job.module, job.path, NOT_FOUND if inner else OUTSIDE, message)
+
+
+def _wrote(outcome: Outcome, tree: Tree) -> Failure | None:
+    """A refused write that the module lived with; another module's is that one's failure."""
+    job, first = outcome.job, (outcome.report or {})["wrote"]
+    if not first or not first["file"] or tree.relative(first["file"]) != job.path:
+        return None
+    return Failure(job.module, job.path, WRITES, _writing(first), first["line"])
+
+
+def _writing(first: Mapping[str, Any]) -> str:
+    return f"its import writes {first['path']} ({first['event']})"
 
 
 def _is_same(file: str, tree: Tree, path: str) -> bool:
@@ -155,6 +169,7 @@ class _Raised:
     """An import that raised."""
 
     def __init__(self, outcome: Outcome, tree: Tree, error: Mapping[str, Any]) -> None:
+        self.outcome = outcome
         self.job = outcome.job
         self.tree = tree
         self.error = error
@@ -168,16 +183,16 @@ class _Raised:
             line = place.line if place else None
             return Failure(self.job.module, self.job.path, kind, message, line or own, None, needs)
         cause = Cause(place.path, place.line, kind)
-        blamed = kind if kind in (MISSING_THIRD, EXIT, OUTSIDE) else TRANSITIVE
+        blamed = kind if kind in (MISSING_THIRD, EXIT, OUTSIDE, WRITES) else TRANSITIVE
         where = f"{place.path}:{place.line}" if place.line else place.path
         text = f"{where}: {message}"
         return Failure(self.job.module, self.job.path, blamed, text, own, cause, needs)
 
     def _bodies(self, frames: Sequence[Sequence[Any]]) -> list[_Place]:
         found = []
-        for file, line, name in frames:
+        for file, line in frames:
             inner = self.tree.relative(file)
-            if name == _BODY and inner is not None:
+            if inner is not None:
                 found.append(_Place(inner, line))
         return found
 
@@ -195,6 +210,8 @@ class _Raised:
         message = f"{error['type']}: {error['message']}"
         if error["broken"]:
             return SYNTAX, message, None
+        if error["denied"]:
+            return WRITES, _writing((self.outcome.report or {})["wrote"]), None
         if error["kind"] == "SystemExit":
             return EXIT, f"SystemExit({error['message']})", None
         if error["kind"] == "ModuleNotFoundError" and error["name"]:

@@ -52,7 +52,9 @@ class Outcome:
     def is_certain(self) -> bool:
         """Whether trying again could not end otherwise: files do not come and go."""
         error = (self.report or {}).get("error")
-        return self.status == "done" and (error is None or error["kind"] in _CERTAIN)
+        if self.status != "done" or error is None:
+            return self.status == "done"
+        return bool(error["denied"]) or error["kind"] in _CERTAIN
 
 
 _CERTAIN = frozenset({"SyntaxError", "ModuleNotFoundError", "ImportError"})
@@ -68,7 +70,8 @@ class Pool:
         self._tree = tree
         self._known = known_names(tree.names, context, tree.layout)
         self._folder = Path(os.path.realpath(context.scratch)) / "imports"
-        (self._folder / "bytecode").mkdir(parents=True, exist_ok=True)
+        for name in ("bytecode", "tmp"):
+            (self._folder / name).mkdir(parents=True, exist_ok=True)
 
     def probe(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Import every job's module.
@@ -114,7 +117,7 @@ class Pool:
             completed = process.run(
                 [self._context.python, "-P", "-s", str(_PROBE)],
                 cwd=self._context.root,
-                env=_environment(self._context),
+                env={**_environment(self._context), "TMPDIR": str(self._folder / "tmp")},
                 input=json.dumps(self._order(pending, workers, results)).encode(),
                 timeout=_START_S + len(pending) * (self._settings.timeout_s + _EACH_S),
             )
@@ -138,6 +141,7 @@ class Pool:
         return {
             "root": str(root),
             "roots": list(dict.fromkeys(roots)),
+            "scratch": str(self._folder),
             "cache": str(self._folder / "bytecode"),
             "results": str(results),
             "known": self._known,

@@ -27,10 +27,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_cockpit_gates.imports.probe_child import Cell, Child
+    from pytest_cockpit_gates.imports.probe_guard import Guard
     from pytest_cockpit_gates.imports.probe_tree import Tree
 else:
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     from probe_child import Cell, Child
+    from probe_guard import Guard
     from probe_tree import Tree
 
     del sys.path[0]
@@ -104,7 +106,8 @@ class Server:
         sys.path_hooks.insert(0, tree.hook)
         sys.path_importer_cache.clear()
         known = frozenset(order["known"])
-        self.child = Child(tree, known, order["memory"], _die_with)
+        guard = Guard(tree, order["scratch"])
+        self.child = Child(tree, guard, known, order["memory"], _die_with)
         self.poll = select.poll()
 
     def serve(self) -> None:

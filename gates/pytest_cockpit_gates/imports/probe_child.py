@@ -17,11 +17,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
+    from pytest_cockpit_gates.imports.probe_guard import Guard
     from pytest_cockpit_gates.imports.probe_tree import Tree
 
 _HEAD = 8
 _TEXT = 1000
 _FRAMES = 40
+_HALF = 20
 _CHAIN = 8
 _FOREIGN = 5
 _HIGH = 200
@@ -61,15 +63,22 @@ class Child:
     Parameters
     ----------
     tree: the tree under judgement.
+    guard: keeps the tree as it is.
     known: dotted names of the tree's own modules.
     memory: bytes of address space allowed; 0 for no limit.
     die_with: arranges that this process dies with the given parent.
     """
 
     def __init__(
-        self, tree: Tree, known: frozenset[str], memory: int, die_with: Callable[[int], None]
+        self,
+        tree: Tree,
+        guard: Guard,
+        known: frozenset[str],
+        memory: int,
+        die_with: Callable[[int], None],
     ) -> None:
         self.tree = tree
+        self.guard = guard
         self.known = known
         self.memory = memory
         self.die_with = die_with
@@ -120,6 +129,7 @@ class Child:
                 trail.put(json.dumps([name[:_TEXT], path]).encode())
 
         self.tree.trail = leave_trail
+        self.guard.install()
 
     def _import(self, job: Mapping[str, Any]) -> dict[str, Any]:
         name, other = job["module"], job["same_as"]
@@ -134,14 +144,18 @@ class Child:
         report["executed"] = (name, os.path.realpath(job["file"])) in self.tree.executed
         report["file"] = _file(sys.modules.get(name))
         report["foreign"] = self._foreign()
+        report["wrote"] = self.guard.first
+        report["programs"] = self.guard.programs
         return report
 
     def _describe(self, error: BaseException, wanted: str) -> dict[str, Any]:
-        frames = self._frames(error.__traceback__)
         return {
             **_summary(error),
-            "frames": frames[-_FRAMES:],
+            "frames": self._frames(error.__traceback__),
             "broken": self._broken(error),
+            "denied": any(
+                link is denied for link in (error, *_chain(error)) for denied in self.guard.denied
+            ),
             "line": error.lineno if isinstance(error, SyntaxError) else None,
             "chain": [_summary(link) for link in _chain(error)],
             "parents": {
@@ -156,15 +170,15 @@ class Child:
         path, cause = self.tree.broken or (None, None)
         return path if cause is error else None
 
-    def _frames(self, traceback: TracebackType | None) -> list[tuple[str, int, str]]:
-        """The tree's own frames, from the outermost to the one that failed."""
+    def _frames(self, traceback: TracebackType | None) -> list[tuple[str, int]]:
+        """Where the tree's module bodies stood, from the outermost to the one that failed."""
         frames = []
         while traceback is not None:
             code = traceback.tb_frame.f_code
-            if code.co_filename != __file__ and self.tree.holds(code.co_filename):
-                frames.append((code.co_filename, traceback.tb_lineno, code.co_name))
+            if code.co_name == "<module>" and self.tree.holds(code.co_filename):
+                frames.append((code.co_filename, traceback.tb_lineno))
             traceback = traceback.tb_next
-        return [frame for frame in frames if frame[2] == "<module>"][-_FRAMES // 2 :] + frames[-1:]
+        return frames if len(frames) <= _FRAMES else frames[:_HALF] + frames[-_HALF:]
 
     def _foreign(self) -> list[tuple[str, str]]:
         """Modules that carry a name of the tree's own but were loaded from elsewhere."""

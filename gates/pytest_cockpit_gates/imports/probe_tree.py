@@ -131,3 +131,11 @@ def _keep(path: str, data: bytes) -> None:
 
 def _no_trail(name: str, path: str) -> None:
     pass
+
+
+# Who looks for the line that imports, as `warnings` does, passes over the frames of importlib,
+# known by the file of their code or the name of their module. This one stands among them.
+_Loader.exec_module.__code__ = _Loader.exec_module.__code__.replace(
+    co_filename="<frozen importlib._bootstrap_external>"
+)
+__name__ = "importlib._cockpit"

@@ -25,10 +25,14 @@ _MOVED = {
 _HANG = "import time\ntime.sleep(60)\n"
 _CRASH = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n"
 _EXIT = "import sys\nsys.exit(0)\n"
-_ONCE = """from pathlib import Path
-mark = Path(__file__).with_suffix(".seen")
-if not mark.exists():
-    mark.touch()
+_WRITE = """from pathlib import Path
+Path("tide.log").write_text("rising")
+"""
+_ONCE = """import os
+import tempfile
+mark = os.path.join(tempfile.gettempdir(), "tide.lock")
+if not os.path.exists(mark):
+    open(mark, "w").close()
     raise OSError("the lock is taken")
 """
 
@@ -64,6 +68,7 @@ PROOFS = (
     _fails(rules.HANGS, {"core/tide.py": _HANG}, timeout_s=0.5),
     _fails(rules.CRASHES, {"core/tide.py": _CRASH}),
     _fails(rules.EXITS, {"core/tide.py": _EXIT}),
+    _fails(rules.WRITES_TREE, {"core/tide.py": _WRITE}),
     _fails(rules.SYNTAX, {"core/tide.py": "def tide(:\n"}),
     _fails(rules.LANE_IMPORT, {**_MOVED, "core/port.py": "from candidate.core import tide\n"}),
     _fails(rules.UNRESOLVED, {"core/port.py": "def moor():\n    import core.quay\n"}),

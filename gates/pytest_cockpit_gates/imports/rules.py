@@ -14,6 +14,7 @@ SHIM_MISSING = "imports.shim-missing"
 HANGS = "imports.hang"
 CRASHES = "imports.crash"
 EXITS = "imports.exits"
+WRITES_TREE = "imports.writes-tree"
 UNSTABLE = "imports.unstable"
 SLACK = "imports.baseline-slack"
 LANE_IMPORT = "imports.lane-import"
@@ -31,6 +32,7 @@ RULES = (
     Rule(HANGS, "An import ends in time."),
     Rule(CRASHES, "An import does not kill the process."),
     Rule(EXITS, "An import does not end the process."),
+    Rule(WRITES_TREE, "An import leaves the files of its tree as they are."),
     Rule(UNSTABLE, "A module imports beside others as it does alone."),
     Rule(SLACK, "The baseline tolerates no module that can be imported."),
     Rule(LANE_IMPORT, "Production imports nothing through the lane or a moved module's old path."),
@@ -51,6 +53,7 @@ OF_CLASS: Mapping[str, str] = {
     "hang": HANGS,
     "crash": CRASHES,
     "exit": EXITS,
+    "writes-tree": WRITES_TREE,
 }
 
 REMEDY: Mapping[str, str] = {
@@ -62,5 +65,6 @@ REMEDY: Mapping[str, str] = {
     "outside-tree": "uninstall the copy, or rename the module",
     "hang": "move the waiting into a function, or raise `timeout_s`",
     "crash": "find the native code the fault names, or import it lazily",
+    "writes-tree": 'write elsewhere, or put the code behind `if __name__ == "__main__":`',
     "exit": 'put the call behind `if __name__ == "__main__":`',
 }
