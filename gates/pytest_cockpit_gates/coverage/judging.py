@@ -17,6 +17,8 @@ from pytest_cockpit_gates.coverage.settings import Settings
 from pytest_cockpit_gates.coverage.tree import Tree, survey
 
 _GATE = "coverage"
+_NO_TESTS = 5
+"""pytest's exit code when it found none."""
 
 
 def judge(context: Context) -> Report:
@@ -68,9 +70,6 @@ def baseline(context: Context) -> dict[str, Any] | None:
     }
 
 
-_NO_TESTS = 5
-
-
 class _Case:
     """One measurement beside all that it is compared with."""
 
@@ -105,7 +104,7 @@ class _Case:
             sources=self.sources,
             new_file_ratio=self.settings.new_file_ratio,
         )
-        yield from ratchet.unmeasured(self._expected(), self._reasons(), self.bounds)
+        yield from ratchet.unmeasured(self._expected(), self._reasons(), self.bounds, self.sources)
         yield from ratchet.untested(files, self.sources)
         yield from ratchet.slack(files, self.bounds, self.sources)
 
@@ -120,6 +119,8 @@ class _Case:
         statements = sum(now.statements for now in measured.files.values())
         if (statements or measured.same) and not measured.executed:
             yield _nothing_executed(ratchet.elsewhere(measured.tests, self.tree.sources))
+        elif not (measured.files or measured.same):
+            yield _nothing_to_measure()
 
     def _expected(self) -> Iterable[str]:
         """Files that cannot go unmeasured: changed, moved, or with a bound."""
@@ -178,6 +179,15 @@ def _no_baseline(where: str) -> Finding:
 
 def _not_measured(error: NotMeasured) -> Finding:
     return Finding(rules.TESTS_DID_NOT_RUN, str(error), Severity.UNKNOWN)
+
+
+def _nothing_to_measure() -> Finding:
+    return Finding(
+        rules.NO_DATA,
+        "the tree has no Python file whose lines count",
+        Severity.UNKNOWN,
+        remedy="see the settings omit and lane.source_roots, or declare why with skip",
+    )
 
 
 def _nothing_executed(elsewhere: list[str]) -> Finding:

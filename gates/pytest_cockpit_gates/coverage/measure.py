@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -99,7 +100,9 @@ def measure(
     NotMeasured: coverage is absent, too old, or its configuration or data cannot be read.
     """
     work = context.scratch / "coverage"
-    work.mkdir(parents=True, exist_ok=True)
+    # Rows and data are appended to: what an earlier run left would count as this one's.
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
     return _Session(context, settings, tree, work, known or Known()).measure()
 
 
@@ -117,7 +120,7 @@ class _Session:
         _demand_version(probed["versions"]["coverage"], self.context.python)
         rcfile = self.work / "coverage.toml"
         data = self.work / "data"
-        data.mkdir(exist_ok=True)
+        data.mkdir()
         text = configuration.merged(probed, root=str(self.tree.root), data=str(data / ".coverage"))
         rcfile.write_text(text, encoding="utf-8")
         ended = self._run_tests(rcfile, data)
@@ -216,7 +219,6 @@ class _Session:
     def _ask(self, action: str, request: Mapping[str, Any], timeout: float) -> dict[str, Any]:
         source, target = self.work / f"{action}.request.json", self.work / f"{action}.json"
         source.write_text(json.dumps(request), encoding="utf-8")
-        target.unlink(missing_ok=True)
         # -P: a `coverage` or `json` in the tree must not be taken for the real one.
         argv = [self.context.python, "-P", str(_READER), action, str(source), str(target)]
         ended = process.run(argv, cwd=self.tree.root, env=self._environment({}), timeout=timeout)

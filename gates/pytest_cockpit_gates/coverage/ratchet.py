@@ -147,7 +147,10 @@ def slack(
 
 
 def unmeasured(
-    expected: Iterable[str], reasons: Mapping[str, str], bounds: Mapping[str, Bound]
+    expected: Iterable[str],
+    reasons: Mapping[str, str],
+    bounds: Mapping[str, Bound],
+    sources: Mapping[str, str],
 ) -> Iterator[Finding]:
     """Files that must have been measured and were not; `reasons` by path.
 
@@ -155,7 +158,8 @@ def unmeasured(
     """
     for path in sorted(set(expected)):
         reason = reasons.get(path)
-        if reason is not None and (reason != OMITTED or printable(path) in bounds):
+        bound = bound_of(path, bounds, sources)
+        if reason is not None and (reason != OMITTED or bound is not None):
             yield Finding(
                 rules.NO_DATA,
                 f"not measured: {reason}",
