@@ -216,10 +216,17 @@ def test_a_torn_tail_may_be_moved_aside_when_a_row_accounts_for_it(tmp_path):
     assert report.verdict is Verdict.PASS
     dropped = ledger.extend(whole(2), [row(9)])
     assert lines(judged(tmp_path, dropped, base_files={PATH: torn}), "rewritten") == [3]
-    lied = ledger.extend(
-        whole(2), [{"kind": "torn-tail", "sha256": "0" * 64, "length": 3, "file": "x"}]
-    )
-    assert judged(tmp_path, lied, base_files={PATH: torn}).verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize("lie", [{"sha256": "0" * 64}, {"length": 3}, {"kind": "tail"}])
+def test_a_row_that_does_not_account_for_the_torn_tail_is_none(tmp_path, lie):
+    torn = whole(3)[:-7]
+    tail = torn[len(whole(2)) :]
+    note = {"kind": "torn-tail", "sha256": sha256(tail), "length": len(tail), "file": "x"}
+    honest = ledger.extend(whole(2), [note])
+    assert judged(tmp_path, honest, base_files={PATH: torn}).verdict is Verdict.PASS
+    data = ledger.extend(whole(2), [note | lie])
+    assert lines(judged(tmp_path, data, base_files={PATH: torn}), "rewritten") == [3]
 
 
 @pytest.mark.parametrize("base", ["f" * 40, "not-a-commit", "--help"])

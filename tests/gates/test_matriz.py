@@ -178,7 +178,8 @@ def test_a_contract_without_version_is_served_by_no_version(tmp_path):
 
 
 def test_a_version_whose_schema_is_broken_is_not_judged_by_another(tmp_path):
-    files = {"matrix_a.json": text(), "s/one.json": "{", "s/two.json": json.dumps(ANY)}
+    two = json.dumps({**ANY, "required": ["two"]})
+    files = {"matrix_a.json": text(), "s/one.json": "{", "s/two.json": two}
     settings = {"schemas": {"1.0.0": "s/one.json"}, "schema": "s/two.json"}
     report = judged(tmp_path, files, settings=settings)
     assert report.verdict is Verdict.FAIL
@@ -471,6 +472,17 @@ def test_foreign_folders_and_schemas_are_left_alone(tmp_path):
     assert counted["schemas_among_them"] == ["contracts/matrix_shape.json"]
 
 
+def test_a_configured_schema_is_no_contract_whatever_its_name(tmp_path):
+    files = {"matrix_a.json": text(), "matrix_form.json": '{"type": "object"}'}
+    report = judged(tmp_path, files, settings={"schema": "matrix_form.json"})
+    assert (report.verdict, report.checked) == (Verdict.PASS, 1)
+
+
+def test_a_tree_of_broken_contracts_has_contracts(tmp_path):
+    report = judged(tmp_path, {"matrix_a.json": "{"})
+    assert {item.rule for item in report.findings} == {"matriz.invalid-json"}
+
+
 def test_globs_and_excludes_are_settings(tmp_path):
     files = {"deals/a.deal.json": text(), "deals/old/b.deal.json": "{", "matrix_c.json": "{"}
     settings = {"contracts": ["deals/**/*.deal.json"], "exclude": ["deals/old/"]}
@@ -586,6 +598,12 @@ def test_an_alias_that_serves_old_and_new_place_is_not_stale(tmp_path):
     assert report.verdict is Verdict.PASS
 
 
+def test_every_further_contract_of_a_module_names_the_first(tmp_path):
+    files = {f"matrix_{name}.json": text() for name in "abc"}
+    report = judged(tmp_path, files)
+    assert [item.evidence["other"] for item in report.findings] == ["matrix_a.json"] * 2
+
+
 # Nothing brings it down
 
 
@@ -646,6 +664,12 @@ def test_every_value_is_found_on_its_line(value, ascii_only):
 def test_positions_take_any_text(content):
     seen = positions(content)
     assert all(1 <= line <= content.count("\n") + 1 for line in seen.lines.values())
+
+
+def test_a_key_used_twice_stands_where_its_value_is_taken_from():
+    seen = positions('{"a": 1,\n"a": 2}')
+    assert seen.line("/a") == 2
+    assert [(item.line, item.text) for item in seen.duplicates] == [(2, "a")]
 
 
 def test_positions_stop_where_they_are_told():
