@@ -102,8 +102,12 @@ def _summary(
     errors = sum(it.severity is Severity.ERROR for it in findings)
     text = f"{healthy} of {len(modules)} modules import"
     if shims:
-        text += f", {len(shims)} old names tried"
-    return f"{text}; {errors} errors" if errors else text
+        text += f", {_many(len(shims), 'old name')} tried"
+    return f"{text}; {_many(errors, 'error')}" if errors else text
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _evidence(
