@@ -107,16 +107,20 @@ def _load(entry: Mapping[str, str]) -> Gate:
     return gate
 
 
-def _baseline(gate: Any, context: Context) -> dict[str, Any] | None:
+def _baseline(gate: Any, context: Context) -> dict[str, Any]:
+    """What the gate measured as `measured`, or the expected error that kept it from it."""
     from pytest_cockpit.api import CockpitError
 
     errors = settings_errors(gate, context.settings)
     if errors:
-        raise CockpitError("; ".join(errors))
-    measured = gate.baseline(context)
-    if measured is None or isinstance(measured, dict):
-        return measured
-    return {"entries": dict(measured.entries), "meta": dict(measured.meta)}
+        return {"error": "; ".join(errors)}
+    try:
+        measured = gate.baseline(context)
+    except CockpitError as error:
+        return {"error": _first_line(error)}
+    if measured is None or isinstance(measured, Mapping):
+        return {"measured": measured}
+    return {"measured": {"entries": measured.entries, "meta": measured.meta}}
 
 
 def _first_line(error: BaseException) -> str:

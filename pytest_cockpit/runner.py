@@ -84,12 +84,14 @@ def measure_baseline(
     answer = _ask("baseline", found, context, timeout)
     if answer.failure:
         raise CockpitError(one_line(f"{name}: {answer.failure}"))
-    measured: Any = answer.data
+    if "error" in answer.data:
+        raise CockpitError(redact(one_line(answer.data["error"])))
+    measured: Any = answer.data["measured"]
     if measured is None:
         return None
-    if not (isinstance(measured, dict) and {"entries", "meta"} <= set(measured)):
+    if not {"entries", "meta"} <= set(measured):
         raise CockpitError(f"{name}: baseline must give entries and meta, or None")
-    return measured
+    return dict(measured)
 
 
 def redact(text: str) -> str:

@@ -80,6 +80,8 @@ class Gate:
     def baseline(self, context):
         if context.settings.get("measure") == "raise":
             raise ValueError("nothing to measure")
+        if context.settings.get("measure") == "refuse":
+            raise CockpitError("probe: no tests; write some")
         return context.settings.get("measure")
 
 gate = Gate()
@@ -268,6 +270,7 @@ def test_a_baseline_is_measured_in_a_child(context):
     ("gate", "settings", "error"),
     [
         ("probe", {"measure": "raise"}, "ValueError: nothing to measure"),
+        ("probe", {"measure": "refuse"}, "^probe: no tests; write some$"),
         ("probe", {"measure": {"entries": {}}}, "baseline must give entries and meta"),
         ("probe", {"limit": "x"}, "tool.cockpit.gate.probe.limit"),
         ("plain", {}, "plain: keeps no baseline"),
