@@ -219,7 +219,13 @@ class Resolver:
         facts = self._facts.get(path)
         if facts is None:
             self.unscanned.add(path)
-        return facts is None or facts.dynamic
+            return True
+        if facts.moved_to is not None and not self.layout.is_lane(
+            self._files.get(facts.moved_to, path)
+        ):
+            # The shim's module is the one at the new place.
+            return self._may_serve(facts.moved_to)
+        return facts.dynamic
 
     def rescan(self) -> None:
         """Forget what was concluded without facts; call it after facts were added."""

@@ -160,6 +160,20 @@ def test_a_shim_is_no_file_of_tomorrow():
     assert resolve("import candidate.core.x", files=files).paths == ("candidate/core/x.py",)
 
 
+def test_a_shim_is_as_dynamic_as_what_moved():
+    files = {
+        "candidate/core/__init__.py": "# cockpit: moved to core\n",
+        "core/__init__.py": "def __getattr__(name):\n    return 1\n",
+        "candidate/odd/__init__.py": "# cockpit: moved to candidate.odd\n",
+    }
+    assert resolve("import candidate.core.nowhere", files=files) == Resolution()
+    assert resolve("import candidate.odd.nowhere", files=files).missing == (
+        "candidate.odd.nowhere",
+    )
+    files["core/__init__.py"] = ""
+    assert resolve("import candidate.core.nowhere", files=files).missing
+
+
 @pytest.mark.parametrize("source", ["import lib.errors", "from lib.errors import x"])
 def test_names_below_a_dynamic_package_are_neither_found_nor_missing(source):
     files = {**TREE, "lib/__init__.py": "def __getattr__(name):\n    return 1\n"}
