@@ -49,7 +49,8 @@ def run_and_kill(sandbox, seconds):
 def template(make_sandbox):
     sandbox = make_sandbox()
     pyproject = (sandbox.root / "pyproject.toml").read_text()
-    sandbox.commit({"pyproject.toml": pyproject + SETTINGS})
+    gates = pyproject.index("[tool.cockpit.gate")
+    sandbox.commit({"pyproject.toml": pyproject[:gates] + SETTINGS})
     assert sandbox.pytest("--cockpit-init", "-q").returncode == 0
     sandbox.commit({}, "baselines")
     return sandbox
