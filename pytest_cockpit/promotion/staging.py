@@ -1,91 +1,150 @@
 """The private tree in which gates see a commit: kept between runs, updated by difference.
 
-It is a clone of its own that borrows the user's objects, so code run in it finds a real
-repository whose refs, index and configuration are not the user's.
+It is a clone of its own that borrows the user's objects: code run in it finds a real repository
+whose refs, index, hooks and configuration are not the user's. Nothing is believed that such code
+could have changed; what the tree holds is compared with an index kept outside of it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from pytest_cockpit.git import GitError, Repository
+from pytest_cockpit.git import GitError, Repository, quoted
+from pytest_cockpit.process import Completed
+from pytest_cockpit.records.artifacts import os_error
+
+_PATIENCE_S = 60
+_SHA256_HEX = 64
+_CONFIG = """\
+[core]
+	hooksPath = /dev/null
+	autocrlf = false
+[gc]
+	auto = 0
+[advice]
+	detachedHead = false
+"""
 
 
 class StagedTree:
     """The private tree of one repository, below its git directory."""
 
-    def __init__(self, repository: Repository) -> None:
-        self._repository = repository
-        self._folder = repository.common_dir / "cockpit"
+    def __init__(self, repo: Repository) -> None:
+        self._repo = repo
+        self._folder = repo.common_dir / "cockpit"
         self._root = self._folder / "tree"
+        self._index = self._folder / "tree.index"
 
     @contextlib.contextmanager
     def at(self, commit: str) -> Iterator[Path]:
-        """The tree holding exactly `commit`; nobody else's meanwhile.
+        """The tree holding exactly `commit`, detached; nobody else's meanwhile.
 
         Whatever an earlier run, a killed one included, left in it is put right or thrown away.
+
+        Raises
+        ------
+        CockpitError: the commit cannot be checked out, or another session holds the tree.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._folder / "tree.lock"):
+        whole = self._repo.resolve(commit)
+        with self._locked():
             try:
-                self._bring(commit)
+                self._bring(whole)
             except (GitError, OSError):
                 # Whatever state it is in, a new one costs a checkout and is certain.
-                self._discard()
-                self._bring(commit)
+                self._renew(whole)
             yield self._root
 
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        place = self._folder / "tree.lock"
+        lock = FileLock(place)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=_PATIENCE_S)
+        except Timeout:
+            raise GitError(
+                f"{place}: another session has been using the staged tree for {_PATIENCE_S} s; "
+                "wait for it or end it"
+            ) from None
+        except OSError as error:
+            raise os_error(place, "cannot lock", error) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _renew(self, commit: str) -> None:
+        try:
+            _remove(self._root)
+            _remove(self._index)
+            self._bring(commit)
+        except OSError as error:
+            raise os_error(self._root, "cannot stage", error) from error
+
     def _bring(self, commit: str) -> None:
-        private = self._private()
-        (self._root / ".git" / "index.lock").unlink(missing_ok=True)
-        private.run("update-ref", "--no-deref", "HEAD", commit)
-        private.run("read-tree", "--reset", "-u", commit)
-        private.run("clean", "-ffdxq")
-        if private.run("status", "--porcelain", "--ignored", "-z").stdout:
-            raise GitError(f"{self._root}: is not {commit} after an update")
+        self._found(commit)
+        _remove(self._index.with_name("tree.index.lock"))
+        self._git("read-tree", "--reset", "-u", commit)
+        # Pipes and sockets, which git never looks at but a reader of the tree would wait for.
+        for path in _special(self._root):
+            path.unlink()
+        self._git("clean", "-ffdxq")
+        if self._git("status", "--porcelain", "--ignored", "-z").stdout:
+            raise GitError(f"{self._root}: does not hold {commit} after an update")
+        shutil.copyfile(self._index, self._root / ".git" / "index")
 
-    def _private(self) -> Repository:
-        marker = self._root / ".git" / "cockpit-ready"
-        if not marker.is_file():
-            self._discard()
-            self._create()
-            marker.touch()
-        return Repository(self._root, self._root / ".git")
+    def _found(self, commit: str) -> None:
+        """Lay a new git directory over the tree; refs and objects made in the old one go."""
+        own = self._root / ".git"
+        _remove(own)
+        # Code that loses this one must not come upon the user's in the folders above.
+        (self._folder / ".git").write_text("gitdir: nowhere\n")
+        form = "sha256" if len(commit) == _SHA256_HEX else "sha1"
+        self._repo.run("init", "-q", "--template=", f"--object-format={form}", str(self._root))
+        with (own / "config").open("a") as config:
+            config.write(_CONFIG)
+        alternates = own / "objects" / "info" / "alternates"
+        alternates.parent.mkdir(exist_ok=True)
+        alternates.write_bytes(quoted(str(self._repo.common_dir / "objects")) + b"\n")
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copyfile(self._repo.common_dir / "shallow", own / "shallow")
+        self._git("update-ref", "--no-deref", "HEAD", commit)
 
-    def _create(self) -> None:
-        form = self._repository.run("rev-parse", "--show-object-format").stdout.decode().strip()
-        self._repository.run(
-            "init", "-q", "--template=", f"--object-format={form}", str(self._root)
-        )
-        objects = Path(self._repository.run("rev-parse", "--git-path", "objects").stdout.decode().strip())
-        alternates = self._root / ".git" / "objects" / "info" / "alternates"
-        alternates.parent.mkdir(parents=True, exist_ok=True)
-        alternates.write_text(f"{(self._repository.root / objects).resolve()}\n")
-        private = Repository(self._root, self._root / ".git")
-        for key, value in (
-            ("gc.auto", "0"),
-            ("core.hooksPath", "/dev/null"),
-            ("user.name", "cockpit"),
-            ("user.email", "cockpit@localhost"),
-            ("advice.detachedHead", "false"),
-        ):
-            private.run("config", key, value)
+    def _git(self, *arguments: str) -> Completed:
+        # All named outright: with a damaged git directory, git would go and find the user's.
+        places = {
+            "GIT_DIR": str(self._root / ".git"),
+            "GIT_WORK_TREE": str(self._root),
+            "GIT_INDEX_FILE": str(self._index),
+        }
+        return Repository(self._root, self._root / ".git").run(*arguments, env=places)
 
-    def _discard(self) -> None:
-        def force(function: object, path: str, _: object) -> None:
-            parent = Path(path).parent
-            parent.chmod(parent.stat().st_mode | stat.S_IRWXU)
-            if Path(path).is_dir() and not Path(path).is_symlink():
-                Path(path).chmod(stat.S_IRWXU)
-                shutil.rmtree(path)
-            else:
-                Path(path).unlink(missing_ok=True)
 
-        if self._root.exists():
-            shutil.rmtree(self._root, onerror=force)
+def _special(folder: Path) -> Iterator[Path]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _special(Path(entry.path))
+            elif not entry.is_file(follow_symlinks=False) and not entry.is_symlink():
+                yield Path(entry.path)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a symlink or a whole folder, whatever its permissions are."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    path.chmod(stat.S_IRWXU)
+    for folder, names, _ in os.walk(path):
+        for name in names:
+            below = Path(folder, name)
+            if not below.is_symlink():
+                below.chmod(stat.S_IRWXU)
+    shutil.rmtree(path)
