@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -138,11 +137,11 @@ class BatchConductor(Conductor):
     def _header(self) -> list[str]:
         counts, header = self.plan.header.counts, self.plan.header
         gates = ", ".join(name for name, skip in self.plan.gates if not skip)
-        lines = [
+        planned = (
             f"cockpit: batch {header.batch_id} from {header.base[:12]}: {counts['moves']} moves, "
-            f"{counts['refusals']} refusals, {counts['lane']} files in {header.lane['path']}",
-            f"cockpit: gates {gates}; {self.sealing.intent()}",
-        ]
+            f"{counts['refusals']} refusals, {counts['lane']} files in {header.lane['path']}"
+        )
+        lines = [planned, f"cockpit: gates {gates}; {self.sealing.intent()}"]
         dirty = len(self.repository.dirty())
         if dirty:
             lines.append(f"cockpit: {dirty} uncommitted paths are not part of the batch")
@@ -325,12 +324,10 @@ class BatchConductor(Conductor):
             "promoted_in_batch": promoted,
         }
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None]:
+    def conclude(self, terminal: Any) -> None:
         """Show the plan, the refusals and where the batch is now."""
-        yield
-        write = terminalreporter.write_line
-        terminalreporter.section(f"cockpit: batch {self.plan.header.batch_id}")
+        write = terminal.write_line
+        terminal.section(f"cockpit: batch {self.plan.header.batch_id}")
         verbose = self.config.get_verbosity() > 0
         if self.config.option.collectonly or verbose:
             for line in _plan_table(self.plan):

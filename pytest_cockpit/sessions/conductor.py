@@ -231,6 +231,10 @@ class Conductor:
             terminalreporter.section("cockpit: neither passed nor failed")
             for row in rows:
                 terminalreporter.write_line(f"{row['name']}: {row['message'] or row['summary']}")
+        self.conclude(terminalreporter)
+
+    def conclude(self, terminal: Any) -> None:
+        """What a mode says last; nothing unless it has something to say."""
 
 
 def take_over(config: pytest.Config, plan: Path, header: list[str]) -> None:

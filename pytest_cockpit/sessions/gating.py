@@ -8,7 +8,6 @@ from pathlib import Path
 from pytest_cockpit import rendering
 from pytest_cockpit.api import Report
 from pytest_cockpit.items import Outcome
-from pytest_cockpit.records import artifacts
 from pytest_cockpit.sessions.conductor import Conductor
 
 

@@ -135,11 +135,11 @@ class InitConductor(Conductor):
         finally:
             self.lock.release()
 
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+    def conclude(self, terminal: Any) -> None:
         """Say what was written and what to do with it."""
-        terminalreporter.section("cockpit: init")
+        terminal.section("cockpit: init")
         for row in self.rows:
-            terminalreporter.write_line(f"{row['name']}: {row['summary']}")
-        terminalreporter.write_line(
+            terminal.write_line(f"{row['name']}: {row['summary']}")
+        terminal.write_line(
             "commit the configuration and the baselines; the first batch: pytest --cockpit-batch"
         )

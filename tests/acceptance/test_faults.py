@@ -250,7 +250,7 @@ def test_a_submodule_and_odd_names_do_not_stop_the_rest(ready, make_sandbox):
         "candidate/🚀.py": "",
     }
     ready.write(odd)
-    os.symlink("nowhere.py", ready.root / "candidate/dangling.py")
+    (ready.root / "candidate/dangling.py").symlink_to("nowhere.py")
     (ready.root / os.fsdecode(b"candidate/caf\xe9.py")).write_bytes(b"")
     ready.commit({})
     assert ready.pytest("--cockpit-init", "-q").returncode == 0

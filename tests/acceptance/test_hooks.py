@@ -9,7 +9,7 @@ import pytest
 
 from pytest_cockpit import hookspecs
 
-PLUGIN = '''
+PLUGIN = """
 import json
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def pytest_cockpit_record(config, record):
 
 def pytest_addoption(parser):
     parser.addoption("--veto", action="store_true")
-'''
+"""
 
 
 @pytest.fixture

@@ -103,7 +103,10 @@ def test_prove_is_red_for_a_gate_without_proofs(ready, tmp_path):
 
 def test_init_writes_a_configuration_only_where_there_is_none(make_sandbox):
     sandbox = make_sandbox(
-        {"candidate/a.py": "X = 1\n", "tests/test_a.py": "from candidate import a\n\n\ndef test_a():\n    assert a.X == 1\n"}
+        {
+            "candidate/a.py": "X = 1\n",
+            "tests/test_a.py": "from candidate import a\n\n\ndef test_a():\n    assert a.X == 1\n",
+        }
     )
     done = sandbox.pytest("--cockpit-init", "-v")
     assert done.returncode == 0, done.stdout + done.stderr
