@@ -16,7 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pytest_cockpit.git import GitError, Repository, quoted
+from pytest_cockpit.git import Entry, GitError, Repository, quoted
 from pytest_cockpit.process import Completed
 from pytest_cockpit.records.artifacts import os_error
 
@@ -34,13 +34,19 @@ _CONFIG = """\
 
 
 class StagedTree:
-    """The private tree of one repository, below its git directory."""
+    """The private tree of one repository, below its git directory.
+
+    `lost` holds the files that the tree, while in use, does not show because the repository does
+    not have their content.
+    """
 
     def __init__(self, repo: Repository) -> None:
         self._repo = repo
         self._folder = repo.common_dir / "cockpit"
         self._root = self._folder / "tree"
         self._index = self._folder / "tree.index"
+        self._inner = self._root / ".git" / "index"
+        self.lost: tuple[Entry, ...] = ()
 
     @contextlib.contextmanager
     def at(self, commit: str) -> Iterator[Path]:
@@ -90,15 +96,54 @@ class StagedTree:
 
     def _bring(self, commit: str) -> None:
         self._found(commit)
-        _remove(self._index.with_name("tree.index.lock"))
-        self._git("read-tree", "--reset", "-u", commit)
+        self._check_out(commit)
         # Pipes and sockets, which git never looks at but a reader of the tree would wait for.
         for path in _special(self._root):
             path.unlink()
         self._git("clean", "-ffdxq")
-        if self._git("status", "--porcelain", "--ignored", "-z").stdout:
+        self._give_index()
+        done = self._git("status", "--porcelain", "--ignored", "-z", index=self._inner)
+        if done.stdout:
             raise GitError(f"{self._root}: does not hold {commit} after an update")
-        shutil.copyfile(self._index, self._root / ".git" / "index")
+
+    def _check_out(self, commit: str) -> None:
+        _remove(self._index.with_name("tree.index.lock"))
+        self.lost = ()
+        done = self._git("read-tree", "--reset", "-u", commit, check=False)
+        if done.returncode:
+            self.lost = self._find_lost(commit)
+            self._git("read-tree", "--reset", "-u", self._without_lost(commit))
+
+    def _find_lost(self, commit: str) -> tuple[Entry, ...]:
+        """What the store lacks and cannot fetch; a repository may be only partly cloned."""
+        blobs = [entry for entry in self._repo.entries(commit) if entry.kind == "blob"]
+        asked = "".join(f"{entry.oid}\n" for entry in blobs).encode()
+        done = self._git("cat-file", "--batch-check=%(objectname)", input=asked)
+        rows = [row.split() for row in done.stdout.decode().splitlines()]
+        absent = dict.fromkeys(oid for oid, *missing in rows if missing)
+        gone = {oid for oid, content in self._repo.blobs(absent) if content is None}
+        return tuple(entry for entry in blobs if entry.oid in gone)
+
+    def _without_lost(self, commit: str) -> str:
+        if not self.lost:
+            return commit
+        part = self._index.with_name("tree.index.part")
+        _remove(part)
+        self._git("read-tree", commit, index=part)
+        paths = b"".join(os.fsencode(entry.path) + b"\0" for entry in self.lost)
+        self._git("update-index", "-z", "--force-remove", "--stdin", index=part, input=paths)
+        return self._git("write-tree", index=part).stdout.decode().strip()
+
+    def _give_index(self) -> None:
+        """The repository in the tree gets an index of its own, where lost files are no change."""
+        shutil.copyfile(self._index, self._inner)
+        if self.lost:
+            rows = [f"{lost.mode} {lost.oid}\t{lost.path}\0" for lost in self.lost]
+            paths = [f"{lost.path}\0" for lost in self.lost]
+            for command, lines in (("--index-info", rows), ("--skip-worktree --stdin", paths)):
+                content = os.fsencode("".join(lines))
+                options = command.split()
+                self._git("update-index", "-z", *options, index=self._inner, input=content)
 
     def _found(self, commit: str) -> None:
         """Lay a new git directory over the tree; refs and objects made in the old one go."""
@@ -117,14 +162,21 @@ class StagedTree:
             shutil.copyfile(self._repo.common_dir / "shallow", own / "shallow")
         self._git("update-ref", "--no-deref", "HEAD", commit)
 
-    def _git(self, *arguments: str) -> Completed:
+    def _git(
+        self,
+        *arguments: str,
+        index: Path | None = None,
+        input: bytes | None = None,  # noqa: A002 - as in `Repository.run`
+        check: bool = True,
+    ) -> Completed:
         # All named outright: with a damaged git directory, git would go and find the user's.
         places = {
             "GIT_DIR": str(self._root / ".git"),
             "GIT_WORK_TREE": str(self._root),
-            "GIT_INDEX_FILE": str(self._index),
+            "GIT_INDEX_FILE": str(index or self._index),
         }
-        return Repository(self._root, self._root / ".git").run(*arguments, env=places)
+        private = Repository(self._root, self._root / ".git")
+        return private.run(*arguments, input=input, check=check, env=places)
 
 
 def _special(folder: Path) -> Iterator[Path]:

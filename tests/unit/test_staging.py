@@ -364,11 +364,46 @@ def test_a_commit_that_is_not_there(checkout):
         pass
 
 
-def test_a_lost_object_is_named(checkout):
-    oid = checkout.text("rev-parse", "HEAD:lane/b.py")
-    (checkout.root / ".git/objects" / oid[:2] / oid[2:]).unlink()
+def lose(checkout, *paths):
+    for path in paths:
+        oid = checkout.text("rev-parse", path)
+        (checkout.root / ".git/objects" / oid[:2] / oid[2:]).unlink()
+
+
+def test_lost_objects_are_left_out_and_named(checkout):
+    second = checkout.commit({"a.py": "11\n", "big": "two\n", "all/lost": "x\n"})
+    third = checkout.commit({"a.py": "111\n", "big": "three\n"})
+    lose(checkout, f"{second}:big", f"{second}:all/lost", "HEAD~2:lane/b.py")
+    always = {"all/lost", "lane/b.py"}
+    tree = StagedTree(checkout.repo)
+    for commit, lost in ((third, always), (second, always | {"big"}), (third, always)) * 2:
+        with tree.at(commit) as root:
+            assert {entry.path for entry in tree.lost} == lost
+            expected = checkout.tree(commit)
+            assert found(root) == {path: expected[path] for path in expected.keys() - lost}
+            inside = Repository.discover(root)
+            assert inside.dirty() == []
+            assert {entry.path for entry in inside.entries("HEAD")} == expected.keys()
+            (root / "all").mkdir()
+            (root / "all/lost").write_text("made by code that ran here")
+
+
+def test_a_lost_tree_is_an_error(checkout):
+    lose(checkout, "HEAD:lane")
+    oid = checkout.text("rev-parse", "HEAD:lane")
     with pytest.raises(GitError, match=oid), StagedTree(checkout.repo).at("HEAD"):
         pass
+
+
+def test_a_partial_clone_fetches_what_the_tree_needs(checkout, tmp_path):
+    checkout.git("config", "uploadpack.allowFilter", "true")
+    place = tmp_path / "partial"
+    command = ["git", "clone", "-q", "--no-checkout", "--filter=blob:none"]
+    subprocess.run([*command, f"file://{checkout.root}", place], check=True)
+    tree = StagedTree(Repository.discover(place))
+    with tree.at("HEAD") as root:
+        assert found(root) == checkout.tree("HEAD")
+        assert tree.lost == ()
 
 
 def test_a_place_that_cannot_be_written(checkout):
