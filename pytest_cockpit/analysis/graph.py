@@ -89,10 +89,6 @@ class Resolver:
             self._take(base, attribute, found, missing)
         return Resolution(tuple(found), tuple(missing), tuple(found.values()))
 
-    def module(self, path: str) -> str | None:
-        """Dotted name of a file today."""
-        return self._modules.get(path)
-
     def _add(self, path: str) -> None:
         name = self.layout.module_of(path)
         if name is None:

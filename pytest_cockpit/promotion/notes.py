@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Container, Iterator
 
@@ -66,7 +67,8 @@ class Notes:
 
     def _data_files(self, path: str, source: bytes) -> Iterator[str]:
         """Files beside a module that one of its strings names."""
-        beside = [name for name in self._data[path.rpartition("/")[0]] if name.encode() in source]
+        folder = path.rpartition("/")[0]
+        beside = [name for name in self._data[folder] if os.fsencode(name) in source]
         if beside:
             strings = texts(source)
             for name in sorted(beside):

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pytest_cockpit.api import CockpitError, Lane
 from pytest_cockpit.config import Batch, Config, Rank
@@ -513,3 +516,48 @@ def test_a_long_chain_takes_no_recursion_and_no_square(make_repository):
     )
     assert sources(plan) == ["m1999.py", "m1998.py", "m1997.py"]
     assert plan.header.counts["movable"] == length
+
+
+NAMES = ["a", "b", "B", "__init__", "x y", "$(date)", "\u039b", "caf\u00e9", "cafe\u0301", "types",
+         "conftest", "m\udce9", ".git2", "-", "class", "a\nb"]  # fmt: skip
+TEXTS = [
+    "", "x = 1\n", "x = (\n", "import candidate.a\n", "from . import b\n", "from .. import a, b\n",
+    "from candidate.a import b\nimport b.a\n", "import candidate\n", "x = '\u202e'\n", "\ufeff\n",
+    "def __getattr__(n): ...\n", "# cockpit: moved to a\n", "def f(a, a): ...\n", "import a.b.nowhere",
+]  # fmt: skip
+PATHS = st.builds(
+    lambda top, parts, end: "/".join([*top, *parts]) + end,
+    st.sampled_from([(), ("candidate",), ("candidate",)]),
+    st.lists(st.sampled_from(NAMES), min_size=1, max_size=3),
+    st.sampled_from([".py", ".py", ".py", "/__init__.py", "", ".json"]),
+)
+CONTENTS = st.one_of(
+    st.sampled_from(TEXTS),
+    st.sampled_from([("120000", "candidate/a.py"), ("160000", "1" * 40), ("100755", "x = 2\n")]),
+    st.binary(max_size=20),
+)
+
+
+@settings(
+    deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.dictionaries(PATHS, CONTENTS, max_size=14), st.integers(1, 5))
+def test_any_tree(make_repository, files, size):
+    files = {path: content for path, content in files.items() if _is_leaf(path, files)}
+    name = secrets.token_hex(8)
+    repository = make_repository({**MARKER, "candidate/z.py": "", **files}, name)
+    plan = make_plan(Repository.discover(repository.root), Config(), size=size)
+    assert Plan.read(plan.to_bytes(), "plan").to_bytes() == plan.to_bytes()
+    counts = plan.header.counts
+    assert counts["lane"] == counts["movable"] + counts["refusals"]
+    assert len(plan.moves) == min(size, counts["movable"]) or counts["moves"] < size
+    for planned in plan.moves:
+        assert planned.move.target not in files
+        assert planned.move.target == planned.move.source.removeprefix("candidate/")
+    for refusal in plan.refusals:
+        assert refusal.message.isprintable()
+
+
+def _is_leaf(path: str, files: Iterable[str]) -> bool:
+    """Whether no other path needs a folder where this one is a file; git cannot hold both."""
+    return not any(other.startswith(f"{path}/") for other in files)
