@@ -207,7 +207,7 @@ def _planned(row: Mapping[str, Any]) -> PlannedMove:
 
 def _unfit(plan: Plan) -> Iterator[tuple[int, str]]:
     """Line and words for what no schema can say; a forged digest must not open the tree."""
-    layout = Layout(lane_of(plan.header))
+    layout = Layout(_lane_of(plan.header))
     seen: set[str] = set()
     for line, planned in enumerate(plan.moves, 2):
         source, target = planned.move.source, planned.move.target
@@ -230,7 +230,7 @@ def _unfit(plan: Plan) -> Iterator[tuple[int, str]]:
             yield 1, f"/counts/{key}: expected {number}, got {plan.header.counts[key]}"
 
 
-def lane_of(header: PlanHeader) -> Lane:
+def _lane_of(header: PlanHeader) -> Lane:
     """The lane's description that the header keeps."""
     return Lane(
         **{
