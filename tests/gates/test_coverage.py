@@ -253,6 +253,45 @@ def test_a_bound_and_a_known_failure_follow_their_file(tmp_path: Path) -> None:
     assert rules_of(report) == {rules.MORE_LINES, rules.MORE_BRANCHES}
 
 
+def test_a_package_left_behind_by_its_files_is_a_warning_until_it_follows(tmp_path: Path) -> None:
+    package = "import pilot_names\n\nif pilot_names:\n    NAMES = 1\n"
+    lane = {"candidate/__init__.py": "X = 1\n", "candidate/air/__init__.py": package}
+    test = BOTH.replace("import pilot", "from candidate.air import pilot")
+    old = {
+        **lane,
+        "pilot_names.py": "",
+        "candidate/air/pilot.py": PILOT,
+        "test_pilot.py": test,
+    }
+    kept = measure(tmp_path, old)
+    moves = (Move("candidate/air/pilot.py", "air/pilot.py", "0" * 40),)
+    new = {
+        **lane,
+        "pilot_names.py": "",
+        "candidate/air/pilot.py": "# cockpit: moved to air.pilot\nfrom air.pilot import *\n",
+        "air/pilot.py": PILOT,
+        "test_pilot.py": BOTH.replace("import pilot", "from air import pilot"),
+    }
+    report = check(tmp_path / "batch", new, kept, moves=moves, changed=tuple(new))
+    behind = {found.path for found in report.findings if found.severity is Severity.WARNING}
+    assert behind == {"candidate/__init__.py", "candidate/air/__init__.py"}
+    assert report.verdict is Verdict.WARN
+    # Without a move the same loss is what it is.
+    report = check(tmp_path / "plain", new, kept)
+    assert report.verdict is Verdict.FAIL
+
+
+def test_a_test_of_a_file_that_could_not_be_collected_is_no_new_failure(tmp_path: Path) -> None:
+    files = {"pilot.py": PILOT, "test_pilot.py": BOTH, "test_lost.py": "import nowhere_at_all\n"}
+    kept = measure(tmp_path, files)
+    assert kept["meta"]["failing_tests"] == ["test_lost.py"]
+    now = {**files, "test_lost.py": "def test_it():\n    assert 0\n"}
+    report = check(tmp_path / "now", now, kept)
+    assert rules.NEW_TEST_FAILURE not in rules_of(report)
+    other = {**files, "test_more.py": "def test_it():\n    assert 0\n"}
+    assert rules.NEW_TEST_FAILURE in rules_of(check(tmp_path / "other", other, kept))
+
+
 def test_a_moved_file_that_nothing_executes_says_so(tmp_path: Path) -> None:
     kept = {"entries": {"radio.py": FileCoverage(6, (1, 2, 3, 4, 7, 8), "1-8", ((2, 2),)).entry()}}
     kept["entries"]["pilot.py"] = {"missing_lines": 1, "missing_branches": 1, "statements": 6}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import PurePosixPath
 
 from pytest_cockpit.api import Finding, Move, Severity
 from pytest_cockpit.records.artifacts import printable
@@ -31,11 +33,18 @@ def compare(
     sources: Mapping[str, str],
     new_file_ratio: float,
 ) -> Iterator[Finding]:
-    """Findings of all measured files; `sources` has the old path of each moved one."""
+    """Findings of all measured files; `sources` has the old path of each moved one.
+
+    A package's `__init__.py` that stays behind while files of the package move is executed by
+    nobody who imports them under their new names; it gets its readers back when it follows them,
+    so what it loses meanwhile is a warning.
+    """
+    behind = _packages(sources.values())
     for path, now in sorted(files.items()):
         bound = bound_of(path, bounds, sources)
         if bound is not None:
-            yield from _held(path, now, bound)
+            held = _held(path, now, bound)
+            yield from map(_tolerated, held) if path in behind else held
         elif path in sources:
             yield _unbound(path, sources[path])
         elif now.missing_lines > _allowed(now, new_file_ratio):
@@ -45,6 +54,17 @@ def compare(
 def _allowed(now: FileCoverage, ratio: float) -> int:
     # 0.29 * 100 is 28.999… to a computer, and 29 to whoever wrote 0.29.
     return int(ratio * now.statements + 1e-9)
+
+
+def _packages(paths: Iterable[str]) -> frozenset[str]:
+    """The `__init__.py` of every package that one of these files lies in."""
+    folders = {str(parent) for path in paths for parent in PurePosixPath(path).parents}
+    return frozenset(f"{folder}/__init__.py" for folder in folders - {"."})
+
+
+def _tolerated(finding: Finding) -> Finding:
+    message = f"{finding.message}; files of its package moved without it"
+    return replace(finding, severity=Severity.WARNING, message=message)
 
 
 def _held(path: str, now: FileCoverage, bound: Bound) -> Iterator[Finding]:
@@ -189,11 +209,14 @@ def untested(files: Mapping[str, FileCoverage], sources: Mapping[str, str]) -> I
 
 
 def new_failures(run: TestRun, known: Collection[str], moves: Iterable[Move]) -> Iterator[Finding]:
-    """Tests that fail and did not when the baseline was measured."""
+    """Tests that fail and did not when the baseline was measured.
+
+    A test of a file that could not even be collected then has not got worse by running now.
+    """
     excused = followed(known, moves)
     for test, failure in sorted(run.failures.items()):
-        if printable(test) not in excused:
-            path = test.partition("::")[0]
+        path = test.partition("::")[0]
+        if printable(test) not in excused and printable(path) not in excused:
             yield Finding(
                 rules.NEW_TEST_FAILURE,
                 f"{printable(test)}: {printable(failure.message)}",
