@@ -534,6 +534,12 @@ def test_the_killer_of_the_server_is_found_among_the_innocent(judge):
     assert report.checked == 21
 
 
+def test_the_killer_of_its_group_takes_nobody_along(judge):
+    killer = "import os, signal\nos.killpg(os.getpgrp(), signal.SIGKILL)\n"
+    (finding,) = judge({"core/__init__.py": "", "core/tide.py": killer}).findings
+    assert finding.message == "core.tide: killed by SIGKILL"
+
+
 def test_a_hanging_package_is_waited_for_in_full_only_once(tmp_path):
     (tmp_path / "scratch").mkdir()
     names = [f"core/m{number}.py" for number in range(6)]
