@@ -847,6 +847,8 @@ def test_no_wrong_shim_passes(judge, shim):
     report = batch(judge, {MOVE.source: shim}, settings={"timeout_s": timeout})
     assert seen(report) == {("imports.shim-not-same", MOVE.source)}
     assert report.verdict is Verdict.FAIL
+    kinds = next(it.data for it in report.evidence if it.name == "shims")
+    assert kinds[MOVE.source] not in {"same", "healthy"}
 
 
 def test_rendered_shims_pass(judge):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from pytest_cockpit.api import CockpitError, Context, Evidence, Finding, Report, Severity
 from pytest_cockpit.records import artifacts, baselines
@@ -41,7 +41,7 @@ def check(context: Context) -> Report:
         _summary(modules, shims, findings),
         checked=len(modules) + len(shims),
         findings=findings,
-        evidence=_evidence(selection, judged, facts),
+        evidence=_evidence(selection, modules, shims, facts),
     )
 
 
@@ -111,21 +111,31 @@ def _many(number: int, noun: str) -> str:
 
 
 def _evidence(
-    selection: Selection, judged: Sequence[Judged], facts: static.Facts
+    selection: Selection, modules: Sequence[Judged], shims: Sequence[Judged], facts: static.Facts
 ) -> list[Evidence]:
-    classes = Counter(it.failure.kind if it.failure else "healthy" for it in judged)
-    modules: Mapping[str, str] = {
-        it.outcome.job.path: it.failure.kind if it.failure else "healthy" for it in judged
-    }
+    classes = {it.outcome.job.path: _class(it) for it in modules}
+    outcomes = [it.outcome for it in (*modules, *shims)]
     return [
         Evidence("selection", {"left_out": dict(selection.left_out), "read": facts.read}),
-        Evidence("classes", dict(classes)),
-        Evidence("modules", modules),
+        Evidence("classes", dict(Counter(classes.values()))),
+        Evidence("modules", classes),
+        Evidence("shims", {it.outcome.job.path: _likeness(it) for it in shims}),
         Evidence(
             "cost",
             {
-                "cpu_ms": round(sum(it.outcome.cpu_ms for it in judged), 3),
-                "slowest_ms": max((it.outcome.wall_ms for it in judged), default=0.0),
+                "cpu_ms": round(sum(it.cpu_ms for it in outcomes), 3),
+                "slowest_ms": max((it.wall_ms for it in outcomes), default=0.0),
             },
         ),
     ]
+
+
+def _class(judged: Judged) -> str:
+    return judged.failure.kind if judged.failure else "healthy"
+
+
+def _likeness(judged: Judged) -> str:
+    same = (judged.outcome.report or {}).get("same")
+    if same is None:
+        return _class(judged)
+    return "same" if same["object"] and same["attribute"] else "not-same"
