@@ -246,10 +246,14 @@ def _is_builtin(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A name that an import statement needs and nothing serves."""
+    """A name that an import statement spells and nothing serves.
+
+    `optional` when the statement is guarded or for typing only.
+    """
 
     name: str
     line: int
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +261,8 @@ class Graph:
     """Files, what they import, and what they import in vain.
 
     `needs` maps a path to the repository's files it imports, sorted, itself excluded; `missing`
-    to what it cannot have, guarded and typing-only imports left out.
+    to what it cannot have. An optional import is listed only where it spells a name of the lane,
+    which no file outside the lane may.
     """
 
     needs: Mapping[str, tuple[str, ...]]
@@ -272,21 +277,23 @@ def edges(importers: Iterable[str], facts: Mapping[str, Facts | None], resolver:
     """The graph of the importers' import statements."""
     needs: dict[str, tuple[str, ...]] = {}
     missing: dict[str, tuple[Missing, ...]] = {}
+    lane = f"{resolver.layout.lane_module}."
     for path in importers:
         known = facts.get(path)
         if known is None:
             continue
         needed: set[str] = set()
-        lost: dict[str, int] = {}
+        lost: dict[str, Missing] = {}
         for imp in known.imports:
             resolution = resolver.resolve(path, imp)
             needed.update(resolution.paths)
-            if not (imp.guarded or imp.typing_only):
-                for name in resolution.missing:
-                    lost.setdefault(name, imp.line)
+            optional = imp.guarded or imp.typing_only
+            for name in resolution.missing:
+                if not optional or (not imp.level and name.startswith(lane)):
+                    lost.setdefault(name, Missing(name, imp.line, optional))
         needs[path] = tuple(sorted(needed - {path}))
         if lost:
-            missing[path] = tuple(Missing(name, line) for name, line in lost.items())
+            missing[path] = tuple(lost.values())
     return Graph(needs, missing)
 
 

@@ -74,7 +74,19 @@ class Batch:
 
     @cached_property
     def _moved(self) -> dict[str, str]:
-        return {move.old_module: move.new_module for move in self.plan.moves}
+        # What earlier batches moved counts too: code written since may still use the old names.
+        moves = {move.old_module: move.new_module for move in self.plan.moves}
+        return {**dict(self._earlier()), **moves}
+
+    def _earlier(self) -> Iterator[tuple[str, str]]:
+        """Old and new module name of every shim of the base commit."""
+        lane = f":(literal){self.config.lane.path}"
+        shims = self.repository.grep(self.base, [SHIM_MARK], [lane])
+        for path, content in self._contents(set(shims)):
+            old = self.layout.module_of(path)
+            first = content.split(b"\n", 1)[0].decode("utf-8", "replace")
+            if old is not None and first.startswith(SHIM_MARK):
+                yield old, first.removeprefix(SHIM_MARK).strip()
 
     @cached_property
     def _moved_paths(self) -> dict[str, str]:

@@ -7,9 +7,10 @@ None. The first rule that refuses a file speaks for it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from pytest_cockpit.analysis.graph import Missing
 from pytest_cockpit.analysis.layout import INIT, is_name
 from pytest_cockpit.config import Config
 from pytest_cockpit.promotion.ground import File, Ground, above, folded, quoted
@@ -185,7 +186,7 @@ def _shadows_stdlib(file: File) -> str | None:
 
 
 def _unresolved_import(file: File) -> str | None:
-    missing = file.ground.snapshot.graph.missing.get(file.path)
+    missing = [item for item in _missing(file) if not item.optional]
     if not missing:
         return None
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -193,6 +194,20 @@ def _unresolved_import(file: File) -> str | None:
         f"line {missing[0].line}: nothing serves {quoted(missing[0].name)}{more}; correct the "
         "import, or guard it with try/except ImportError"
     )
+
+
+def _lane_import(file: File) -> str | None:
+    optional = [item for item in _missing(file) if item.optional]
+    if not optional:
+        return None
+    return (
+        f"line {optional[0].line}: tries {quoted(optional[0].name)}, which is not in the lane; "
+        "nothing outside the lane may import through it: remove the attempt"
+    )
+
+
+def _missing(file: File) -> Sequence[Missing]:
+    return file.ground.snapshot.graph.missing.get(file.path, ())
 
 
 def _needs_lane_marker(file: File) -> str | None:
@@ -203,14 +218,31 @@ def _needs_lane_marker(file: File) -> str | None:
 
 
 def _import_failure_baseline(file: File) -> str | None:
-    failure = file.ground.failures.get(printable(file.path))
+    reason = _known_failure(file, file.path)
+    if reason is None:
+        return None
+    return f"known not to import: {reason}; make it import, then take it out of the baseline"
+
+
+def _target_package_broken(file: File) -> str | None:
+    for folder in above(file.target):
+        package = f"{folder}/{INIT}"
+        reason = _known_failure(file, package)
+        if reason is not None:
+            return (
+                f"its package {quoted(package)} is known not to import: {reason}; make it import, "
+                "then take it out of the baseline"
+            )
+    return None
+
+
+def _known_failure(file: File, path: str) -> str | None:
+    """Why the baseline of imports lists a path, or None."""
+    failure = file.ground.failures.get(printable(path))
     if failure is None:
         return None
     words = [str(failure[key]) for key in ("class", "message") if failure.get(key)]
-    return one_line(
-        f"known not to import: {': '.join(words) or 'no reason recorded'}; make it import, then "
-        "take it out of the baseline"
-    )
+    return one_line(": ".join(words) or "no reason recorded")
 
 
 RULES: tuple[tuple[str, Callable[[File], str | None]], ...] = (
@@ -231,8 +263,10 @@ RULES: tuple[tuple[str, Callable[[File], str | None]], ...] = (
     ("target-module-package-clash", _target_module_package_clash),
     ("shadows-stdlib", _shadows_stdlib),
     ("unresolved-import", _unresolved_import),
+    ("lane-import", _lane_import),
     ("needs-lane-marker", _needs_lane_marker),
     ("import-failure-baseline", _import_failure_baseline),
+    ("target-package-broken", _target_package_broken),
 )
 
 

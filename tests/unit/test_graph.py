@@ -266,6 +266,7 @@ def test_edges():
             "try:\n    import candidate.guarded\nexcept ImportError:\n    import candidate.c\n"
             "if TYPE_CHECKING:\n    import candidate.typing_only\n"
             "def f():\n    import candidate.lazy\n"
+            "try:\n    import elsewhere.guarded\nexcept ImportError:\n    pass\n"
         ),
         "candidate/b.py": "import candidate.c\n",
         "candidate/c.py": "",
@@ -280,7 +281,12 @@ def test_edges():
         "app.py": ("candidate/b.py",),
     }
     assert graph.missing == {
-        "candidate/a.py": (Missing("candidate.lost", 4), Missing("candidate.lazy", 13))
+        "candidate/a.py": (
+            Missing("candidate.lost", 4),
+            Missing("candidate.guarded", 7, optional=True),
+            Missing("candidate.typing_only", 11, optional=True),
+            Missing("candidate.lazy", 13),
+        )
     }
     assert graph.importers() == {"candidate/b.py": 2, "candidate/c.py": 2}
 

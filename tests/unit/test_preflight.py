@@ -82,10 +82,10 @@ def test_unresolved_import(plan_of):
         {
             "candidate/lost.py": "import os\nfrom candidate.good import one\n"
             "import candidate.good.three, candidate.four\n",
-            "candidate/guarded.py": "try:\n    import candidate.three\nexcept ImportError:\n"
+            "candidate/good/guarded.py": "try:\n    from . import three\nexcept ImportError:\n"
             "    three = None\n",
-            "candidate/typed.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n"
-            "    import candidate.three\n",
+            "candidate/good/typed.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n"
+            "    from . import three\n",
             "candidate/lazy.py": "def f():\n    from candidate.good.three import x\n",
             "dynamic/__init__.py": "def __getattr__(name):\n    return 1\n",
             "candidate/served.py": "import dynamic.three\n",
@@ -427,6 +427,39 @@ def test_import_failure_baseline(plan_of):
     }
     assert "KeyError: 'HOME'" in message(plan, "candidate/sad.py")
     assert "no reason recorded" in message(plan, "candidate/mute.py")
+
+
+def test_target_package_broken(plan_of):
+    baseline = {
+        "schema": "pytest-cockpit/baseline/1",
+        "gate": "imports",
+        "entries": {"core/__init__.py": {"class": "exception", "message": "no"}},
+        "meta": {},
+    }
+    plan = plan_of(
+        {
+            ".cockpit/baselines/imports.json": json.dumps(baseline),
+            "core/__init__.py": "raise RuntimeError('no')\n",
+            "candidate/core/deep/fine.py": "x = 1\n",
+            "candidate/other/fine.py": "x = 1\n",
+        }
+    )
+    assert refused(plan) == {"candidate/core/deep/fine.py": "target-package-broken"}
+    assert '"core/__init__.py"' in message(plan, "candidate/core/deep/fine.py")
+
+
+def test_lane_import(plan_of):
+    guarded = "try:\n    {}\nexcept ImportError:\n    x = None\n"
+    plan = plan_of(
+        {
+            "candidate/core/__init__.py": "",
+            "candidate/core/spelled.py": guarded.format("from candidate.core.gone import x"),
+            "candidate/core/relative.py": guarded.format("from .gone import x"),
+            "candidate/core/other.py": guarded.format("import nosuch_thing"),
+        }
+    )
+    assert refused(plan) == {"candidate/core/spelled.py": "lane-import"}
+    assert "line 2" in message(plan, "candidate/core/spelled.py")
 
 
 def test_conftest(plan_of):
