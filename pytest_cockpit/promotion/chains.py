@@ -275,7 +275,7 @@ class _Resolver:
             if not any(_covers(module, package) for module in modules):
                 continue
             early = all(self.source.span(plain.alias)[0] < start for start in here)
-            if plain.statement is moved.statement or (plain.block == moved.block and early):
+            if plain.block == moved.block and early:
                 return True
         return False
 

@@ -328,5 +328,5 @@ class _File:
                     self.reports.append((start, "comment"))
             elif role is Role.DOC and text[line:start].lstrip().startswith((">>>", "...")):
                 self.reports.append((start, "doctest"))
-            elif role is not Role.CODE:
+            else:
                 self.reports.append((start, role.value))

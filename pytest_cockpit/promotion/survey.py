@@ -80,8 +80,6 @@ class Survey:
                 self._push(each, scope, mode, block)
 
     def _fields(self, node: ast.AST, scope: Scope, mode: _Mode) -> None:
-        if mode == _ANNOTATION and not isinstance(node, _TYPE_SYNTAX):
-            mode = None
         for name in node._fields:
             self._push(getattr(node, name, None), scope, mode, (id(node), name))
 
@@ -293,6 +291,3 @@ def _anchor(package: ast.expr | None) -> str | None:
     if isinstance(package, ast.Constant) and isinstance(package.value, str):
         return package.value
     return OWN_PACKAGE if isinstance(package, ast.Name) and package.id in _SELF else None
-
-
-_TYPE_SYNTAX = (ast.Subscript, ast.BinOp, ast.Tuple, ast.List, ast.Starred)

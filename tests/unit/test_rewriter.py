@@ -181,6 +181,18 @@ def test_layout_and_comments_of_a_split_import_stay_with_their_names():
         "from candidate import (app)\nimport core\n",
     )
     check(
+        "from candidate import (\n    # lead\n    core, app)\n",
+        "from candidate import (\n    app)\n# lead\nimport core\n",
+    )
+    check(
+        "from candidate import (\n    app,  # a\n    core)\n",
+        "from candidate import (\n    app  # a\n    )\nimport core\n",
+    )
+    check(
+        "if x:\n  from candidate import (  # why\n    core,  # c\n    # end\n  )\n",
+        "if x:\n  # why\n  # end\n  import core  # c\n",
+    )
+    check(
         "from candidate import (app, core,)\n",
         "from candidate import (app,)\nimport core\n",
     )
@@ -212,6 +224,8 @@ def test_bytes_around_an_edit_are_kept():
         b"x = 1\r\ny = 2\nfrom candidate import app\rimport core\rz = '\xe2\x80\xa8'\n"
         b"\x0cimport fresh.name as o"
     )
+    page = b"x = 1\n\x0cfrom candidate import core, app\n"
+    assert run(page).content == b"x = 1\n\x0cfrom candidate import app\nimport core\n"
     wide = "é = '☃'; import candidate.core.common; f('☃', candidate.core.common.X, 'é')\n"
     assert after(wide) == wide.replace("candidate.core.common", "core.common")
     typed = "x = []  # type: list[candidate.core.common.X]\nimport candidate.bridge as b\n"
@@ -231,6 +245,7 @@ def test_guarded_and_late_imports_are_imports():
         def f(x: "candidate.core.common.X", y: "list[candidate.core.common.Y]") -> "candidate.core.common.Z":
             from candidate import ident, bridge as b
             z: Literal["candidate.core.common"] = cast("candidate.core.common.T", y)
+            a: Annotated["candidate.core.common.A", "candidate.core.common"]
         """,
         """\
         from typing import TYPE_CHECKING
@@ -244,6 +259,7 @@ def test_guarded_and_late_imports_are_imports():
             from candidate import ident
             import bridge as b
             z: Literal["candidate.core.common"] = cast("core.common.T", y)
+            a: Annotated["core.common.A", "candidate.core.common"]
         """,
     )
 
@@ -311,6 +327,28 @@ def test_uses_of_a_plain_import_are_renamed_with_it():
             "import candidate.core\ncandidate.core.stay.X, candidate.core.Y\n",
             "import candidate, core\ncandidate.core.stay.X, core.Y\n",
         ),
+        (
+            "import candidate.ident.user\ncandidate.app.X, candidate.ident.Y\n",
+            "import candidate.ident, ident.user\ncandidate.app.X, candidate.ident.Y\n",
+        ),
+        (
+            "import candidate.core.common\ncandidate.core.stay.X\n",
+            "import candidate, core.common\ncandidate.core.stay.X\n",
+        ),
+        # What stays loads its package, which does not.
+        (
+            "import candidate.core.stay\ncandidate.core.X, candidate.core.stay.X\n",
+            "import core, candidate.core.stay\ncore.X, candidate.core.stay.X\n",
+        ),
+        # The new name is bound already, or bound by somebody else for himself.
+        (
+            "import core.else_\nimport candidate.core\ncore.else_.X, candidate.core.X\n",
+            "import core.else_\nimport core\ncore.else_.X, core.X\n",
+        ),
+        (
+            "import candidate.bridge\ncandidate.bridge.X\ndef f(bridge): return bridge\n",
+            "import bridge\nbridge.X\ndef f(bridge): return bridge\n",
+        ),
         # The package of a moved module moves too, so importing one loads the other.
         ("import candidate.core.common\ncandidate.core.X\n", "import core.common\ncore.X\n"),
         (
@@ -361,6 +399,11 @@ def test_a_plain_import_that_cannot_follow_is_left_and_reported(source, why):
     assert any(item.line == 1 and why in item.why for item in done.reported), done.reported
 
 
+def test_a_new_name_that_would_become_global_is_left_alone():
+    source = "def f():\n  global bridge\n  import candidate.bridge\n  candidate.bridge.X\n"
+    assert run(source).edits == ()
+
+
 def test_shadowed_names_are_other_names():
     check(
         """\
@@ -373,6 +416,7 @@ def test_shadowed_names_are_other_names():
             return [candidate.bridge.X for candidate in y], candidate.bridge.X
         class C:
             candidate = 3
+            x = [y for y in candidate.bridge.X], [candidate.bridge.X for y in z]
             def m(self): return candidate.bridge.X
         """,
         """\
@@ -385,6 +429,7 @@ def test_shadowed_names_are_other_names():
             return [candidate.bridge.X for candidate in y], bridge.X
         class C:
             candidate = 3
+            x = [y for y in candidate.bridge.X], [bridge.X for y in z]
             def m(self): return bridge.X
         """,
     )
@@ -398,6 +443,8 @@ def test_uses_that_rely_on_somebody_elses_import_are_reported_and_kept_working()
     done = run(source)
     assert done.content.decode() == source.replace("candidate.ident.user as", "ident.user as")
     assert [item.line for item in done.reported] == [3]
+    # Package and module move together here, so that nothing changes for the use.
+    assert reasons("from candidate import core\ncore.common.X\n") == []
     # The function's use lives off the import above, which therefore stays.
     source = "import candidate.bridge\ndef f():\n  import candidate.app\n  candidate.bridge.X\n"
     done = run(source)
@@ -415,6 +462,8 @@ def test_relative_imports_of_a_file_that_stays_become_absolute_where_they_must()
         from .app import core
         from .core import *
         from.bridge import y
+        from . \\
+            import bridge
         """,
         """\
         from .core import stay
@@ -426,6 +475,7 @@ def test_relative_imports_of_a_file_that_stays_become_absolute_where_they_must()
         from .app import core
         from core import *
         from bridge import y
+        import bridge
         """,
         "candidate.app",
     )
@@ -480,6 +530,8 @@ def test_relative_imports_without_a_package_are_not_guessed():
     assert reasons("from ... import y\n", "candidate.bridge", "bridge") == [
         (1, "left alone: relative import beyond the top package")
     ]
+    source = "from .. import core\nfrom ..core import X\nfrom . import core\n"
+    assert after(source, "candidate.app") == source.replace("from . import", "import")
 
 
 def test_import_paths_in_calls_follow():
@@ -546,6 +598,8 @@ def test_import_paths_in_calls_follow():
         ("patch('candidate.bridge.\\x58')", "import path"),
         ("patch('candidate.bridge.X:y')", "import path"),
         ("setattr('candidate.bridge', 'x', 1)", "string"),
+        ("model.dict('candidate.bridge')", "string"),
+        ("x: 'candidate.bridge.X'", "annotation"),
     ],
 )
 def test_other_mentions_are_reported_with_their_line(line, why):
@@ -578,6 +632,15 @@ def test_relative_import_paths_are_reported_when_they_mean_something_that_moves(
         (1, "relative import path of candidate.app")
     ]
     assert reasons("import_module('.common', __package__)", "candidate.core.x", "core.x") == []
+
+
+def test_relative_imports_over_two_lines_are_seen_without_any_other():
+    check("from . \\\n  import core\n", "import core\n", "candidate.app")
+
+
+def test_what_was_rewritten_is_not_reported_too():
+    source = "from candidate.bridge import (  # candidate.bridge\n  X)\npatch('candidate.bridge.X')"
+    assert run(source).reported == ()
 
 
 def test_edits_tell_line_before_and_after():
@@ -613,6 +676,12 @@ def test_a_name_that_its_package_binds_to_something_else_is_left_alone():
         (1, "left alone: candidate.ident binds `user` itself"),
         (2, "import path"),
     ]
+    source = "import candidate.ident.user\ncandidate.ident.user.X\n"
+    assert run(source, shadowed=taken).edits == ()
+    source = "from candidate import core\ncore.X\n"
+    assert reasons(source, shadowed=frozenset({"candidate.core"})) == [
+        (1, "left alone: candidate binds `core` itself")
+    ]
     # The module itself is meant by everybody who names it in full,
     check("from candidate.ident.user import X", "from ident.user import X", shadowed=taken)
     # and a package that moves along takes its names with it.
@@ -620,6 +689,7 @@ def test_a_name_that_its_package_binds_to_something_else_is_left_alone():
     assert after(source, shadowed=frozenset({"candidate.core.common"})) == (
         "from core import common\npatch('core.common.X')\n"
     )
+    assert reasons(source, shadowed=frozenset({"candidate.core.common"})) == []
 
 
 @pytest.mark.parametrize(
@@ -645,6 +715,8 @@ def test_a_file_that_cannot_be_read_is_unchanged_and_reported_once(source):
 def test_a_broken_file_that_names_nothing_moved_is_not_reported():
     assert run(b"print 'candidate common'\n").reported == ()
     assert run(b"from .app import x\nprint 'core'\n", "candidate.bridge").reported == ()
+    source = b"print 'candidate ident user'\n"
+    assert run(source, moved={"candidate.ident.user": "ident.user"}).reported == ()
     [report] = run(b"from .core import x\nprint 'two'\n", "candidate.app").reported
     assert report.why.startswith("not rewritten: ")
 
@@ -652,6 +724,12 @@ def test_a_broken_file_that_names_nothing_moved_is_not_reported():
 def test_deep_expressions_do_not_exhaust_the_stack():
     source = "import candidate.bridge\nx = " + " + ".join(["candidate.bridge.X"] * 900) + "\n"
     assert after(source) == source.replace("candidate.bridge", "bridge")
+
+
+def test_a_new_name_that_no_statement_can_spell_is_reported():
+    done = run("import candidate.bridge as b\n", moved={"candidate.bridge": "class.bridge"})
+    assert done.edits == ()
+    assert done.reported[0].why.startswith("not rewritten: cannot be parsed")
 
 
 def test_a_new_name_that_the_files_encoding_cannot_spell_is_reported():

@@ -19,6 +19,7 @@ MOVED = {
     "candidate.core.common": "core.common",
     "candidate.bridge": "bridge",
     "candidate.Λ": "Λ",
+    "candidate.ident.user": "ident.user",
 }
 PATHS = {
     "candidate/core/__init__.py": "core/__init__.py",
@@ -108,6 +109,8 @@ def test_other_tokens_are_not_touched(line):
         "[candidate.bridge]",
         "# candidate.bridge",
         'x = "candidate.bridge-extra"',
+        'x = "candidate.bridge.x-extra"',
+        'x = "candidate.ident.*"',
         'x = "candidate.core"',
         'x = "candidate.core.*"',
         'x = "candidate.core*"',
@@ -194,8 +197,19 @@ def test_a_byte_order_mark_and_odd_line_ends_are_kept():
 
 
 def test_nothing_that_moves_means_nothing_to_do():
-    source = b'x = "candidate.bridge"'
-    assert run(source, moved={}, moved_paths={}).content is source
+    source = b'x = "candidate.bridge"  # candidate/bridge.py'
+    same = {name: name for name in (*MOVED, *PATHS)}
+    for moved in ({}, same):
+        assert run(source, moved=moved, moved_paths=moved).reported == ()
+
+
+def test_a_path_without_a_module_name_follows():
+    assert after('x = "candidate/bridge.py"', moved={}) == 'x = "bridge.py"'
+
+
+def test_reports_come_in_the_order_of_the_lines():
+    source = "\n" + "candidate.bridge\n" + "\n" * 30 + "candidate.bridge\n"
+    assert [item.line for item in run(source, "a.yml").reported] == [2, 33]
 
 
 TEXTS = st.one_of(
