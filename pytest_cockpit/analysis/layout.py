@@ -41,6 +41,14 @@ class Layout:
             raise ValueError(f"{lane_path!r} is not below {self.lane.path!r}")
         return self._root + lane_path[len(self._prefix) :]
 
+    def leaves_shim(self, lane_path: str) -> bool:
+        """Whether a moved file leaves a shim behind.
+
+        Test files do not: a test runner would collect the same tests under both paths.
+        """
+        name = lane_path.rpartition("/")[2]
+        return not (name.startswith("test_") or name.endswith("_test.py"))
+
     def module_of(self, path: str) -> str | None:
         """Dotted name of a Python file, counted from the longest source root that holds it.
 

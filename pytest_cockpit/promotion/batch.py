@@ -17,12 +17,11 @@ from pytest_cockpit.config import Config
 from pytest_cockpit.git import Entry, Repository
 from pytest_cockpit.promotion import shims, strings, transaction
 from pytest_cockpit.promotion.plan import Plan, PlannedMove
-from pytest_cockpit.promotion.rewriter import Reference, Rewritten, rewrite
+from pytest_cockpit.promotion.rewriter import Reference, Rewritten, rewrite, shadowing
 from pytest_cockpit.promotion.transaction import Rename, Write
 from pytest_cockpit.records import artifacts, baselines, ledger
 
 STAGED_REF = "refs/cockpit/staged"
-BASELINES = ("coverage", "imports")
 _REGULAR = ("100644", "100755")
 _SHA1_HEX = 40
 
@@ -89,6 +88,17 @@ class Batch:
                 yield old, first.removeprefix(SHIM_MARK).strip()
 
     @cached_property
+    def _shadowed(self) -> frozenset[str]:
+        """Names that a package with moving modules binds to something else than the module."""
+        packages = {path.rpartition("/")[0] + "/__init__.py" for path in self._moved_paths}
+        return frozenset().union(
+            *(
+                shadowing(content, self.layout.module_of(path) or "")
+                for path, content in self._contents(packages)
+            )
+        )
+
+    @cached_property
     def _moved_paths(self) -> dict[str, str]:
         return {move.source: move.target for move in self.moves}
 
@@ -122,6 +132,7 @@ class Batch:
                 is_package=move.source.endswith("/__init__.py"),
                 moved=self._moved,
                 known=self._known,
+                shadowed=self._shadowed,
             )
         return self._prepared[move.source]
 
@@ -144,6 +155,7 @@ class Batch:
                 is_package=path.endswith("/__init__.py"),
                 moved=self._moved,
                 known=self._known,
+                shadowed=self._shadowed,
             )
         wanted = [*self._moved, *self._moved_paths]
         texts = self.repository.grep(self.base, wanted, [":!*.py", f":!{self.config.artifacts}"])
@@ -206,6 +218,7 @@ class Batch:
                 is_package=planned.move.source.endswith("/__init__.py"),
             )
             for planned in self.plan.moves
+            if self.layout.leaves_shim(planned.move.source)
         }
 
     def _rewriting(self) -> Iterator[Write]:
@@ -214,9 +227,9 @@ class Batch:
                 yield Write(path, item.content, self._entries[path].mode)
 
     def _recording(self) -> Iterator[Write]:
-        for gate in BASELINES:
-            path = baselines.path_of(self.config.records, gate)
-            if path in self._entries:
+        folder = baselines.path_of(self.config.records, "any").rpartition("/")[0]
+        for path in self._entries:
+            if path.startswith(f"{folder}/") and path.endswith(".json"):
                 baseline = baselines.parse(self._base_content(path), path)
                 yield Write(path, baselines.dump(baselines.renamed(baseline, self.moves)))
         path = f"{self.config.records}/promotions.ndjson"

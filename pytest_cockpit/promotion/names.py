@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property, lru_cache
 
 
 class Names:
@@ -70,6 +70,18 @@ class Names:
         """Whether a moved module's parent package moves along and stays its parent."""
         parent, _, name = module.rpartition(".")
         return parent in self.moved and self.moved[module] == f"{self.moved[parent]}.{name}"
+
+    def may_exist(self, base: str, names: Iterable[str]) -> bool:
+        """Whether `from base import names` can find anything; yes where that is not known."""
+        if not self.known or base in self.known or base in self.moved or base in self._folders:
+            return True
+        return any(f"{base}.{name}" in self.moved for name in names)
+
+    @cached_property
+    def _folders(self) -> frozenset[str]:
+        return frozenset(
+            name[:end] for name in self.known for end, sign in enumerate(name) if sign == "."
+        )
 
     def contains(self, package: str) -> bool:
         """Whether some module below this one moves."""

@@ -233,6 +233,11 @@ class _File:
             if self.package != self.new_package:
                 self.reports.append((start, "left alone: relative import beyond the top package"))
             return
+        if node.level and not self.names.may_exist(base, [alias.name for alias in node.names]):
+            # Spelled out it would name the lane for good; as it is, it goes on finding nothing.
+            if self.package != self.new_package:
+                self.reports.append((start, "left alone: relative import of what does not exist"))
+            return
         spelled = _resolve(self.new_package, node.level, node.module or "") if node.level else base
         targets = []
         for alias in node.names:

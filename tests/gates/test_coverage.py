@@ -687,8 +687,8 @@ def test_bounds_follow_moves(files: dict[str, FileCoverage]) -> None:
     moved = {f"new/{path}": now for path, now in files.items()}
     found = ratchet.compare(moved, bounds(files), sources=sources, new_file_ratio=0)
     assert list(found) == []
-    lost = ratchet.compare(moved, {}, sources=sources, new_file_ratio=1)
-    assert [row.severity for row in lost] == [Severity.UNKNOWN] * len(files)
+    lost = ratchet.compare(moved, {}, sources=sources, new_file_ratio=0)
+    assert {row.path for row in lost} == {path for path, now in moved.items() if now.missing}
 
 
 @given(LINES)

@@ -514,6 +514,22 @@ def test_relative_imports_of_a_file_that_moves_stay_where_they_still_hold():
     )
 
 
+def test_a_relative_import_of_what_does_not_exist_is_left_alone():
+    source = "try:\n    from .nowhere import x\nexcept ImportError:\n    x = None\n"
+    known = frozenset({"candidate", "candidate.core", "candidate.core.tool"})
+    done = rewrite(
+        source.encode(),
+        path="candidate/core/tool.py",
+        module="candidate.core.tool",
+        new_module="core.tool",
+        is_package=False,
+        moved={"candidate.core.tool": "core.tool"},
+        known=known,
+    )
+    assert done.content == source.encode()
+    assert "what does not exist" in done.reported[0].why
+
+
 def test_relative_imports_of_a_file_that_comes_to_the_top_name_what_they_mean():
     check(
         "from . import core\nfrom . import core as c, app\nfrom .core import X\nfrom .app import Y\n",

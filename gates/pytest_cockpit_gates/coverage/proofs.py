@@ -151,9 +151,9 @@ def _coverage_lost() -> Iterator[Proof]:
         rules.NEW_FILE,
     )
     yield Proof(
-        "moved-without-a-bound",
+        "moved-without-a-bound-counts-as-new",
         _with({"pilot.py": _PILOT, "test_pilot.py": _test()}, {}),
-        Verdict.UNKNOWN,
+        Verdict.FAIL,
         rules.NEW_FILE,
         moves=(_MOVE,),
     )

@@ -45,8 +45,6 @@ def compare(
         if bound is not None:
             held = _held(path, now, bound)
             yield from map(_tolerated, held) if path in behind else held
-        elif path in sources:
-            yield _unbound(path, sources[path])
         elif now.missing_lines > _allowed(now, new_file_ratio):
             yield _new(path, now, new_file_ratio)
 
@@ -110,16 +108,6 @@ def _more_branches(path: str, now: FileCoverage, bound: Bound) -> Finding:
             "bound": bound.missing_branches,
             "untaken": [list(pair) for pair in now.untaken],
         },
-    )
-
-
-def _unbound(path: str, source: str) -> Finding:
-    return Finding(
-        rules.NEW_FILE,
-        f"moved from {printable(source)}, which has no entry in the baseline to hold it to",
-        Severity.UNKNOWN,
-        path=path,
-        remedy=f"measure the baseline again before the move: {rules.INIT}",
     )
 
 

@@ -17,7 +17,7 @@ SLACK = "coverage.slack"
 RULES = (
     Rule(MORE_LINES, "No file has more statements that no test executes than its baseline."),
     Rule(MORE_BRANCHES, "No file has more branches that no test takes than its baseline."),
-    Rule(NEW_FILE, "A new file is covered but for a declared share; a moved one has its bound."),
+    Rule(NEW_FILE, "A file without a bound is covered but for a declared share."),
     Rule(NO_DATA, "Every changed, moved or bounded file is measured, and some code is executed."),
     Rule(OUTSIDE_TREE, "The tests import the tree's modules from the tree, not from elsewhere."),
     Rule(NEW_TEST_FAILURE, "No test fails that did not fail when the baseline was measured."),

@@ -173,7 +173,7 @@ def _touched(context: Context, settings: Settings, tree: Tree) -> Selection:
             continue
         jobs[move.target] = Job(new, move.target)
         old = tree.layout.module_of(move.source)
-        if old and context.lane.shims:
+        if old and context.lane.shims and tree.layout.leaves_shim(move.source):
             shim = Job(old, move.source, new)
             (shims if move.source in tree else unshimmed).append(shim)
     for path in context.changed:
