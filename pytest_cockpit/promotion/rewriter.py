@@ -233,12 +233,12 @@ class _File:
             if self.package != self.new_package:
                 self.reports.append((start, "left alone: relative import beyond the top package"))
             return
-        if node.level and not self.names.may_exist(base, [alias.name for alias in node.names]):
+        spelled = _resolve(self.new_package, node.level, node.module or "") if node.level else base
+        if node.level and self._finds_nothing(node, base, spelled):
             # Spelled out it would name the lane for good; as it is, it goes on finding nothing.
             if self.package != self.new_package:
                 self.reports.append((start, "left alone: relative import of what does not exist"))
             return
-        spelled = _resolve(self.new_package, node.level, node.module or "") if node.level else base
         targets = []
         for alias in node.names:
             target = self._target(base, alias.name, start)
@@ -247,6 +247,11 @@ class _File:
         if any(targets):
             pieces = redirect.redirected_from(self.source.text[start:end], targets)
             self.changes.append((start, end, self._joined(pieces, start, end)))
+
+    def _finds_nothing(self, node: ast.ImportFrom, base: str, spelled: str | None) -> bool:
+        """Whether a relative import meets no module, neither from here nor from the new place."""
+        imported = [alias.name for alias in node.names]
+        return not any(self.names.may_exist(each, imported) for each in {base, spelled or base})
 
     def _target(self, base: str, name: str, start: int) -> redirect.Target:
         """Where a name that was imported from `base` is imported from now."""

@@ -621,6 +621,24 @@ def test_unmoved_children_that_import_each_other(package):
         )
 
 
+def test_the_one_cycle_that_a_moved_package_breaks(package):
+    package.write("candidate/core/stays.py", "import candidate.core.other as other")
+    package.write("candidate/core/other.py", "import candidate.core.stays as stays")
+    package.run(
+        """
+        try:
+            import candidate.core.stays
+        except ImportError as error:
+            assert "partially initialized module" in str(error) or "cannot import" in str(error)
+        else:
+            raise SystemExit("it works: say so in the documentation of shims")
+        """
+    )
+    package.write("candidate/core/stays.py", "import candidate.core.other")
+    package.write("candidate/core/other.py", "import candidate.core.stays")
+    package.run("import candidate.core.stays, candidate.core.other")
+
+
 def test_python_m_with_a_package_runs_its_main(package):
     package.write("core/__main__.py", "print(__name__, __package__)")
     package.shim("candidate/core/__main__.py", "core/__main__.py")
