@@ -20,6 +20,9 @@ A package's shim leaves a finder behind for what still lies in the old folder:
 - a folder without `__init__.py` that exists at both places becomes one module like the package;
 - the import system sets every child it loads on the parent, here the new package. A child of the
   old folder does not replace a loaded child of the new one that only shares its name.
+
+One thing is lost: unmoved children of a moved package that import each other in a cycle can do so
+with `from old import child` and `import old.child`, but not with `import old.child as name`.
 """
 
 from __future__ import annotations
