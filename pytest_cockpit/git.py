@@ -81,9 +81,10 @@ class Repository:
         input: bytes | None = None,  # noqa: A002 - the name subprocess gave it
         check: bool = True,
         env: Mapping[str, str] | None = None,
+        finishes: bool = False,
     ) -> Completed:
         """Run git at the root; a non-zero exit is a `GitError` unless `check` is off."""
-        done = _git(self.root, *arguments, input=input, env=env)
+        done = _git(self.root, *arguments, input=input, env=env, finishes=finishes)
         if check and done.returncode:
             command = next(word for word in arguments if not word.startswith("-"))
             raise GitError(f"git {command}: {_said(done)}")
@@ -212,10 +213,10 @@ class Repository:
         wanted = {path.rstrip("/") for path in paths}
         return [path for path in found if not wanted.isdisjoint(_with_parents(path.rstrip("/")))]
 
-    def update_ref(self, ref: str, new: str, old: str) -> None:
+    def update_ref(self, ref: str, new: str, old: str, reason: str = "cockpit") -> None:
         """Compare and swap; `old` of zeros means that the ref must not exist."""
         expected = old if old.strip("0") else "0" * len(new)
-        self.run("update-ref", "--no-deref", ref, new, expected)
+        self.run("update-ref", "-m", reason, "--no-deref", ref, new, expected, finishes=True)
 
     def ref(self, name: str) -> str | None:
         """The object a full ref names, or None."""
@@ -278,9 +279,11 @@ def _git(
     *arguments: str,
     input: bytes | None = None,  # noqa: A002 - the name subprocess gave it
     env: Mapping[str, str] | None = None,
+    finishes: bool = False,
 ) -> Completed:
+    words, whole = [*_GIT, *arguments], _environment(env)
     try:
-        return process.run([*_GIT, *arguments], cwd=cwd, env=_environment(env), input=input)
+        return process.run(words, cwd=cwd, env=whole, input=input, finishes=finishes)
     except CockpitError as error:
         raise GitError(str(error)) from error
 

@@ -63,11 +63,14 @@ def run(
     input: bytes | None = None,  # noqa: A002 - the name subprocess gave it
     timeout: float | None = None,
     stdout: IO[bytes] | None = None,
+    finishes: bool = False,
 ) -> Completed:
     """Run a program to its end, or to the end of its time; a non-zero exit is no error.
 
     It leads a process group of its own, and whatever of that group is left when the program has
     ended, run out of time or been interrupted is killed. On Linux it also dies with us.
+
+    One that `finishes` is short and would leave a lock behind: it is let end by itself.
 
     Raises
     ------
@@ -75,11 +78,13 @@ def run(
     """
     arguments = tuple(os.fspath(part) for part in argv)
     wall, cpu = time.perf_counter(), _children_cpu()
-    process = _start(arguments, cwd, env, input, stdout)
+    dying = None if finishes else _dying_with(os.getpid())
+    process = _start(arguments, cwd, env, input, stdout, dying)
     try:
         out, err, timed_out = _listen(process, input, timeout)
     finally:
-        _kill_group(process)
+        if not finishes:
+            _kill_group(process)
         _close(process)
         process.wait()
     return Completed(
@@ -99,6 +104,7 @@ def _start(
     env: Mapping[str, str] | None,
     content: bytes | None,
     stdout: IO[bytes] | None,
+    dying: Callable[[], None] | None,
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
@@ -111,7 +117,7 @@ def _start(
             start_new_session=True,
             # The one way to ask for the signal before the program begins. What runs between fork
             # and exec is a bound C function: no lock of another thread can be in its way.
-            preexec_fn=_dying_with(os.getpid()),  # noqa: PLW1509
+            preexec_fn=dying,  # noqa: PLW1509
         )
     except OSError as error:
         what = os.fsdecode(error.filename or arguments[0])

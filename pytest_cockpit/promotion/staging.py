@@ -30,6 +30,8 @@ _CONFIG = """\
 	auto = 0
 [advice]
 	detachedHead = false
+[lfs]
+	skipDownloadErrors = true
 """
 
 

@@ -73,6 +73,8 @@ def build(
     _Check(operations).demand(repo, base)
     people = [f"author {_identity(repo, 'AUTHOR')}", f"committer {_identity(repo, 'COMMITTER')}"]
     stream = b"".join(_stream(base, operations, people, _body(message), ref))
+    # Sessions take turns; a lock on a ref that only they write is a killed one's.
+    Path(repo.common_dir, f"{ref}.lock").unlink(missing_ok=True)
     options = ("--quiet", "--force", "--done", "--date-format=raw-permissive")
     done = repo.run("fast-import", *options, input=stream, check=False)
     if done.returncode:

@@ -15,19 +15,26 @@ class Settings:
     commit: str
 
 
-def seal(repository: Repository, settings: Settings) -> None:
+def seal(repo: Repository, settings: Settings) -> None:
     """Create the branch; the same branch at the same commit is done already.
 
     Raises
     ------
-    GitError: the branch exists and names another commit; it is never moved.
+    GitError: the branch names another commit, which is never changed, or cannot be created.
     """
-    there = repository.ref(settings.ref)
+    there = repo.ref(settings.ref)
     if there == settings.commit:
         return
+    name = settings.ref.removeprefix("refs/heads/")
     if there is not None:
-        name = settings.ref.removeprefix("refs/heads/")
         raise GitError(
-            f"{name}: exists at {there[:12]}; delete it (git branch -D {name}) or keep it"
+            f"{name}: exists at {there[:12]} and is never moved; rename or delete it "
+            f"(git branch -D {name}) and run again"
         )
-    repository.update_ref(settings.ref, settings.commit, "0" * len(settings.commit))
+    try:
+        repo.update_ref(settings.ref, settings.commit, "0" * len(settings.commit), "cockpit: seal")
+    except GitError as error:
+        raise GitError(
+            f"{name}: cannot be created ({error}); set tool.cockpit.seal.branch_prefix to a name "
+            "that no branch has"
+        ) from error

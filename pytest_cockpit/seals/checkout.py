@@ -1,28 +1,28 @@
 """Bring the user's checkout forward to a sealed commit, losing nothing of theirs.
 
-What git's own fast-forward does, with two differences: a file that already has the new content is
+What `git merge --ff-only` does, with two differences: a file that has the new content already is
 no obstacle, and a run that was killed in the middle is completed by the next one.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
-from collections.abc import Iterable, Mapping
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from pytest_cockpit.git import GitError, Repository
 from pytest_cockpit.records import artifacts
+from pytest_cockpit.seals.disk import ABSENT, Disk, Seen, State
+from pytest_cockpit.seals.index import NextIndex
 
-_ABSENT = ("", "")
-_LINK = "120000"
-_EXECUTABLE = "100755"
+_MODULE = "160000"
+_LEFT_OUT = "S"
+_UNMERGED = "M"
+_UNDER_WAY = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD")
 _SHOWN = 3
-
-State = tuple[str, str]
-"""Mode and object id of a path; both empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,193 +42,199 @@ class Change:
     new: State
 
 
-def take(repository: Repository, branch_ref: str, base: str, commit: str) -> Taken:
+def take(repo: Repository, branch_ref: str, base: str, commit: str) -> Taken:
     """Move the checkout and `branch_ref` from `base` to `commit`.
 
     Nothing is touched unless HEAD is that branch at that base and every path that differs is
     clean: as it is in `base`, or already as it is in `commit`.
+
+    Raises
+    ------
+    CockpitError: a file cannot be written; where the change had begun, `resume` completes it.
     """
-    if repository.branch() != branch_ref or repository.resolve("HEAD") != base:
-        return Taken(False, f"HEAD is no longer {_name(branch_ref)} at {base[:12]}")
-    changes = _changes(repository, base, commit)
-    blocked = _blocked(repository, changes)
-    if blocked:
-        return Taken(False, f"uncommitted changes in {_some(blocked)}")
-    record = {"ref": branch_ref, "base": base, "commit": commit}
-    artifacts.write(_journal(repository), record)
-    return _bring(repository, changes, branch_ref, base, commit)
+    unfinished = resume(repo)
+    if unfinished is not None and not unfinished.done:
+        return unfinished
+    taking = _Taking(repo, branch_ref, base, commit)
+    if repo.branch() != branch_ref or repo.ref(branch_ref) != base:
+        return Taken(False, f"HEAD is not {taking.name} at {base[:12]} any more")
+    return taking.run()
 
 
-def resume(repository: Repository) -> Taken | None:
-    """Complete what a killed `take` began; None where nothing is left to do."""
-    journal = _journal(repository)
+def resume(repo: Repository) -> Taken | None:
+    """Complete what a killed `take` of this work tree began; None where nothing was begun."""
+    journal = _journal(repo.git_dir())
     if not journal.exists():
         return None
     record = artifacts.read(journal)
-    ref, base, commit = record["ref"], record["base"], record["commit"]
-    if repository.branch() != ref or repository.resolve("HEAD") not in (base, commit):
-        journal.unlink()
-        return Taken(False, f"HEAD was moved off {_name(ref)} meanwhile")
-    changes = _changes(repository, base, commit)
-    blocked = _blocked(repository, changes)
-    if blocked:
-        return Taken(False, f"changed meanwhile: {_some(blocked)}; restore or commit them")
-    return _bring(repository, changes, ref, base, commit)
+    taking = _Taking(repo, record["ref"], record["base"], record["commit"])
+    taking.index.unlock()
+    at = repo.ref(taking.ref)
+    if at == taking.commit:
+        return taking.finish()
+    if repo.branch() == taking.ref and at == taking.base:
+        return taking.run()
+    taking.finish()
+    return Taken(
+        False,
+        f"HEAD was moved off {taking.name} at {taking.base[:12]} meanwhile; `git status` shows "
+        "what had been brought forward",
+    )
 
 
-def _bring(
-    repository: Repository, changes: Iterable[Change], ref: str, base: str, commit: str
-) -> Taken:
-    changes = list(changes)
-    # Files that go are removed first: a folder may take the place of one of them.
-    for change in changes:
-        if change.new == _ABSENT:
-            _remove(repository.root, change.path)
-    written = [change for change in changes if change.new != _ABSENT]
-    contents = repository.blobs([change.new[1] for change in written])
-    for change, (_, content) in zip(written, contents, strict=True):
-        if content is None:
-            raise GitError(f"{change.path}: blob {change.new[1]} is not in the object store")
-        if _on_disk(repository, change.path, change.new) != change.new:
-            _put(repository, change.path, change.new[0], content)
-    _index(repository, changes)
-    if repository.resolve("HEAD") != commit:
-        repository.run("update-ref", "-m", "cockpit: take", ref, commit, base)
-    _journal(repository).unlink()
-    return Taken(True, f"{_name(ref)} is at {commit[:12]}")
+class _Taking:
+    """One checkout on its way from base to commit."""
+
+    def __init__(self, repo: Repository, ref: str, base: str, commit: str) -> None:
+        self.repo = repo
+        self.ref, self.base, self.commit = ref, base, commit
+        self.name = ref.removeprefix("refs/heads/")
+        self._git_dir = repo.git_dir()
+        self._journal = _journal(self._git_dir)
+        self._ready = self._journal.with_name("take")
+        self.index = NextIndex(repo, self._git_dir, self._journal.with_name("take.index"))
+        self._disk = Disk(repo)
+        self._seen: dict[str, Seen] = {}
+        self._tags: dict[str, str] = {}
+
+    def run(self) -> Taken:
+        """Look, prepare, note what is going to be done, do it."""
+        obstacles = self._under_way() or self._in_the_way()
+        if obstacles:
+            return Taken(False, f"{obstacles}, then {self._by_hand()}")
+        try:
+            coming = self._prepare()
+            record = {"ref": self.ref, "base": self.base, "commit": self.commit}
+            artifacts.write(self._journal, record)
+            edited = self._bring(coming)
+        except OSError as error:
+            place = Path(error.filename or self._journal)
+            raise artifacts.os_error(place, "cannot change", error) from error
+        if edited:
+            return Taken(False, f"{edited} was changed just now; restore it and run again")
+        self.repo.update_ref(self.ref, self.commit, self.base, f"cockpit: take {self.commit[:12]}")
+        return self.finish()
+
+    def finish(self) -> Taken:
+        """Remove all traces but the result."""
+        self.index.clear()
+        if self._ready.exists():
+            shutil.rmtree(self._ready)
+        self._journal.unlink(missing_ok=True)
+        return Taken(True, f"{self.name} is at {self.commit[:12]}")
+
+    @cached_property
+    def _changes(self) -> tuple[Change, ...]:
+        """What differs; files that go before files that come, which may need their place."""
+        done = self.repo.run("diff-tree", "-r", "-z", "--no-renames", self.base, self.commit)
+        fields = iter(os.fsdecode(field) for field in done.stdout.split(b"\0")[:-1])
+        changes = []
+        for head in fields:
+            old_mode, new_mode, old, new, _ = head.lstrip(":").split(" ")
+            changes.append(Change(next(fields), _state(old_mode, old), _state(new_mode, new)))
+        return tuple(sorted(changes, key=lambda change: (change.new != ABSENT, change.path)))
+
+    def _under_way(self) -> str:
+        for name in _UNDER_WAY:
+            if (self._git_dir / name).exists():
+                return f"a merge or pick is under way ({name}); conclude it"
+        return ""
+
+    def _in_the_way(self) -> str:
+        found = list(self._obstacles())
+        if not found:
+            return ""
+        shown = ", ".join(f"{artifacts.printable(path)} ({why})" for path, why in found[:_SHOWN])
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        return f"in the way: {shown}{more}; commit, stash or move them"
+
+    def _obstacles(self) -> Iterator[tuple[str, str]]:
+        staged = self._look_at_index()
+        for path, tag in self._tags.items():
+            if tag == _UNMERGED:
+                yield path, "unmerged"
+        goes = frozenset(change.path for change in self._changes if change.new == ABSENT)
+        pairs = {change.path: (change.old, change.new) for change in self._changes}
+        self._seen = self._disk.look(pairs, goes)
+        for change in self._changes:
+            why = self._obstacle(change, staged.get(change.path, ABSENT))
+            if why and self._tags.get(change.path) != _UNMERGED:
+                yield change.path, why
+
+    def _obstacle(self, change: Change, staged: State) -> str:
+        fine = (change.old, change.new)
+        seen = self._seen[change.path]
+        if _MODULE in (change.old[0], change.new[0]):
+            return "a submodule"
+        if staged not in fine:
+            return "staged"
+        if seen.hindrance:
+            return seen.hindrance
+        if seen.state in fine or (seen.state == ABSENT and self._is_left_out(change.path)):
+            return ""
+        if seen.state == ABSENT:
+            return "deleted"
+        return "untracked" if change.old == ABSENT else "changed"
+
+    def _look_at_index(self) -> dict[str, State]:
+        """The index's states of the paths that differ; git's tags for all that have one."""
+        states = {}
+        done = self.repo.run("ls-files", "-z", "-t", "--stage", "--full-name")
+        for row in done.stdout.split(b"\0")[:-1]:
+            head, _, path = row.partition(b"\t")
+            tag, mode, oid, _ = head.decode().split(" ")
+            states[os.fsdecode(path)] = (mode, oid)
+            if tag in {_LEFT_OUT, _UNMERGED}:
+                self._tags[os.fsdecode(path)] = tag
+        return states
+
+    def _is_left_out(self, path: str) -> bool:
+        """Whether a sparse checkout keeps the path off the disk."""
+        return self._tags.get(path) == _LEFT_OUT
+
+    def _prepare(self) -> list[Change]:
+        """Write every new file beside the checkout, so that taking it is nothing but renames."""
+        if self._ready.exists():
+            shutil.rmtree(self._ready)
+        self._ready.mkdir(parents=True)
+        self.index.advance(self.base, self.commit)
+        coming = [change for change in self._changes if self._comes(change)]
+        paths = b"".join(os.fsencode(change.path) + b"\0" for change in coming)
+        places = {"GIT_DIR": str(self._git_dir), "GIT_WORK_TREE": str(self._ready)}
+        self.index.run("checkout-index", "-f", "-q", "-z", "--stdin", input=paths, env=places)
+        for change in coming:
+            if not os.path.lexists(self._ready / change.path):
+                raise GitError(f"{artifacts.printable(change.path)}: git did not check it out")
+        return coming
+
+    def _comes(self, change: Change) -> bool:
+        state = self._seen[change.path].state
+        left_out = state == ABSENT and self._is_left_out(change.path)
+        return change.new not in {ABSENT, state} and not left_out
+
+    def _bring(self, coming: list[Change]) -> str:
+        """Change files, then the index; a path that somebody was at meanwhile stops it."""
+        going = [change for change in self._changes if change.new == ABSENT]
+        for change in [*going, *coming]:
+            seen = self._seen[change.path]
+            if not self._disk.untouched(change.path, seen):
+                return artifacts.printable(change.path)
+            if change.new == ABSENT:
+                self._disk.remove(change.path)
+            else:
+                self._disk.put(change.path, self._ready / change.path)
+        self.index.install(self.base, self.commit)
+        return ""
+
+    def _by_hand(self) -> str:
+        names = ("for-each-ref", "--format=%(refname:short)", f"--points-at={self.commit}")
+        found = self.repo.run(*names, "refs/heads/").stdout.decode("utf-8", "replace").split()
+        return f"`git merge --ff-only {(found or [self.commit[:12]])[0]}`"
 
 
-def _changes(repository: Repository, base: str, commit: str) -> list[Change]:
-    done = repository.run("diff-tree", "-r", "-z", "--no-renames", base, commit)
-    fields = iter(os.fsdecode(field) for field in done.stdout.split(b"\0")[:-1])
-    changes = []
-    for head in fields:
-        old_mode, new_mode, old, new, _ = head.lstrip(":").split(" ")
-        path = next(fields)
-        changes.append(Change(path, _state(old_mode, old), _state(new_mode, new)))
-    return changes
+def _journal(git_dir: Path) -> Path:
+    return git_dir / "cockpit" / "take.json"
 
 
 def _state(mode: str, oid: str) -> State:
-    return _ABSENT if mode == "000000" else (mode, oid)
-
-
-def _blocked(repository: Repository, changes: Iterable[Change]) -> list[str]:
-    changes = list(changes)
-    index = _index_states(repository, [change.path for change in changes])
-    blocked = []
-    for change in changes:
-        fine = (change.old, change.new)
-        on_disk = _on_disk(repository, change.path, change.new)
-        if index.get(change.path, _ABSENT) not in fine or on_disk not in fine:
-            blocked.append(change.path)
-    return blocked
-
-
-def _index_states(repository: Repository, paths: list[str]) -> Mapping[str, State]:
-    wanted = set(paths)
-    done = repository.run("ls-files", "-z", "--stage", "--full-name")
-    states = {}
-    for row in done.stdout.split(b"\0")[:-1]:
-        head, _, path = row.partition(b"\t")
-        name = os.fsdecode(path)
-        if name in wanted:
-            mode, oid, stage = head.decode().split(" ")
-            states[name] = (mode, oid) if stage == "0" else ("conflict", oid)
-    return states
-
-
-def _on_disk(repository: Repository, path: str, like: State) -> State:
-    """What lies at a path, as git would store it; a folder or anything odd equals no state."""
-    place = repository.root / path
-    try:
-        _no_link_above(repository.root, path)
-        if place.is_symlink():
-            return _LINK, _hash(repository, os.fsencode(place.readlink()), None)
-        if not place.exists():
-            return _ABSENT
-        if not place.is_file():
-            return "other", ""
-        oid = _hash(repository, place.read_bytes(), path)
-    except (OSError, GitError):
-        return "other", ""
-    executable = os.access(place, os.X_OK) and bool(place.stat().st_mode & 0o100)
-    return (_EXECUTABLE if executable else "100644"), oid
-
-
-def _hash(repository: Repository, content: bytes, path: str | None) -> str:
-    filters = ["--path", path] if path is not None else []
-    done = repository.run("hash-object", "-t", "blob", *filters, "--stdin", input=content)
-    return done.stdout.decode().strip()
-
-
-def _no_link_above(root: Path, path: str) -> None:
-    place = root
-    for part in path.split("/")[:-1]:
-        place /= part
-        if place.is_symlink():
-            raise GitError(f"{path}: lies behind a symlink")
-        if place.exists() and not place.is_dir():
-            return
-
-
-def _put(repository: Repository, path: str, mode: str, content: bytes) -> None:
-    """Write a file whole or not at all, with no leftover in the checkout when killed."""
-    root = repository.root
-    _no_link_above(root, path)
-    place = root / path
-    place.parent.mkdir(parents=True, exist_ok=True)
-    # Below the git directory, which a checkout shares its file system with unless it is a linked
-    # one; there the file's own folder has to do.
-    folder = repository.common_dir / "cockpit"
-    if folder.stat().st_dev != place.parent.stat().st_dev:
-        folder = place.parent
-    descriptor, name = tempfile.mkstemp(dir=folder, prefix=".incoming-")
-    os.close(descriptor)
-    temporary = Path(name)
-    try:
-        if mode == _LINK:
-            temporary.unlink()
-            temporary.symlink_to(os.fsdecode(content))
-        else:
-            temporary.write_bytes(content)
-            mask = os.umask(0)
-            os.umask(mask)
-            temporary.chmod((0o777 if mode == _EXECUTABLE else 0o666) & ~mask)
-        temporary.replace(place)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _remove(root: Path, path: str) -> None:
-    _no_link_above(root, path)
-    place = root / path
-    place.unlink(missing_ok=True)
-    for parent in place.parents:
-        if parent == root:
-            break
-        with contextlib.suppress(OSError):
-            parent.rmdir()
-
-
-def _index(repository: Repository, changes: Iterable[Change]) -> None:
-    lines = []
-    for change in changes:
-        mode, oid = change.new if change.new != _ABSENT else ("0", "0" * len(change.old[1]))
-        lines.append(b"%s %s\t%s\0" % (mode.encode(), oid.encode(), os.fsencode(change.path)))
-    repository.run("update-index", "-z", "--index-info", input=b"".join(lines))
-    repository.run("update-index", "-q", "--refresh", check=False)
-
-
-def _journal(repository: Repository) -> Path:
-    return repository.common_dir / "cockpit" / "take.json"
-
-
-def _name(ref: str) -> str:
-    return ref.removeprefix("refs/heads/")
-
-
-def _some(paths: list[str]) -> str:
-    shown = ", ".join(artifacts.printable(path) for path in paths[:_SHOWN])
-    return shown + (f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else "")
+    return ABSENT if mode == "000000" else (mode, oid)

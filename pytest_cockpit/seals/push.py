@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_cockpit.git import Repository
+from pytest_cockpit.git import GitError, Repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +15,16 @@ class Settings:
     ref: str
 
 
-def seal(repository: Repository, settings: Settings) -> None:
+def seal(repo: Repository, settings: Settings) -> None:
     """Push without force; a branch that is already there at this commit is done.
 
     Raises
     ------
-    GitError: the remote refused or could not be reached.
+    GitError: there is no such remote, it refused, or it could not be reached.
     """
-    repository.push(settings.remote, f"{settings.ref}:{settings.ref}")
+    if repo.remote_url(settings.remote) is None:
+        raise GitError(
+            f"{settings.remote}: no such remote; `git remote add {settings.remote} URL`, or set "
+            "tool.cockpit.seal.remote"
+        )
+    repo.push(settings.remote, f"{settings.ref}:{settings.ref}")

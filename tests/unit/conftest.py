@@ -81,7 +81,11 @@ class Checkout:
                 names.remove(".git")
             for name in [*members, *(each for each in names if Path(folder, each).is_symlink())]:
                 path = Path(folder, name)
-                content = path.readlink() if path.is_symlink() else path.read_bytes()
+                content: object = "neither file nor link"
+                if path.is_symlink():
+                    content = path.readlink()
+                elif path.is_file():
+                    content = path.read_bytes()
                 files[str(path)] = (path.lstat().st_mode, path.lstat().st_mtime_ns, content)
         refs = self.text("for-each-ref", "--format=%(refname) %(objectname)").splitlines()
         return {
