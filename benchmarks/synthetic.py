@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+PER_PACKAGE = 50
 _IDENTITY = {
     "GIT_AUTHOR_NAME": "Bench",
     "GIT_AUTHOR_EMAIL": "bench@example.org",
     "GIT_COMMITTER_NAME": "Bench",
     "GIT_COMMITTER_EMAIL": "bench@example.org",
 }
+_STANDARD = ("json", "os", "re", "logging", "itertools", "pathlib", "functools", "datetime")
 
-_BODY = '''
-LIMIT = {index}
-
+_CLASS = '''
 
 class Ledger{index}:
     """Adds amounts up to a limit."""
@@ -30,45 +30,69 @@ class Ledger{index}:
             raise ValueError(f"{{amount}} is not within 0..{{self.limit}}")
         self.rows.append((amount, note))
         return sum(row[0] for row in self.rows)
+'''
+_FUNCTION = '''
 
-
-def total(rows, start=0):
+def total_{part}(rows, start=0, *, skip=()):
+    """Amounts of the rows whose note is not to be skipped."""
     result = start
-    for amount, _note in rows:
-        result += amount
-    return result
+    for amount, note in rows:
+        if note in skip:
+            continue
+        result += amount if amount > 0 else -amount
+    return {{"rows": len(rows), "result": result, "part": "{part}"}}
 '''
 
 
-def module(index: int, lane: int, *, fan_out: int = 2) -> str:
-    """A module of about 30 lines that imports some lane modules with smaller numbers."""
-    needed = sorted({(index * 7 + step * 13) % max(index, 1) for step in range(1, fan_out + 1)})
-    lines = [
-        f"from candidate.p{number % 50:02d}.m{number:05d} import total as total_{number}"
-        for number in needed
-        if number < min(index, lane)
-    ]
-    return "import json\nimport os\n" + "\n".join(lines) + "\n" + _BODY.format(index=index)
+def module(index: int, lane: int, hubs: int = 10) -> str:
+    """A module of 27 to 90 lines, 58 in the mean, with up to four imports of its project.
+
+    It imports from smaller numbers of its own package; one in `hubs` imports from the first
+    package of its half, and one in ten outside the lane from the lane.
+    """
+    half = 0 if index < lane else lane
+    package = max(index - index % PER_PACKAGE, half)
+    wanted = set()
+    if index > package:
+        wanted |= {package + (index * step) % (index - package) for step in (3, 5)}
+    if index % hubs == 0:
+        wanted.add(half + (index // hubs * 7) % (PER_PACKAGE // 2))
+    if index >= lane and index % 10 == 0 and lane:
+        wanted.add((index * 31) % lane)
+    needed = sorted(number for number in wanted if number < index)
+    lines = [f"import {_STANDARD[(index + step) % len(_STANDARD)]}" for step in (0, 3, 5)]
+    lines += [f"from {dotted(number, lane)} import total_0 as t{number}" for number in needed]
+    lines += ["", f"LIMIT = {index}"]
+    functions = (_FUNCTION.format(part=part) for part in range(1 + index * 13 % 8))
+    return "\n".join(lines) + "\n" + _CLASS.format(index=index) + "".join(functions)
 
 
-def files(modules: int, lane: int, plain: int = 0) -> Iterator[tuple[str, str]]:
+def path_of(index: int, lane: int) -> str:
+    """Where a module lies: in the lane, or in the package `prod`."""
+    folder = f"candidate/p{index // PER_PACKAGE:04d}" if index < lane else ""
+    return f"{folder or f'prod/q{index // PER_PACKAGE:04d}'}/m{index:06d}.py"
+
+
+def dotted(index: int, lane: int) -> str:
+    """The name a module is imported by."""
+    return path_of(index, lane).removesuffix(".py").replace("/", ".")
+
+
+def files(modules: int, lane: int, plain: int = 0, hubs: int = 10) -> Iterator[tuple[str, str]]:
     """`modules` modules, the first `lane` of them in the lane, and `plain` text files."""
-    for package in range(50):
-        yield f"candidate/p{package:02d}/__init__.py", f'"""Package {package}."""\n'
-        yield f"prod/q{package:02d}/__init__.py", f'"""Package {package}."""\n'
-    yield "prod/__init__.py", ""
+    folders: dict[str, None] = {}
     for index in range(modules):
-        text = module(index, lane)
-        if index < lane:
-            yield f"candidate/p{index % 50:02d}/m{index:05d}.py", text
-        else:
-            yield f"prod/q{index % 50:02d}/m{index:05d}.py", text
+        path = path_of(index, lane)
+        folders[path.rpartition("/")[0]] = None
+        yield path, module(index, lane, hubs)
+    for folder in {name.partition("/")[0]: None for name in folders} | folders:
+        yield f"{folder}/__init__.py", '"""A package."""\n'
     for index in range(plain):
-        yield f"data/{index % 100:02d}/{index // 100 % 100:02d}/f{index:06d}.txt", f"row {index}\n"
+        yield f"data/{index // 10000:02d}/{index // 100 % 100:02d}/f{index:06d}.txt", f"{index}\n"
 
 
-def repository(root: Path, modules: int, lane: int, plain: int = 0) -> Path:
-    """A bare-minimum git repository with one commit; its work tree is not checked out."""
+def repository(root: Path, modules: int, lane: int, plain: int = 0, hubs: int = 10) -> Path:
+    """A repository with one commit; its work tree is not checked out."""
     root.mkdir(parents=True)
     git(root, "init", "-q", "-b", "main")
     git(root, "config", "user.name", "Bench")
@@ -78,14 +102,25 @@ def repository(root: Path, modules: int, lane: int, plain: int = 0) -> Path:
         b"committer Bench <bench@example.org> 1700000000 +0000\n",
         b"data 5\nstart\n",
     ]
-    for path, text in files(modules, lane, plain):
+    for path, text in files(modules, lane, plain, hubs):
         data = text.encode()
         stream.append(b"M 100644 inline %s\ndata %d\n%s\n" % (path.encode(), len(data), data))
     git(root, "fast-import", "--quiet", stdin=b"".join(stream))
     return root
 
 
-def git(root: Path, *arguments: str, stdin: bytes | None = None) -> str:
+def checkout(source: Path, target: Path) -> Path:
+    """A clone of a repository with its work tree written; it borrows the objects."""
+    git(source, "clone", "-q", "--shared", ".", str(target))
+    return target
+
+
+def git(
+    root: Path,
+    *arguments: str,
+    stdin: bytes | None = None,
+    env: Mapping[str, str] | None = None,
+) -> str:
     """Run git with a fixed identity."""
     done = subprocess.run(
         ["git", *arguments],
@@ -93,6 +128,6 @@ def git(root: Path, *arguments: str, stdin: bytes | None = None) -> str:
         input=stdin,
         capture_output=True,
         check=True,
-        env={**os.environ, **_IDENTITY},
+        env={**os.environ, **_IDENTITY, **(env or {})},
     )
     return done.stdout.decode().strip()
