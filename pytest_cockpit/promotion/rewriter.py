@@ -1,7 +1,7 @@
 """A Python file after a batch has moved modules: its imports and import paths follow them.
 
 `ast` finds what to change, LibCST renders the import statements that do, and the result is
-spliced into the text: bytes outside an edit are never touched, and a file costs a twentieth of
+spliced into the text: bytes outside an edit are never touched, and a file costs a fifth of
 what a pass of LibCST over all of it would. What cannot be followed with certainty is reported;
 the shims keep it working.
 """
