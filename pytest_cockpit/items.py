@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_cockpit.api import CockpitError, Report, Verdict
+from pytest_cockpit.api import CockpitError, Verdict
 
 if TYPE_CHECKING:
     from _pytest._code.code import ExceptionInfo, TerminalRepr
@@ -24,12 +24,11 @@ STEPS = pytest.StashKey["Steps"]()
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a step came to; `text` is shown when it is not green, `report` kept when a gate's."""
+    """What a step came to; `text` is shown when it is not green."""
 
     verdict: Verdict
     summary: str
     text: str = ""
-    report: Report | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,6 @@ class Steps:
 
     path: Path
     steps: Sequence[Step]
-    base: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Red(Exception):

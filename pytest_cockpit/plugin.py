@@ -6,12 +6,20 @@ and the hook specifications and nothing else until an option or a marker asks fo
 
 from __future__ import annotations
 
+import argparse
+import ast
 import re
 
 import pytest
 
 from pytest_cockpit import hookspecs
 
+_BATCH_ONLY = (
+    "cockpit_batch_size",
+    "cockpit_modules",
+    "cockpit_dry_run",
+    "cockpit_skip_pr",
+)
 _MODES = {"cockpit_batch": "batch", "cockpit_init": "init", "cockpit_prove": "prove"}
 
 
@@ -76,14 +84,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "gate: a cockpit gate over the working tree")
     expression = config.getoption("markexpr", "") or ""
     strict = config.getoption("strict_markers", False) or _ini(config, "strict_markers", "strict")
+    if any(getattr(config.option, name, False) for name in ("help", "version", "showfixtures")):
+        return
     mode = _mode(config.option)
     if not (mode or expression or strict or config.getoption("markers", False)):
         return
     markers = _gate_markers()
     for marker in markers:
         config.addinivalue_line("markers", f"{marker}: the cockpit gate of this name")
-    wanted = set(re.findall(r"\w+", expression))
-    if mode is None and wanted & {"gate", *markers}:
+    if mode is None and any(_selects(expression, {"gate", marker}) for marker in markers):
         mode = "everyday"
     if mode is not None:
         from pytest_cockpit import sessions
@@ -96,7 +105,36 @@ def _mode(options: object) -> str | None:
     if len(chosen) > 1:
         flags = ", ".join(f"--cockpit-{mode}" for mode in chosen)
         raise pytest.UsageError(f"{flags}: one mode at a time")
+    if chosen != ["batch"]:
+        for name in _BATCH_ONLY:
+            if getattr(options, name, None):
+                raise pytest.UsageError(f"--{name.replace('_', '-')}: needs --cockpit-batch")
     return chosen[0] if chosen else None
+
+
+def _selects(expression: str, markers: set[str]) -> bool:
+    """Whether a `-m` expression holds for an item that has just these markers."""
+    if not markers & set(re.findall(r"\w+", expression)):
+        return False
+    try:
+        return _holds(ast.parse(expression.strip(), mode="eval").body, markers)
+    except SyntaxError:
+        # pytest knows marker names that Python cannot spell; it will judge the item itself.
+        return True
+
+
+def _holds(node: ast.expr, markers: set[str]) -> bool:
+    match node:
+        case ast.BoolOp(op=ast.And()):
+            return all(_holds(value, markers) for value in node.values)
+        case ast.BoolOp():
+            return any(_holds(value, markers) for value in node.values)
+        case ast.UnaryOp(op=ast.Not()):
+            return not _holds(node.operand, markers)
+        case ast.Name():
+            return node.id in markers
+        case _:
+            return False
 
 
 def _ini(config: pytest.Config, *names: str) -> bool:
@@ -117,10 +155,9 @@ def _gate_markers() -> list[str]:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)
 
 
 def _names(text: str) -> tuple[str, ...]:

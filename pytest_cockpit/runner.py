@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -60,7 +61,7 @@ def run_gate(name: str, context: Context, *, timeout: float | None = None) -> Re
     if isinstance(found, str):
         return Report(Verdict.ERROR, found)
     answer = _ask("report", found, context, timeout)
-    report = _report(name, answer)
+    report = _masked(_report(name, answer), context.pass_environment)
     if answer.completed is None:
         return report
     timing = {"wall_s": answer.completed.wall_s, "cpu_s": answer.completed.cpu_s}
@@ -189,7 +190,7 @@ def _report(name: str, answer: _Answer) -> Report:
     failure = answer.failure
     if failure is None:
         try:
-            return _masked(Report.from_json(answer.data))
+            return _consistent(Report.from_json(answer.data))
         except (KeyError, TypeError, ValueError) as error:
             failure = f"the answer is no report ({type(error).__name__}: {error})"
     return _error(f"{name}: {failure}", answer.completed)
@@ -221,18 +222,41 @@ def _tail(completed: Completed) -> str:
     return "\n".join(redact(text)[-_TAIL_CHARACTERS:].splitlines()[-_TAIL_LINES:])
 
 
-def _masked(report: Report) -> Report:
-    """The report; one of verdict `ERROR` quotes program output, which may hold secrets."""
-    if report.verdict is not Verdict.ERROR:
-        return report
-    return Report.from_json(_redacted(report.to_json()))
+def _consistent(report: Report) -> Report:
+    """The report, if its verdict is one that its own findings allow.
+
+    Raises
+    ------
+    ValueError: it opens what its findings close, or nothing was checked.
+    """
+    judged = Report.judge("", checked=report.checked, findings=report.findings).verdict
+    if report.verdict.opens and Verdict.worst((report.verdict, judged)) is not report.verdict:
+        raise ValueError(f"verdict {report.verdict}, but its findings say {judged}")
+    return report
 
 
-def _redacted(value: Any) -> Any:
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, dict):
-        return {key: _redacted(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_redacted(item) for item in value]
-    return value
+def without_values(data: bytes, names: Iterable[str]) -> bytes:
+    """`data` without the values of these environment variables, which a program may have shown."""
+    values = {os.environb.get(os.fsencode(name), b"") for name in names}
+    for value in sorted(values, key=len, reverse=True):
+        if len(value) >= _SHORTEST_SECRET:
+            data = data.replace(value, b"***")
+    return data
+
+
+def _masked(report: Report, passed: Iterable[str]) -> Report:
+    """The report without secrets; one of verdict `ERROR` quotes program output as it came."""
+    names = tuple(passed)
+    hide = redact if report.verdict is Verdict.ERROR else str
+
+    def clean(value: Any) -> Any:
+        if isinstance(value, str):
+            data = hide(value).encode("utf-8", "surrogateescape")
+            return without_values(data, names).decode("utf-8", "surrogateescape")
+        if isinstance(value, dict):
+            return {key: clean(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [clean(item) for item in value]
+        return value
+
+    return Report.from_json(clean(report.to_json()))

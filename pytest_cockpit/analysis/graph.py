@@ -301,7 +301,7 @@ def components(needs: Mapping[str, Iterable[str]]) -> list[tuple[str, ...]]:
     """Files grouped with those they import in a circle; a group comes after what it needs."""
     import networkx as nx
 
-    graph = nx.DiGraph()
+    graph: nx.DiGraph[str] = nx.DiGraph()
     # The order of insertion decides the order of what comes out: the same on every machine.
     for path in sorted(needs):
         graph.add_node(path)

@@ -20,6 +20,7 @@ from pytest_cockpit.promotion.plan import Plan, PlannedMove
 from pytest_cockpit.promotion.rewriter import Reference, Rewritten, rewrite, shadowing
 from pytest_cockpit.promotion.transaction import Rename, Write
 from pytest_cockpit.records import artifacts, baselines, ledger
+from pytest_cockpit.records.markdown import code
 
 STAGED_REF = "refs/cockpit/staged"
 _REGULAR = ("100644", "100755")
@@ -31,7 +32,9 @@ class Staged:
     """A batch as a commit that no branch names yet.
 
     `edited` maps each rewritten path of the new tree to the number of edits, `reported` holds
-    the references that were seen and left alone.
+    the references that were seen and left alone. `history` has for each target where git sees it
+    come from and how alike the two are in percent; `unfollowed` the targets whose past git does
+    not find at the source.
     """
 
     commit: str
@@ -40,6 +43,7 @@ class Staged:
     edited: dict[str, int]
     reported: tuple[Reference, ...]
     history: dict[str, tuple[str, int]] = field(default_factory=dict)
+    unfollowed: tuple[str, ...] = ()
 
 
 class Batch:
@@ -182,6 +186,7 @@ class Batch:
             message=f"staged: batch {self.plan.header.batch_id}",
             ref=STAGED_REF,
         )
+        history = self.repository.similarity(self.base, commit)
         renames = {op.target for op in operations if isinstance(op, Rename)}
         writes = {op.path for op in operations if isinstance(op, Write)}
         everything = {**self.importers, **self._renamed(self._prepared)}
@@ -193,7 +198,12 @@ class Batch:
             reported=tuple(
                 reference for path in sorted(everything) for reference in everything[path].reported
             ),
-            history=self.repository.similarity(self.base, commit),
+            history=history,
+            unfollowed=tuple(
+                move.target
+                for move in self.moves
+                if history.get(move.target, ("",))[0] != move.source
+            ),
         )
 
     def _moving(self) -> Iterator[Rename | Write]:
@@ -265,10 +275,7 @@ class Batch:
 
     def _log_entry(self) -> str:
         header = self.plan.header
-        rows = "\n".join(
-            f"| `{artifacts.printable(move.source)}` | `{artifacts.printable(move.target)}` |"
-            for move in self.moves
-        )
+        rows = "\n".join(f"| {code(move.source)} | {code(move.target)} |" for move in self.moves)
         return (
             f"## Batch {header.batch_id}\n\n"
             f"{len(self.moves)} files, planned from {self.base}, plan sha256 {self.plan.sha256}.\n"

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from pytest_cockpit.api import Report
 from pytest_cockpit.promotion.batch import Staged
 from pytest_cockpit.promotion.plan import Plan
 from pytest_cockpit.records.artifacts import printable
+from pytest_cockpit.records.markdown import code, plain
+
+_LISTED = 100
+_NAMED = 5
 
 
 def commit_message(plan: Plan, staged: Staged, reports: Mapping[str, Report]) -> str:
@@ -17,20 +21,24 @@ def commit_message(plan: Plan, staged: Staged, reports: Mapping[str, Report]) ->
     header, count = plan.header, len(plan.moves)
     lane = header.lane["path"]
     left = header.counts["lane"] - count
+    root = header.lane["root"]
+    followed = count - len(staged.unfollowed)
     solution = (
-        f"Solution: move them below {header.lane['root']} with their history; "
-        f"{_files(len(staged.edited))} rewritten, {_count(len(staged.shims), 'shim')} left at "
-        f"old paths, {_count(len(staged.reported), 'mention')} reported and left alone."
+        f"Solution: move them to {'the top level' if root == '.' else root}, {followed} of {count} "
+        f"with a history that git follows; {_files(len(staged.edited))} rewritten, "
+        f"{_count(len(staged.shims), 'shim')} left at old paths, "
+        f"{_count(len(staged.reported), 'mention')} reported and left alone."
     )
+    old = "old import paths are gone."
+    if staged.shims:
+        seen = "imports" in reports and reports["imports"].verdict.opens
+        old = f"old imports go through shims{', seen giving the same modules' if seen else ''}."
     body = [
         f"promote({_scope(plan)}): {_files(count)} out of {lane} (batch {header.batch_id})",
         "",
         f"Problem: {_files(count)} waited in {lane}/ and could be used only through it.",
         solution,
-        f"Impact: {_files(left)} remain in the lane; old imports give the same module objects "
-        "with a DeprecationWarning."
-        if staged.shims
-        else f"Impact: {_files(left)} remain in the lane; old import paths are gone.",
+        f"Impact: {_files(left)} remain in the lane; {old}",
         "",
         f"Batch-Id: {header.batch_id}",
         f"Plan-Sha256: {plan.sha256}",
@@ -42,18 +50,21 @@ def commit_message(plan: Plan, staged: Staged, reports: Mapping[str, Report]) ->
 def pull_request_body(plan: Plan, staged: Staged, reports: Mapping[str, Report]) -> str:
     """Markdown for the draft pull request: numbers from this session's artifacts only."""
     gates = "\n".join(
-        f"| {name} | {report.verdict} | {report.checked} | {_cell(report.summary)} |"
+        f"| {name} | {report.verdict} | {report.checked} | {plain(report.summary)} |"
         for name, report in sorted(reports.items())
     )
     moves = "\n".join(
-        f"| `{printable(move.source)}` | `{printable(move.target)}` | {_cell(because)} |"
+        f"| {code(move.source)} | {code(move.target)} | {plain(because)} |"
         for move, because in ((row.move, row.because) for row in plan.moves)
     )
     refused = Counter(refusal.rule for refusal in plan.refusals)
-    reasons = "\n".join(f"- {rule}: {number}" for rule, number in refused.most_common())
+    files = {rule: [it.source for it in plan.refusals if it.rule == rule] for rule in refused}
+    reasons = "\n".join(
+        f"- {rule}: {number}, {_named(files[rule])}" for rule, number in refused.most_common()
+    )
     return (
         f"## Batch {plan.header.batch_id}\n\n"
-        f"{_files(len(plan.moves))} from `{plan.header.lane['path']}/`, planned from "
+        f"{_files(len(plan.moves))} from {code(plan.header.lane['path'])}, planned from "
         f"{plan.header.base}; plan sha256 `{plan.sha256}`.\n\n"
         f"### Gates\n\n| gate | verdict | checked | summary |\n|---|---|---|---|\n{gates}\n\n"
         f"### Moves\n\n| from | to | because |\n|---|---|---|\n{moves}\n\n"
@@ -64,8 +75,8 @@ def pull_request_body(plan: Plan, staged: Staged, reports: Mapping[str, Report])
 
 def _mentions(staged: Staged) -> str:
     lines = [
-        f"- `{printable(item.path)}:{item.line}` {_cell(item.why)}"
-        for item in staged.reported[:100]
+        f"- {code(f'{item.path}:{item.line}')} {plain(item.why)}"
+        for item in staged.reported[:_LISTED]
     ]
     if len(staged.reported) > len(lines):
         lines.append(f"- and {len(staged.reported) - len(lines)} more in the summary artifact")
@@ -90,5 +101,6 @@ def _files(number: int) -> str:
     return _count(number, "file")
 
 
-def _cell(text: str) -> str:
-    return printable(text).replace("|", "\\|").replace("\n", " ")
+def _named(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    return ", ".join(map(code, paths[:_NAMED])) + more

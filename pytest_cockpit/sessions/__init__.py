@@ -7,6 +7,7 @@ import importlib
 import pytest
 
 from pytest_cockpit.api import CockpitError
+from pytest_cockpit.sessions import takeover
 
 
 def start(config: pytest.Config, mode: str) -> None:
@@ -16,6 +17,8 @@ def start(config: pytest.Config, mode: str) -> None:
     ------
     pytest.UsageError: for every expected error, so that pytest ends with exit code 4.
     """
+    if mode != "everyday":
+        takeover.shield(config)
     module = importlib.import_module(f"pytest_cockpit.sessions.{mode}")
     try:
         conductor = module.conduct(config)

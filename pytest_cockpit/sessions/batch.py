@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_cockpit import discovery, rendering, runner
+from pytest_cockpit import discovery, runner
 from pytest_cockpit.api import CockpitError, Context, Report, Verdict
-from pytest_cockpit.config import Config, load
+from pytest_cockpit.config import Config
 from pytest_cockpit.git import Repository
 from pytest_cockpit.items import Outcome, Step, Steps
 from pytest_cockpit.promotion.batch import Batch, Staged
@@ -21,10 +20,11 @@ from pytest_cockpit.promotion.selector import make_plan
 from pytest_cockpit.promotion.staging import StagedTree
 from pytest_cockpit.promotion.transaction import recommit
 from pytest_cockpit.records import artifacts
-from pytest_cockpit.sessions.conductor import Conductor, take_over
-from pytest_cockpit.sessions.gating import fresh_scratch, keep_report
+from pytest_cockpit.sessions import gating, settings, words
+from pytest_cockpit.sessions.conductor import Conductor
 from pytest_cockpit.sessions.lock import SessionLock
-from pytest_cockpit.sessions.sealing import Sealing, pending
+from pytest_cockpit.sessions.sealing import Sealing, sealed_before, waiting
+from pytest_cockpit.sessions.takeover import named_plan, take_over
 
 PLAN = "promotion_batch.plan.jsonl"
 
@@ -32,61 +32,66 @@ PLAN = "promotion_batch.plan.jsonl"
 def conduct(config: pytest.Config) -> BatchConductor:
     """Plan the batch, write its plan file and return the session's plugin object."""
     repository = Repository.discover(config.invocation_params.dir)
-    settings = load(repository.root)
     lock = SessionLock(repository.common_dir)
-    lock.acquire()
+    if not config.option.collectonly:
+        lock.acquire()
     try:
-        return _conduct(config, repository, settings, lock)
+        return _conduct(config, repository, lock)
     except BaseException:
         lock.release()
         raise
 
 
-def _conduct(
-    config: pytest.Config, repository: Repository, settings: Config, lock: SessionLock
-) -> BatchConductor:
-    folder = repository.root / settings.artifacts
-    path = folder / PLAN
-    header = lock.left_behind()
-    header += Sealing.recover(repository)
-    take_over(config, path, header)
-    plan = _plan(config, repository, settings, path)
+def _conduct(config: pytest.Config, repository: Repository, lock: SessionLock) -> BatchConductor:
+    only_looks = config.option.collectonly or config.option.cockpit_dry_run
+    base = repository.resolve("HEAD")
+    chosen = settings.load_for_batch(repository, base, seals=not only_looks)
+    header = [] if config.option.collectonly else lock.left_behind()
+    if not only_looks:
+        header += Sealing.recover(repository)
+        base = repository.resolve("HEAD")
+    path = repository.root / chosen.artifacts / PLAN
+    plan = _plan(config, repository, chosen, path, base)
+    header += take_over(config, path)
     config.hook.pytest_cockpit_planned(config=config, plan=plan)
     lock.journal("planned", batch_id=plan.header.batch_id, base=plan.header.base)
-    conductor = BatchConductor(config, repository, settings, plan, folder, lock)
-    conductor.header = header + conductor.header
+    conductor = BatchConductor(config, repository, chosen, plan, path, lock)
+    conductor.header += header
     return conductor
 
 
-def _plan(config: pytest.Config, repository: Repository, settings: Config, path: Path) -> Plan:
-    """The plan that the command line asks for: a fresh one, or the file named on it."""
-    base = repository.resolve("HEAD")
-    if config.args_source is pytest.Config.ArgsSource.ARGS:
-        try:
-            plan = Plan.read(path.read_bytes(), str(path.relative_to(repository.root)))
-        except FileNotFoundError:
-            raise CockpitError(
-                f"{path.relative_to(repository.root)}: no plan there; name no file to make one"
-            ) from None
-        if plan.header.base != base:
-            raise CockpitError(
-                f"{path.relative_to(repository.root)}: made from {plan.header.base[:12]}, but HEAD "
-                f"is {base[:12]}; name no file to plan again"
-            )
-        if plan.header.settings_sha256 != settings.digest():
-            raise CockpitError(
-                f"{path.relative_to(repository.root)}: made with another configuration; "
-                "name no file to plan again"
-            )
+def _plan(
+    config: pytest.Config, repository: Repository, chosen: Config, path: Path, base: str
+) -> Plan:
+    """A fresh plan, or the file named on the command line if it is what would be planned now."""
+    size, modules = config.option.cockpit_batch_size, config.option.cockpit_modules
+    if not named_plan(config, path):
+        plan = make_plan(repository, chosen, size=size, modules=modules, base=base)
+        artifacts.write_bytes(path, plan.to_bytes())
         return plan
-    plan = make_plan(
-        repository,
-        settings,
-        size=config.option.cockpit_batch_size,
-        modules=config.option.cockpit_modules,
-        base=base,
+    where = str(path.relative_to(repository.root))
+    try:
+        plan = Plan.read(path.read_bytes(), where)
+    except FileNotFoundError:
+        raise CockpitError(f"{where}: no plan there; name no file to make one") from None
+    if size or modules:
+        raise CockpitError(
+            f"{where}: has a size and modules of its own; leave out --cockpit-batch-size and "
+            "--cockpit-modules, or name no file"
+        )
+    if plan.header.base != base:
+        raise CockpitError(
+            f"{where}: made from {plan.header.base[:12]}, but HEAD is {base[:12]}; "
+            "name no file to plan again"
+        )
+    again = make_plan(
+        repository, chosen, size=plan.header.size, modules=plan.header.modules, base=base
     )
-    artifacts.write_bytes(path, plan.to_bytes())
+    if again.to_bytes() != plan.to_bytes():
+        raise CockpitError(
+            f"{where}: is not what is planned from this commit and configuration, or was edited "
+            "by hand; name no file to plan again"
+        )
     return plan
 
 
@@ -97,36 +102,42 @@ class BatchConductor(Conductor):
         self,
         config: pytest.Config,
         repository: Repository,
-        settings: Config,
+        chosen: Config,
         plan: Plan,
-        folder: Path,
+        path: Path,
         lock: SessionLock,
     ) -> None:
         self.repository = repository
-        self.settings = settings
+        self.settings = chosen
         self.plan = plan
         self.lock = lock
-        self.batch = Batch(repository, settings, plan)
+        self.batch = Batch(repository, chosen, plan)
         self.tree = StagedTree(repository)
         self.reports: dict[str, Report] = {}
         self.staged: Staged | None = None
         self.sealing = Sealing(
             repository,
-            settings.seal,
+            chosen.seal,
             plan,
+            head=repository.branch(),
             dry_run=config.option.cockpit_dry_run,
             skip_push=config.option.cockpit_skip_pr,
         )
-        self.finishing = pending(repository, settings.seal, plan)
+        self.finishing = None
+        if not (self.sealing.dry_run or config.option.collectonly):
+            self.finishing = sealed_before(self.sealing, self._stage)
+            if self.finishing is None:
+                waiting(repository, chosen.seal, chosen.records, plan)
         super().__init__(
             config,
             mode="batch",
             root=repository.root,
-            folder=folder,
-            steps=Steps(folder / PLAN, self._steps()),
+            folder=path.parent,
+            steps=Steps(path, self._steps()),
             halts=True,
         )
-        self.written.append(folder / PLAN)
+        self.passed = chosen.pass_environment
+        self.written.append(path)
         self.facts = {
             "base": plan.header.base,
             "batch_id": plan.header.batch_id,
@@ -135,38 +146,29 @@ class BatchConductor(Conductor):
         self.header = self._header()
 
     def _header(self) -> list[str]:
-        counts, header = self.plan.header.counts, self.plan.header
-        gates = ", ".join(name for name, skip in self.plan.gates if not skip)
-        planned = (
-            f"cockpit: batch {header.batch_id} from {header.base[:12]}: {counts['moves']} moves, "
-            f"{counts['refusals']} refusals, {counts['lane']} files in {header.lane['path']}"
-        )
-        lines = [planned, f"cockpit: gates {gates}; {self.sealing.intent()}"]
+        lines = words.header(self.plan)
+        if self.plan.moves and not self.config.option.collectonly:
+            lines.append(f"cockpit: {self.sealing.intent()}")
         dirty = len(self.repository.dirty())
         if dirty:
-            lines.append(f"cockpit: {dirty} uncommitted paths are not part of the batch")
-        if self.finishing:
             lines.append(
-                f"cockpit: this batch is already sealed as {self.finishing.branch}; "
-                "only what was left undone after the seal runs"
+                f"cockpit: {words.count(dirty, 'uncommitted path')}, not part of the batch"
             )
+        if self.finishing:
+            lines.append("cockpit: this batch is already sealed; only what was left undone runs")
         return lines
 
     def _steps(self) -> list[Step]:
         if self.finishing:
-            return [Step("seal", "seal", partial(self._finish_seal, self.finishing.commit))]
+            return [Step("seal", "seal", partial(self._publish, self.finishing))]
         if not self.plan.moves:
             return []
-        installed = discovery.gates()
         steps = [
             Step(artifacts.printable(row.move.target), "move", partial(self._move, row))
             for row in self.plan.moves
         ]
         steps.append(Step("transaction", "transaction", self._transaction))
-        for name, skip in self.plan.gates:
-            known = installed.loaded.get(name)
-            markers = ("gate", known.marker) if known else ("gate",)
-            steps.append(Step(f"gate:{name}", "gate", partial(self._gate, name, skip), markers))
+        steps += gating.steps([name for name, _ in self.plan.gates], discovery.gates(), self._gate)
         steps.append(Step("seal", "seal", self._seal))
         return steps
 
@@ -175,12 +177,7 @@ class BatchConductor(Conductor):
         return Outcome(Verdict.PASS, f"{len(prepared.edits)} edits; {row.because}")
 
     def _transaction(self) -> Outcome:
-        staged = self._stage()
-        return Outcome(
-            Verdict.PASS,
-            f"{staged.commit[:12]}: {len(staged.changed)} paths, {len(staged.edited)} rewritten, "
-            f"{len(staged.shims)} shims, {len(staged.reported)} mentions left",
-        )
+        return Outcome(Verdict.PASS, words.built(self.plan, self._stage()))
 
     def _stage(self) -> Staged:
         if self.staged is None:
@@ -188,31 +185,28 @@ class BatchConductor(Conductor):
             self.lock.journal("staged", commit=self.staged.commit)
         return self.staged
 
-    def _gate(self, name: str, skip: str | None) -> Outcome:
+    def _gate(self, name: str) -> Outcome:
         staged = self._stage()
-        scratch = fresh_scratch(self.repository.common_dir, name)
-        settings = dict(self.settings.gate.get(name, {}))
-        if skip:
-            settings["skip"] = skip
-        with self.tree.at(staged.commit) as root:
-            context = Context(
-                root=root,
-                scratch=scratch,
-                settings=settings,
-                lane=self.settings.lane,
-                records=self.settings.records,
-                base=self.batch.base,
-                commit=staged.commit,
-                moves=self.batch.moves,
-                changed=staged.changed,
-                batch_id=self.plan.header.batch_id,
-                plan_sha256=self.plan.sha256,
-                pass_environment=self.settings.pass_environment,
-            )
-            report = runner.run_gate(name, context)
-        self.reports[name] = report
-        self.lock.journal("gate", gate=name, verdict=report.verdict.value)
-        return keep_report(self, name, report, scratch)
+        with gating.scratch(self.repository.common_dir, name) as scratch:
+            with self.tree.at(staged.commit) as root:
+                context = Context(
+                    root=root,
+                    scratch=scratch,
+                    settings=self.settings.gate.get(name, {}),
+                    lane=self.settings.lane,
+                    records=self.settings.records,
+                    base=self.batch.base,
+                    commit=staged.commit,
+                    moves=self.batch.moves,
+                    changed=staged.changed,
+                    batch_id=self.plan.header.batch_id,
+                    plan_sha256=self.plan.sha256,
+                    pass_environment=self.settings.pass_environment,
+                )
+                report = runner.run_gate(name, context)
+            self.reports[name] = report
+            self.lock.journal("gate", gate=name, verdict=report.verdict.value)
+            return gating.keep_report(self, name, report, scratch)
 
     def _seal(self) -> Outcome:
         planned = [name for name, skip in self.plan.gates if not skip]
@@ -223,14 +217,13 @@ class BatchConductor(Conductor):
                 return Outcome(Verdict.FAIL, f"gate {name} is {state}: nothing was sealed")
         if not planned:
             return Outcome(Verdict.UNKNOWN, "no gate was planned: nothing judged this batch")
-        staged = self._stage()
-        reports = {name: self.reports[name] for name in planned}
         if self.sealing.dry_run:
-            return Outcome(Verdict.PASS, "dry run: nothing was sealed")
-        message = commit_message(self.plan, staged, reports)
-        return self._finish_seal(recommit(self.repository, staged.commit, message=message))
+            return Outcome(Verdict.SKIP, "dry run: all green, nothing was sealed")
+        staged = self._stage()
+        message = commit_message(self.plan, staged, self.reports)
+        return self._publish(recommit(self.repository, staged.commit, message=message))
 
-    def _finish_seal(self, commit: str) -> Outcome:
+    def _publish(self, commit: str) -> Outcome:
         self.lock.journal("sealing", commit=commit, branch=self.sealing.branch)
         try:
             lines = self.sealing.seal(commit)
@@ -247,45 +240,42 @@ class BatchConductor(Conductor):
         return Outcome(Verdict.PASS, "; ".join(lines))
 
     def finish(self, exitstatus: int) -> None:
-        """Write the batch's artifacts, then the record; then let the next session in."""
-        try:
+        """Write the batch's artifacts, then the record."""
+        if self.config.option.collectonly:
+            return
+        # A session that only finishes has judged nothing: what the first one wrote stands.
+        if not self.finishing:
             self._write_artifacts()
-            super().finish(exitstatus)
-            self.lock.journal("end", exit_status=exitstatus)
-        finally:
-            self.lock.release()
+        super().finish(exitstatus)
+        self.lock.journal("end", exit_status=exitstatus)
+
+    def pytest_unconfigure(self) -> None:
+        """Let the next session in."""
+        self.lock.release()
 
     def _write_artifacts(self) -> None:
+        folder = self.folder
         try:
-            folder = self.folder
             self.keep(folder / "promotion_batch.summary.json", self.summary(), "summary")
             self.keep(folder / "progress.json", self.progress(), "progress")
-            if self.staged and self.reports:
+            if self.staged and self.sealing.sealed:
                 body = pull_request_body(self.plan, self.staged, self.reports)
                 self.keep_bytes(folder / "promotion_pr_body.md", body.encode())
         except CockpitError as error:
-            self.config.issue_config_time_warning(
-                pytest.PytestWarning(f"the batch's artifacts were not written: {error}"), 2
-            )
+            self.say(f"the batch's artifacts were not written: {error}")
 
     def summary(self) -> dict[str, Any]:
         """The batch as data; see `schemas/summary.json`."""
+        sealed = self.facts.get("sealed")
         staged = self.staged
         return {
             "schema": "pytest-cockpit/summary/1",
             "batch_id": self.plan.header.batch_id,
             "base": self.batch.base,
-            "commit": staged.commit if staged else None,
+            "commit": sealed["commit"] if sealed else staged.commit if staged else None,
             "counts": dict(self.plan.header.counts),
-            "moves": [
-                {
-                    "source": artifacts.printable(move.source),
-                    "target": artifacts.printable(move.target),
-                    "history": staged.history.get(move.target, (None, None))[1] if staged else None,
-                }
-                for move in self.batch.moves
-            ],
-            "refusals": dict(Counter(refusal.rule for refusal in self.plan.refusals)),
+            "sealed": sealed,
+            **words.summary_of(self.plan, staged),
             "gates": [
                 {
                     "name": name,
@@ -295,23 +285,12 @@ class BatchConductor(Conductor):
                 }
                 for name, report in self.reports.items()
             ],
-            "rewritten": len(staged.edited) if staged else 0,
-            "reported": [
-                {
-                    "path": artifacts.printable(item.path),
-                    "line": item.line,
-                    "text": artifacts.printable(item.text),
-                    "why": item.why,
-                }
-                for item in (staged.reported if staged else ())
-            ],
-            "sealed": self.facts.get("sealed"),
         }
 
     def progress(self) -> dict[str, Any]:
         """Where the migration stands, counted from the plan and this session's seal."""
         counts = self.plan.header.counts
-        sealed = "sealed" in self.facts
+        sealed = self.staged if self.sealing.sealed else None
         promoted = counts["moves"] if sealed else 0
         return {
             "schema": "pytest-cockpit/progress/1",
@@ -319,8 +298,7 @@ class BatchConductor(Conductor):
             "lane_remaining": counts["lane"] - promoted,
             "movable": counts["movable"] - promoted,
             "refused": counts["refusals"],
-            "shims": counts.get("shims", 0)
-            + (len(self.staged.shims) if self.staged and sealed else 0),
+            "shims": counts["shims"] + (len(sealed.shims) if sealed else 0),
             "promoted_in_batch": promoted,
         }
 
@@ -328,44 +306,29 @@ class BatchConductor(Conductor):
         """Show the plan, the refusals and where the batch is now."""
         write = terminal.write_line
         terminal.section(f"cockpit: batch {self.plan.header.batch_id}")
+        looks = self.config.option.collectonly
         verbose = self.config.get_verbosity() > 0
-        if self.config.option.collectonly or verbose:
-            for line in _plan_table(self.plan):
-                write(line)
-        for line in _refusal_lines(self.plan, verbose):
-            write(line)
+        lines = words.plan_table(self.plan) if looks or verbose else []
+        lines += words.refusals(self.plan, verbose=verbose)
         if not self.plan.moves:
-            write("nothing can be promoted from here")
-        for row in self.rows:
-            if row["kind"] != "move" and row["summary"]:
-                write(f"{row['name']}: {row['verdict']}: {row['summary']}")
-        if not self.config.option.collectonly:
-            for line in self.sealing.advice():
-                write(line)
-            write(f"artifacts: {self.relative(self.folder)}/")
+            lines.append(words.nothing_to_move(self.plan))
+        lines += [
+            f"{row['name']}: {row['verdict']}: {row['summary']}"
+            for row in self.rows
+            if row["kind"] != "move" and row["summary"]
+        ]
+        if self.staged and not looks:
+            lines += words.history(self.staged)
+            lines += words.mentions(self.staged, verbose=verbose)
+        for line in lines:
+            write(line)
+        if not looks:
+            self._conclude_state(write)
 
-
-def _plan_table(plan: Plan) -> list[str]:
-    rows = [("score", "from", "to", "because")]
-    rows += [
-        (
-            f"{row.score:.3f}",
-            artifacts.printable(row.move.source),
-            artifacts.printable(row.move.target),
-            row.because,
-        )
-        for row in plan.moves
-    ]
-    return rendering.table(rows) if plan.moves else []
-
-
-def _refusal_lines(plan: Plan, verbose: bool) -> list[str]:
-    counts = Counter(refusal.rule for refusal in plan.refusals)
-    lines = [f"refused {number}: {rule}" for rule, number in counts.most_common()]
-    shown = plan.refusals if verbose else plan.refusals[:5]
-    lines += [
-        f"  {artifacts.printable(item.source)}: {item.message} [{item.rule}]" for item in shown
-    ]
-    if len(shown) < len(plan.refusals):
-        lines.append(f"  … {len(plan.refusals) - len(shown)} more; -v or the plan file show all")
-    return lines
+    def _conclude_state(self, write: Any) -> None:
+        for line in self.sealing.advice():
+            write(line)
+        if self.sealing.sealed:
+            write(words.promoted(self.plan, self.facts["sealed"]))
+        elif self.plan.moves:
+            write(f"nothing was sealed; details: {self.relative(self.folder)}/gates/*.json")

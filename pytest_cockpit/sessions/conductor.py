@@ -66,6 +66,8 @@ class Conductor:
         self.written: list[Path] = []
         self.header: list[str] = []
         self.facts: dict[str, Any] = {}
+        # Names of environment variables whose values must not reach an artifact.
+        self.passed: tuple[str, ...] = ()
         config.stash[STEPS] = steps
 
     @property
@@ -130,6 +132,8 @@ class Conductor:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect the record's rows."""
         row = getattr(report, "cockpit", None)
+        if row is not None and report.when != "call":
+            row = {**row, "verdict": Verdict.ERROR.value}
         if row is not None and self.controls:
             text = report.longreprtext if report.failed else ""
             if report.failed:
@@ -187,9 +191,7 @@ class Conductor:
             )
         except CockpitError as error:
             # The session's own verdict must not be lost behind a full disk.
-            self.config.issue_config_time_warning(
-                pytest.PytestWarning(f"the session's record was not written: {error}"), 2
-            )
+            self.say(f"the session's record was not written: {error}")
 
     def record(self, exitstatus: int) -> dict[str, Any]:
         """The session as data; see `schemas/session.json`."""
@@ -217,6 +219,18 @@ class Conductor:
             **self.facts,
         }
 
+    def say(self, line: str) -> None:
+        """Tell the terminal something after pytest's own last words."""
+        terminal = self.config.pluginmanager.getplugin("terminalreporter")
+        if terminal is not None:
+            terminal.write_line(f"cockpit: {line}")
+
+    def write_plan(self) -> None:
+        """Write the plan file of a session that is no more than its steps."""
+        rows = [{"kind": step.kind, "name": step.name} for step in self.steps.steps]
+        data = b"".join(map(artifacts.canonical_line, rows))
+        artifacts.write_bytes(self.steps.path, data)
+
     def relative(self, path: Path) -> str:
         """A path below the repository as text fit for JSON."""
         return artifacts.printable(path.relative_to(self.root).as_posix())
@@ -232,32 +246,15 @@ class Conductor:
             for row in rows:
                 terminalreporter.write_line(f"{row['name']}: {row['message'] or row['summary']}")
         self.conclude(terminalreporter)
+        ran = {row["name"] for row in self.rows}
+        if not self.config.option.collectonly and {step.name for step in self.steps.steps} - ran:
+            self.conclude_part(terminalreporter)
+
+    def conclude_part(self, terminal: Any) -> None:
+        """What a mode says when not all of its steps ran."""
 
     def conclude(self, terminal: Any) -> None:
         """What a mode says last; nothing unless it has something to say."""
-
-
-def take_over(config: pytest.Config, plan: Path, header: list[str]) -> None:
-    """Make the plan file the one collected argument, in this process.
-
-    Positional arguments must name the plan file, with or without a step's id. A distributed run
-    is brought back into this process, because a session's steps follow each other.
-    """
-    if config.args_source is pytest.Config.ArgsSource.ARGS:
-        base = config.invocation_params.dir
-        for argument in config.args:
-            if (base / argument.partition("::")[0]).resolve() != plan.resolve():
-                raise pytest.UsageError(
-                    f"{argument}: a session collects its plan file only; "
-                    f"name no file, or {os.path.relpath(plan, base)}::STEP"
-                )
-    else:
-        config.args[:] = [str(plan)]
-    if getattr(config.option, "numprocesses", None) or getattr(config.option, "tx", None):
-        config.option.numprocesses = 0
-        config.option.dist = "no"
-        config.option.tx = []
-        header.append("cockpit: the steps of a session run in this process (-n is not used)")
 
 
 def _some(names: Sequence[str] | set[str], limit: int = 3) -> str:

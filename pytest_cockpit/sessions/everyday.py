@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import tempfile
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_cockpit import discovery, runner
 from pytest_cockpit.api import CockpitError, Context
-from pytest_cockpit.config import Config, load
+from pytest_cockpit.config import Config
 from pytest_cockpit.git import GitError, Repository
-from pytest_cockpit.items import Outcome, Step, Steps
-from pytest_cockpit.records import artifacts
+from pytest_cockpit.items import Outcome, Steps
 from pytest_cockpit.sessions.conductor import Conductor
-from pytest_cockpit.sessions.gating import fresh_scratch, keep_report
+from pytest_cockpit.sessions.gating import keep_report, scratch, steps
+from pytest_cockpit.sessions.settings import load_checked
 
 PLAN = "gates.plan.jsonl"
 
@@ -27,11 +27,10 @@ def conduct(config: pytest.Config) -> EverydayConductor:
     except GitError:
         repository = None
     root = repository.root if repository else config.rootpath
-    conductor = EverydayConductor(config, root, repository, load(root))
+    conductor = EverydayConductor(config, root, repository, load_checked(root))
     path = conductor.steps.path
     if conductor.controls:
-        rows = [{"kind": "gate", "gate": step.name} for step in conductor.steps.steps]
-        artifacts.write_bytes(path, b"".join(map(artifacts.canonical_line, rows)))
+        conductor.write_plan()
     # A test file that cannot be imported is one more error, not a reason to judge nothing.
     config.option.continue_on_collection_errors = True
     base = config.invocation_params.dir
@@ -55,35 +54,33 @@ class EverydayConductor(Conductor):
             mode="gates",
             root=root,
             folder=folder,
-            steps=Steps(folder / PLAN, self._steps()),
+            steps=Steps(folder / PLAN, steps(settings.gates, discovery.gates(), self._gate)),
             halts=False,
         )
+        self.passed = settings.pass_environment
         self.header = [f"cockpit: gates {', '.join(settings.gates)} over the working tree"]
 
-    def _steps(self) -> list[Step]:
-        installed = discovery.gates()
-        steps = []
-        for name in self.settings.gates:
-            known = installed.loaded.get(name)
-            markers = ("gate", known.marker) if known else ("gate",)
-            steps.append(Step(f"gate:{name}", "gate", partial(self._gate, name), markers))
-        return steps
-
     def _gate(self, name: str) -> Outcome:
-        with tempfile.TemporaryDirectory(prefix="cockpit-") as temporary:
-            common = self.repository.common_dir if self.repository else Path(temporary)
-            scratch = fresh_scratch(common, name)
-            context = Context(
-                root=self.root,
-                scratch=scratch,
-                settings=self.settings.gate.get(name, {}),
-                lane=self.settings.lane,
-                records=self.settings.records,
-                base=self._head(),
-                changed=tuple(self.repository.dirty()) if self.repository else (),
-                pass_environment=self.settings.pass_environment,
-            )
-            return keep_report(self, name, runner.run_gate(name, context), scratch)
+        with tempfile.TemporaryDirectory(prefix="cockpit-") as outside:
+            common = self.repository.common_dir if self.repository else Path(outside)
+            with scratch(common, name) as folder:
+                context = Context(
+                    root=self.root,
+                    scratch=folder,
+                    settings=self.settings.gate.get(name, {}),
+                    lane=self.settings.lane,
+                    records=self.settings.records,
+                    base=self._head(),
+                    changed=tuple(self.repository.dirty()) if self.repository else (),
+                    pass_environment=self.settings.pass_environment,
+                )
+                return keep_report(self, name, runner.run_gate(name, context), folder)
+
+    def conclude(self, terminal: Any) -> None:
+        """One line for each gate."""
+        terminal.section("cockpit: gates")
+        for row in self.rows:
+            terminal.write_line(f"{row['name']}: {row['verdict']}: {row['summary']}")
 
     def _head(self) -> str | None:
         try:

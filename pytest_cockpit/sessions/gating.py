@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
-from pytest_cockpit import rendering
-from pytest_cockpit.api import Report
-from pytest_cockpit.items import Outcome
+from pytest_cockpit import rendering, runner
+from pytest_cockpit.api import CockpitError, Report
+from pytest_cockpit.discovery import Gates
+from pytest_cockpit.items import Outcome, Step
 from pytest_cockpit.sessions.conductor import Conductor
 
+_OWN = ("promotion_", "session", "progress.", ".")
 
-def fresh_scratch(common_dir: Path, name: str) -> Path:
-    """An empty private folder for one gate."""
-    scratch = common_dir / "cockpit" / "scratch" / name
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    return scratch
+
+def steps(names: Iterable[str], installed: Gates, run: Callable[[str], Outcome]) -> list[Step]:
+    """One step for each gate, with the gate's marker."""
+    made = []
+    for name in names:
+        known = installed.loaded.get(name)
+        markers = ("gate", known.marker) if known else ("gate",)
+        made.append(Step(f"gate:{name}", "gate", partial(run, name), markers))
+    return made
+
+
+@contextlib.contextmanager
+def scratch(common_dir: Path, name: str) -> Iterator[Path]:
+    """An empty private folder for one run of one gate; gone afterwards."""
+    folder = common_dir / "cockpit" / "scratch"
+    folder.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=folder))
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def keep_report(conductor: Conductor, name: str, report: Report, scratch: Path) -> Outcome:
@@ -25,11 +46,12 @@ def keep_report(conductor: Conductor, name: str, report: Report, scratch: Path) 
     conductor.keep(conductor.folder / "gates" / f"{name}.json", data, "gate-report")
     own = scratch / "artifacts"
     for path in sorted(own.glob("*")) if own.is_dir() else ():
+        if path.name.startswith(_OWN) or path.name.endswith(".plan.jsonl"):
+            raise CockpitError(f"gate {name}: {path.name}: that name is the session's own")
         if path.is_file() and not path.is_symlink():
-            conductor.keep_bytes(conductor.folder / path.name, path.read_bytes())
+            content = runner.without_values(path.read_bytes(), conductor.passed)
+            conductor.keep_bytes(conductor.folder / path.name, content)
     conductor.config.hook.pytest_cockpit_gate_report(
         config=conductor.config, gate=name, report=report
     )
-    return Outcome(
-        report.verdict, report.summary, rendering.report_text(name, report), report=report
-    )
+    return Outcome(report.verdict, report.summary, rendering.report_text(name, report))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -10,15 +12,17 @@ from typing import Any
 import pytest
 
 from pytest_cockpit import discovery, runner
-from pytest_cockpit.api import Context, Verdict
-from pytest_cockpit.config import Config, load
+from pytest_cockpit.api import CockpitError, Context, Verdict
+from pytest_cockpit.config import Config
 from pytest_cockpit.git import Repository
 from pytest_cockpit.items import Outcome, Step, Steps
 from pytest_cockpit.promotion.staging import StagedTree
-from pytest_cockpit.records import artifacts, baselines, ledger
-from pytest_cockpit.sessions.conductor import Conductor, take_over
-from pytest_cockpit.sessions.gating import fresh_scratch
+from pytest_cockpit.records import baselines, ledger
+from pytest_cockpit.sessions.conductor import Conductor
+from pytest_cockpit.sessions.gating import scratch
 from pytest_cockpit.sessions.lock import SessionLock
+from pytest_cockpit.sessions.settings import load_checked
+from pytest_cockpit.sessions.takeover import take_over
 
 PLAN = "init.plan.jsonl"
 _IGNORE = "*\n!.gitignore\n!promotion_log.md\n"
@@ -27,15 +31,22 @@ _IGNORE = "*\n!.gitignore\n!promotion_log.md\n"
 def conduct(config: pytest.Config) -> InitConductor:
     """Plan the starter files and one measurement for each gate that keeps a baseline."""
     repository = Repository.discover(config.invocation_params.dir)
-    settings = load(repository.root)
+    settings = load_checked(repository.root)
     head = repository.resolve("HEAD")
-    header: list[str] = []
-    take_over(config, repository.root / settings.artifacts / PLAN, header)
+    if not repository.entries(head, settings.lane.path):
+        raise CockpitError(
+            f"{settings.lane.path}/: no such folder in commit {head[:12]}; set lane.path, or "
+            "commit the lane first"
+        )
+    header = take_over(config, repository.root / settings.artifacts / PLAN)
     lock = SessionLock(repository.common_dir)
     lock.acquire()
-    conductor = InitConductor(config, repository, settings, head, lock)
-    rows = [{"kind": step.kind, "name": step.name} for step in conductor.steps.steps]
-    artifacts.write_bytes(conductor.steps.path, b"".join(map(artifacts.canonical_line, rows)))
+    try:
+        conductor = InitConductor(config, repository, settings, head, lock)
+        conductor.write_plan()
+    except BaseException:
+        lock.release()
+        raise
     conductor.header = [*header, f"cockpit: baselines of {head[:12]}, measured in a private tree"]
     return conductor
 
@@ -73,18 +84,38 @@ class InitConductor(Conductor):
             Step("ledger", "file", self._ledger),
         ]
         installed = discovery.gates()
-        for name in self.settings.gates:
-            known = installed.loaded.get(name)
-            if known is not None and hasattr(known.gate, "baseline"):
-                steps.append(Step(f"baseline:{name}", "baseline", partial(self._baseline, name)))
+        measured = [
+            name for name in self.settings.gates if hasattr(installed.loaded[name].gate, "baseline")
+        ]
+        steps += [
+            Step(f"baseline:{name}", "baseline", partial(self._baseline, name)) for name in measured
+        ]
         return steps
 
     def _configuration(self) -> Outcome:
+        skips = self._skips()
         if self.settings.source is not None:
             name = self.settings.source.relative_to(self.root)
-            return Outcome(Verdict.PASS, f"{name} has a configuration and was left alone")
+            advice = "".join(f"; {gate}: {reason}: skip it there" for gate, reason in skips.items())
+            return Outcome(Verdict.PASS, f"{name} is there and was left alone{advice}")
         starter = resources.files("pytest_cockpit").joinpath("starter.toml").read_bytes()
+        for gate, reason in skips.items():
+            starter += f"\n[gate.{gate}]\nskip = {json.dumps(reason)}\n".encode()
         return self._create(self.root / "cockpit.toml", starter)
+
+    def _skips(self) -> dict[str, str]:
+        """Gates that have nothing to judge here, each with the reason."""
+        found = {}
+        loaded = discovery.gates().loaded
+        with scratch(self.repository.common_dir, "init") as folder, self.tree.at(self.head) as root:
+            for name in self.settings.gates:
+                suggest = getattr(loaded[name].gate, "not_applicable", None)
+                settings = self.settings.gate.get(name, {})
+                if suggest is not None and "skip" not in settings:
+                    reason = suggest(self._context(root, folder, settings))
+                    if reason is not None:
+                        found[name] = reason
+        return found
 
     def _artifacts(self) -> Outcome:
         return self._create(self.folder / ".gitignore", _IGNORE.encode())
@@ -103,20 +134,22 @@ class InitConductor(Conductor):
         settings = self.settings.gate.get(gate, {})
         if "skip" in settings:
             return Outcome(Verdict.SKIP, f"declared not applicable: {settings['skip']}")
-        scratch = fresh_scratch(self.repository.common_dir, gate)
-        with self.tree.at(self.head) as root:
-            context = Context(
-                root=root,
-                scratch=scratch,
-                settings=settings,
-                lane=self.settings.lane,
-                records=self.settings.records,
-                base=self.head,
-                commit=self.head,
-                pass_environment=self.settings.pass_environment,
-            )
-            measured = runner.measure_baseline(gate, context)
+        common = self.repository.common_dir
+        with scratch(common, gate) as folder, self.tree.at(self.head) as root:
+            measured = runner.measure_baseline(gate, self._context(root, folder, settings))
         return self._keep(gate, measured)
+
+    def _context(self, root: Path, folder: Path, settings: Mapping[str, Any]) -> Context:
+        return Context(
+            root=root,
+            scratch=folder,
+            settings=settings,
+            lane=self.settings.lane,
+            records=self.settings.records,
+            base=self.head,
+            commit=self.head,
+            pass_environment=self.settings.pass_environment,
+        )
 
     def _keep(self, gate: str, measured: dict[str, Any] | None) -> Outcome:
         if measured is None:
@@ -128,12 +161,9 @@ class InitConductor(Conductor):
             Verdict.PASS, f"wrote {self.relative(path)}: {len(baseline.entries)} entries"
         )
 
-    def finish(self, exitstatus: int) -> None:
-        """Write the record, then let the next session in."""
-        try:
-            super().finish(exitstatus)
-        finally:
-            self.lock.release()
+    def pytest_unconfigure(self) -> None:
+        """Let the next session in."""
+        self.lock.release()
 
     def conclude(self, terminal: Any) -> None:
         """Say what was written and what to do with it."""
@@ -141,5 +171,5 @@ class InitConductor(Conductor):
         for row in self.rows:
             terminal.write_line(f"{row['name']}: {row['summary']}")
         terminal.write_line(
-            "commit the configuration and the baselines; the first batch: pytest --cockpit-batch"
+            "look at these files and commit them; then promote with: pytest --cockpit-batch"
         )

@@ -13,8 +13,8 @@ from pytest_cockpit.api import CockpitError, Gate, Proof, Verdict
 from pytest_cockpit.config import load
 from pytest_cockpit.git import GitError, Repository
 from pytest_cockpit.items import Outcome, Step, Steps
-from pytest_cockpit.records import artifacts
-from pytest_cockpit.sessions.conductor import Conductor, take_over
+from pytest_cockpit.sessions.conductor import Conductor
+from pytest_cockpit.sessions.takeover import take_over
 
 PLAN = "prove.plan.jsonl"
 
@@ -26,11 +26,8 @@ def conduct(config: pytest.Config) -> Conductor:
     except GitError:
         root = config.rootpath
     folder = root / load(root).artifacts
-    header: list[str] = []
-    take_over(config, folder / PLAN, header)
+    header = take_over(config, folder / PLAN)
     steps = _steps()
-    rows = [{"kind": step.kind, "name": step.name} for step in steps]
-    artifacts.write_bytes(folder / PLAN, b"".join(map(artifacts.canonical_line, rows)))
     conductor = Conductor(
         config,
         mode="prove",
@@ -39,6 +36,7 @@ def conduct(config: pytest.Config) -> Conductor:
         steps=Steps(folder / PLAN, steps),
         halts=False,
     )
+    conductor.write_plan()
     conductor.header = [*header, f"cockpit: {len(steps)} proofs of the installed gates"]
     return conductor
 

@@ -1,37 +1,25 @@
-"""What happens to a batch's commit once every gate is green: branch, checkout, remote."""
+"""What happens to a batch's commit once every gate is green: branch, remote, checkout."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
+from pytest_cockpit.api import CockpitError, Verdict
 from pytest_cockpit.config import Seal as SealSettings
 from pytest_cockpit.git import Repository
+from pytest_cockpit.promotion.batch import Staged
 from pytest_cockpit.promotion.plan import Plan
+from pytest_cockpit.records import ledger
 from pytest_cockpit.seals import branch, checkout, push
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A batch whose branch exists already."""
-
-    branch: str
-    commit: str
-
-
-def pending(repository: Repository, settings: SealSettings, plan: Plan) -> Pending | None:
-    """The seal of an earlier session of this very plan, if there is one."""
-    ref = branch_ref(settings, plan)
-    commit = repository.ref(ref)
-    return Pending(ref, commit) if commit else None
-
-
-def branch_ref(settings: SealSettings, plan: Plan) -> str:
-    """The full ref a plan is sealed as."""
-    return f"refs/heads/{settings.branch_prefix}{plan.header.batch_id}"
-
-
 class Sealing:
-    """The seal of one plan: creating its branch is the one step that publishes anything."""
+    """The seal of one plan: creating its branch is the one step that publishes anything.
+
+    Parameters
+    ----------
+    head: the full ref HEAD stood for when the plan was made; None when it was detached.
+    """
 
     def __init__(
         self,
@@ -39,14 +27,16 @@ class Sealing:
         settings: SealSettings,
         plan: Plan,
         *,
+        head: str | None,
         dry_run: bool,
         skip_push: bool,
     ) -> None:
         self.repository = repository
         self.settings = settings
         self.plan = plan
+        self.head = head
         self.dry_run = dry_run
-        self.branch = branch_ref(settings, plan)
+        self.branch = f"refs/heads/{settings.branch_prefix}{plan.header.batch_id}"
         self.pushes = not skip_push and repository.remote_url(settings.remote) is not None
         self.takes = settings.take == "always" or (settings.take == "auto" and not self.pushes)
         self.sealed = False
@@ -64,8 +54,8 @@ class Sealing:
     def intent(self) -> str:
         """What the seal is going to do, for the header."""
         if self.dry_run:
-            return "dry run, nothing will be sealed"
-        what = f"sealed as {self._name}"
+            return "dry run: nothing will be sealed"
+        what = f"if all is green: sealed as {self._name}"
         if self.pushes:
             what += f", pushed to {self.settings.remote}"
         return what + (", checkout brought forward" if self.takes else "")
@@ -77,29 +67,40 @@ class Sealing:
         ------
         CockpitError: a step failed; what came before it stays and is finished by the next run.
         """
-        head = self.repository.branch()
         branch.seal(self.repository, branch.Settings(ref=self.branch, commit=commit))
         self.sealed = True
         done = [f"{self._name} is {commit[:12]}"]
         # The checkout comes last: until it is there, the same plan is made again and finishes here.
         if self.pushes:
-            push.seal(self.repository, push.Settings(remote=self.settings.remote, ref=self.branch))
-            done.append(f"pushed to {self.settings.remote}")
+            done.append(self._push())
         if self.takes:
-            done.append(self._take(head, commit))
+            done.append(self._take(commit))
         else:
             self._advice.append(f"take it here with: git merge --ff-only {self._name}")
         return done
 
-    def _take(self, head: str | None, commit: str) -> str:
-        if head is None:
+    def _push(self) -> str:
+        remote = self.settings.remote
+        try:
+            push.seal(self.repository, push.Settings(remote=remote, ref=self.branch))
+        except CockpitError as error:
+            raise CockpitError(
+                f"{error}\nThe batch is sealed here as {self._name}, but not pushed: repair the "
+                f"remote and run the same command again, or leave it at that with --cockpit-skip-pr"
+            ) from None
+        return f"pushed to {remote}"
+
+    def _take(self, commit: str) -> str:
+        if self.head is None:
             self._advice.append(f"take it with: git switch {self._name}")
             return "HEAD is detached, the checkout stays as it is"
-        taken = checkout.take(self.repository, head, self.plan.header.base, commit)
+        taken = checkout.take(self.repository, self.head, self.plan.header.base, commit)
         if not taken.done:
-            self._advice.append(f"take it by hand with: git merge --ff-only {self._name}")
+            moved = self.repository.resolve("HEAD") != self.plan.header.base
+            way = "git merge" if moved else "commit or stash what is in the way, then: git merge"
+            self._advice.append(f"take it by hand: {way} {self._name}")
             return f"the checkout stays as it is: {taken.reason}"
-        return f"{head.removeprefix('refs/heads/')} brought forward"
+        return f"{self.head.removeprefix('refs/heads/')} brought forward"
 
     def advice(self) -> list[str]:
         """What is left to a person."""
@@ -108,3 +109,74 @@ class Sealing:
     @property
     def _name(self) -> str:
         return self.branch.removeprefix("refs/heads/")
+
+
+def sealed_before(sealing: Sealing, stage: Callable[[], Staged]) -> str | None:
+    """The commit an earlier session sealed of this very plan, or None.
+
+    Raises
+    ------
+    CockpitError: the branch exists and is not what this plan and its gates make: the staged
+        tree on the plan's base, with a green trailer for every gate.
+    """
+    repository, plan = sealing.repository, sealing.plan
+    commit = repository.ref(sealing.branch)
+    if commit is None:
+        return None
+    raw = repository.run("cat-file", "commit", commit).stdout.decode("utf-8", "replace")
+    header, _, message = raw.partition("\n\n")
+    staged = repository.run("rev-parse", f"{stage().commit}^{{tree}}").stdout.decode().strip()
+    lines = header.splitlines()
+    heritage = [line for line in lines if line.startswith(("tree ", "parent "))]
+    trailers = set(message.rstrip().rpartition("\n\n")[2].splitlines())
+    wanted = {f"Batch-Id: {plan.header.batch_id}", f"Plan-Sha256: {plan.sha256}"}
+    green = all(
+        any(f"Gate-{name.title()}: {verdict}" in trailers for verdict in Verdict if verdict.opens)
+        for name, skip in plan.gates
+        if not skip
+    )
+    same = heritage == [f"tree {staged}", f"parent {plan.header.base}"]
+    if not (same and green and wanted <= trailers):
+        name = sealing.branch.removeprefix("refs/heads/")
+        raise CockpitError(
+            f"{name}: exists, and is not this batch as it was judged; look at it, then delete it: "
+            f"git branch -D {name}"
+        )
+    return commit
+
+
+def waiting(repository: Repository, settings: SealSettings, records: str, plan: Plan) -> None:
+    """Refuse to promote again what a sealed batch promotes that is not merged yet.
+
+    Raises
+    ------
+    CockpitError: a branch of an earlier batch moves some of the same files.
+    """
+    sources = {row.move.source for row in plan.moves}
+    places = [f"refs/heads/{settings.branch_prefix}"]
+    if settings.remote:
+        places.append(f"refs/remotes/{settings.remote}/{settings.branch_prefix}")
+    found = repository.run(
+        "for-each-ref", f"--no-merged={plan.header.base}", "--format=%(refname)", *places
+    )
+    for ref in found.stdout.decode("utf-8", "surrogateescape").splitlines():
+        again = sources & _promoted(repository, ref, records)
+        if again:
+            name = ref.removeprefix("refs/heads/").removeprefix("refs/remotes/")
+            raise CockpitError(
+                f"{name}: {len(again)} of these files wait there to be merged, "
+                f"{min(again)} among them; merge that branch or delete it first"
+            )
+
+
+def _promoted(repository: Repository, ref: str, records: str) -> set[str]:
+    """Sources of the newest promotion in a branch's ledger."""
+    data = repository.blob(ref, f"{records}/promotions.ndjson")
+    try:
+        rows = ledger.rows(data or b"")
+    except CockpitError:
+        return set()
+    moves: list[dict[str, str]] = next(
+        (row["moves"] for row in reversed(rows) if row["kind"] == "promotion"), []
+    )
+    return {move["source"] for move in moves}

@@ -1,0 +1,25 @@
+"""Text of a repository inside Markdown: shown as it is, and never more than text."""
+
+from __future__ import annotations
+
+import re
+
+from pytest_cockpit.records.text import one_line, printable
+
+_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"})
+_SIGNS = re.compile(r"([\\`*_{}\[\]()#|~])")
+
+
+def code(text: str) -> str:
+    """An inline code span, its fence longer than any run of backticks in the text."""
+    line = one_line(printable(text))
+    longest = max(map(len, re.findall("`+", line)), default=0)
+    fence = "`" * (longest + 1)
+    # A table cell ends at a bar even within a span; a space keeps a leading backtick apart.
+    space = " " if "`" in line or not line.strip() else ""
+    return f"{fence}{space}{line.replace('|', chr(92) + '|')}{space}{fence}"
+
+
+def plain(text: str) -> str:
+    """Running text: no markup, no HTML, nobody mentioned."""
+    return _SIGNS.sub(r"\\\1", one_line(printable(text)).translate(_HTML))

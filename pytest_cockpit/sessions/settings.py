@@ -1,0 +1,70 @@
+"""The configuration a session works with, checked before anything else is done."""
+
+from __future__ import annotations
+
+import difflib
+import tempfile
+from pathlib import Path
+
+from pytest_cockpit import child, discovery
+from pytest_cockpit.api import CockpitError
+from pytest_cockpit.config import COCKPIT, PYPROJECT, Config, load
+from pytest_cockpit.git import Repository
+
+
+def load_checked(root: Path) -> Config:
+    """The configuration at `root`, its gates and their settings included.
+
+    Raises
+    ------
+    CockpitError: one line for each thing wrong with it.
+    """
+    chosen = load(root)
+    problems = [line for name in chosen.gates for line in _problems(chosen, name)]
+    if problems:
+        raise CockpitError("\n".join(problems))
+    return chosen
+
+
+def load_for_batch(repository: Repository, base: str, *, seals: bool) -> Config:
+    """The configuration of the work tree, which must be the committed one if the session seals.
+
+    Raises
+    ------
+    CockpitError: it is wrong, or a batch would be sealed by rules that are not in git.
+    """
+    chosen = load_checked(repository.root)
+    if seals and chosen.digest() != _committed(repository, base).digest():
+        name = chosen.source.name if chosen.source else f"{COCKPIT} or {PYPROJECT}"
+        raise CockpitError(
+            f"{name}: the configuration differs from the commit's; commit it first, so that the "
+            "rules a batch was judged by are in git (--cockpit-dry-run works without)"
+        )
+    return chosen
+
+
+def _committed(repository: Repository, base: str) -> Config:
+    with tempfile.TemporaryDirectory(prefix="cockpit-") as folder:
+        for name in (PYPROJECT, COCKPIT):
+            content = repository.blob(base, name)
+            if content is not None:
+                Path(folder, name).write_bytes(content)
+        return load(Path(folder))
+
+
+def _problems(chosen: Config, name: str) -> list[str]:
+    installed = discovery.gates()
+    where = chosen.source.name if chosen.source else "the default configuration"
+    if name in installed.loaded:
+        if chosen.skip(name):
+            return []
+        errors = child.settings_errors(installed.loaded[name].gate, chosen.gate.get(name, {}))
+        if chosen.source is not None and chosen.source.name == COCKPIT:
+            errors = [error.replace("tool.cockpit.", "", 1) for error in errors]
+        return [f"{where}: {error}" for error in errors]
+    broken = [f"{item.marker}: {item.error}" for item in installed.broken]
+    if broken:
+        return [f"{where}: gates: {name}: could not be loaded; broken: {'; '.join(broken)}"]
+    near = difflib.get_close_matches(name, installed.loaded, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"installed: {', '.join(installed.loaded)}"
+    return [f"{where}: gates: no gate {name!r} is installed; {hint}"]
