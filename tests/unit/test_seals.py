@@ -13,7 +13,7 @@ import pytest
 from pytest_cockpit import process
 from pytest_cockpit.api import CockpitError
 from pytest_cockpit.git import GitError, Repository
-from pytest_cockpit.seals import branch, checkout, index, push
+from pytest_cockpit.seals import branch, checkout, disk, index, push
 from pytest_cockpit.seals.checkout import Taken
 
 MAIN = "refs/heads/main"
@@ -403,8 +403,16 @@ def entries(made, *without):
     return {row for row in rows if row.partition("\t")[2] not in without}
 
 
-TOUCHED = ("lane/a.py", "lane/gone/b.py", "core-a.py", "core/deep/b.py", "core/Λ $(date).py")
-TOUCHED += ("user.py", "run", "core/link")
+TOUCHED = {
+    "lane/a.py",
+    "lane/gone/b.py",
+    "core-a.py",
+    "core/deep/b.py",
+    "core/Λ $(date).py",
+    "user.py",
+    "run",
+    "core/link",
+}
 
 
 def test_everything_else_of_the_users_is_kept(ship):
@@ -537,13 +545,13 @@ def test_a_lost_object_changes_nothing(ship):
 
 
 def test_an_edit_in_the_last_moment_stops_it(ship, monkeypatch):
-    put = checkout.Disk.put
+    put = disk.Disk.put
 
-    def edit_then_put(disk, path, ready):
-        put(disk, path, ready)
+    def edit_then_put(self, path, ready):
+        put(self, path, ready)
         ship.it.write({"user.py": "mine, just saved\n"})
 
-    monkeypatch.setattr(checkout.Disk, "put", edit_then_put)
+    monkeypatch.setattr(disk.Disk, "put", edit_then_put)
     taken = ship.take()
     monkeypatch.undo()
     assert not taken.done
@@ -573,7 +581,8 @@ def test_the_users_git_goes_first(ship, monkeypatch):
 
 
 def test_something_staged_while_it_runs_is_kept(ship, monkeypatch):
-    replace, seen = index.NextIndex._replace, []
+    replace = index.NextIndex._replace
+    seen: list[int] = []
 
     def stage_then_replace(self, before):
         if not seen:

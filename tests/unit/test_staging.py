@@ -26,7 +26,7 @@ ROOT_OF_OURS = Path(process.__file__).parents[1]
 
 def found(root):
     """Mode and object id of everything that lies below a folder, `.git` aside."""
-    seen = {}
+    seen: dict[str, object] = {}
     for folder, names, members in os.walk(root):
         if Path(folder) == root:
             names.remove(".git")

@@ -372,7 +372,7 @@ def test_400_renames_among_5000_files(make_checkout, capsys):
     stream += "".join(f"M {row}\n" for row in rows)
     checkout.git("fast-import", "--quiet", feed=stream.encode())
     assert len(checkout.tree("main")) == 5000
-    operations = []
+    operations: list[Rename | Write] = []
     for n, body in enumerate(bodies):
         source, target = f"lane/d{n % 20}/f{n}.py", f"core/d{n % 20}/f{n}.py"
         operations.append(Rename(source, target))
