@@ -26,6 +26,8 @@ _SETTINGS = (
     "i18n.commitEncoding=utf-8",
     "log.showSignature=false",
     "log.showRoot=true",
+    "color.ui=false",
+    "color.grep=false",
 )
 _GIT = ("git", "--no-replace-objects", *(word for key in _SETTINGS for word in ("-c", key)))
 # Who commits, how a remote is reached and which configuration counts; nothing that points git at

@@ -112,6 +112,10 @@ def test_init_writes_a_configuration_only_where_there_is_none(make_sandbox):
     assert done.returncode == 0, done.stdout + done.stderr
     starter = (sandbox.root / "cockpit.toml").read_bytes()
     assert b"# size = 50" in starter
+    assert b'\n[gate.matriz]\nskip = "no module contracts in this repository"\n' in starter
+    sandbox.commit({})
+    done = sandbox.pytest("--cockpit-batch", "-q")
+    assert done.returncode == 0, done.stdout + done.stderr
     assert (sandbox.root / ".cockpit/baselines/coverage.json").is_file()
     (sandbox.root / "cockpit.toml").write_bytes(b"[batch]\nsize = 7\n")
     assert sandbox.pytest("--cockpit-init", "-q").returncode == 0
@@ -124,7 +128,6 @@ def test_the_starter_is_a_valid_configuration_equal_to_the_defaults(make_sandbox
     sandbox = make_sandbox({"candidate/a.py": ""})
     bare = load_config(sandbox.root)
     assert sandbox.pytest("--cockpit-init", "-q").returncode in (0, 1)
-    assert load_config(sandbox.root).digest() == bare.digest()
     text = (sandbox.root / "cockpit.toml").read_text().split("# Settings of a gate")[0]
     values = [
         line[2:] if line.startswith("# ") and " = " in line else line for line in text.splitlines()

@@ -51,6 +51,12 @@ class Matriz:
 
         return judge(context)
 
+    def not_applicable(self, context: Context) -> str | None:
+        """Why this gate has nothing to judge in the tree; None when it has."""
+        from pytest_cockpit_gates.matriz.judging import has_contracts
+
+        return None if has_contracts(context) else "no module contracts in this repository"
+
     def proofs(self) -> Iterable[Proof]:
         """Trees for every rule."""
         from pytest_cockpit_gates.matriz.proving import proofs

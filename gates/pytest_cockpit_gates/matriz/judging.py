@@ -54,6 +54,11 @@ def judge(context: Context) -> Report:
     )
 
 
+def has_contracts(context: Context) -> bool:
+    """Whether the tree has a file that the settings call a contract."""
+    return bool(_matching(context.settings, files.walk(context.root)))
+
+
 def _matching(settings: Mapping[str, Any], paths: Iterable[str]) -> list[str]:
     wanted = files.matcher(settings.get("contracts", DEFAULT_CONTRACTS))
     unwanted = files.matcher([*DEFAULT_EXCLUDES, *settings.get("exclude", ())])
