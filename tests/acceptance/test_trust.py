@@ -186,13 +186,13 @@ def test_a_passed_secret_reaches_no_artifact(ready):
             ),
         }
     )
-    secret = "correct-horse-battery"
-    done = ready.pytest("--cockpit-batch", "-v", env={"DB_PASSWORD": secret})
+    value = "correct-horse-battery"
+    done = ready.pytest("--cockpit-batch", "-v", env={"DB_PASSWORD": value})
     assert done.returncode == 1
     assert "test_db" in done.stdout
-    assert secret not in done.stdout + done.stderr
+    assert value not in done.stdout + done.stderr
     found = subprocess.run(
-        ["grep", "-rl", secret, "artifacts", ".git/cockpit"],
+        ["grep", "-rl", value, "artifacts", ".git/cockpit"],
         cwd=ready.root,
         check=False,
         capture_output=True,
