@@ -54,7 +54,8 @@ def _conduct(config: pytest.Config, repository: Repository, lock: SessionLock) -
     plan = _plan(config, repository, chosen, path, base)
     header += take_over(config, path)
     config.hook.pytest_cockpit_planned(config=config, plan=plan)
-    lock.journal("planned", batch_id=plan.header.batch_id, base=plan.header.base)
+    if not config.option.collectonly:
+        lock.journal("planned", batch_id=plan.header.batch_id, base=plan.header.base)
     conductor = BatchConductor(config, repository, chosen, plan, path, lock)
     conductor.header += header
     return conductor
