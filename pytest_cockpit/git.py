@@ -83,10 +83,14 @@ class Repository:
         input: bytes | None = None,  # noqa: A002 - the name subprocess gave it
         check: bool = True,
         env: Mapping[str, str] | None = None,
+        tied: bool = False,
         finishes: bool = False,
     ) -> Completed:
-        """Run git at the root; a non-zero exit is a `GitError` unless `check` is off."""
-        done = _git(self.root, *arguments, input=input, env=env, finishes=finishes)
+        """Run git at the root; a non-zero exit is a `GitError` unless `check` is off.
+
+        `tied` and `finishes` are those of `process.run`.
+        """
+        done = _git(self.root, *arguments, input=input, env=env, tied=tied, finishes=finishes)
         if check and done.returncode:
             command = next(word for word in arguments if not word.startswith("-"))
             raise GitError(f"git {command}: {_said(done)}")
@@ -255,7 +259,9 @@ class Repository:
         GitError: with the reason git or the remote gave, credentials masked.
         """
         alone = ("--no-follow-tags", "--recurse-submodules=no")
-        done = self.run("push", "--porcelain", *alone, "--", remote, refspec, check=False)
+        done = self.run(
+            "push", "--porcelain", *alone, "--", remote, refspec, check=False, tied=True
+        )
         if done.returncode:
             out, err = (
                 text.decode("utf-8", "backslashreplace") for text in (done.stdout, done.stderr)
@@ -281,11 +287,12 @@ def _git(
     *arguments: str,
     input: bytes | None = None,  # noqa: A002 - the name subprocess gave it
     env: Mapping[str, str] | None = None,
+    tied: bool = False,
     finishes: bool = False,
 ) -> Completed:
     words, whole = [*_GIT, *arguments], _environment(env)
     try:
-        return process.run(words, cwd=cwd, env=whole, input=input, finishes=finishes)
+        return process.run(words, cwd=cwd, env=whole, input=input, tied=tied, finishes=finishes)
     except CockpitError as error:
         raise GitError(str(error)) from error
 

@@ -63,14 +63,19 @@ def run(
     input: bytes | None = None,  # noqa: A002 - the name subprocess gave it
     timeout: float | None = None,
     stdout: IO[bytes] | None = None,
+    tied: bool = True,
     finishes: bool = False,
 ) -> Completed:
     """Run a program to its end, or to the end of its time; a non-zero exit is no error.
 
     It leads a process group of its own, and whatever of that group is left when the program has
-    ended, run out of time or been interrupted is killed. On Linux it also dies with us.
+    ended, run out of time or been interrupted is killed.
 
-    One that `finishes` is short and would leave a lock behind: it is let end by itself.
+    Parameters
+    ----------
+    tied: on Linux, the program also dies when this process is killed. That needs a full `fork`,
+        which takes milliseconds in a large process.
+    finishes: the program is short and would leave a lock behind, so nothing cuts it off.
 
     Raises
     ------
@@ -78,7 +83,7 @@ def run(
     """
     arguments = tuple(os.fspath(part) for part in argv)
     wall, cpu = time.perf_counter(), _children_cpu()
-    dying = None if finishes else _dying_with(os.getpid())
+    dying = _dying_with(os.getpid()) if tied and not finishes else None
     process = _start(arguments, cwd, env, input, stdout, dying)
     try:
         out, err, timed_out = _listen(process, input, timeout)

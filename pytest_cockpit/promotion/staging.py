@@ -102,7 +102,7 @@ class StagedTree:
         # Pipes and sockets, which git never looks at but a reader of the tree would wait for.
         for path in _special(self._root):
             path.unlink()
-        self._git("clean", "-ffdxq")
+        self._git("clean", "-ffdxq", tied=True)
         self._give_index()
         done = self._git("status", "--porcelain", "--ignored", "-z", index=self._inner)
         if done.stdout:
@@ -111,10 +111,10 @@ class StagedTree:
     def _check_out(self, commit: str) -> None:
         _remove(self._index.with_name("tree.index.lock"))
         self.lost = ()
-        done = self._git("read-tree", "--reset", "-u", commit, check=False)
+        done = self._git("read-tree", "--reset", "-u", commit, check=False, tied=True)
         if done.returncode:
             self.lost = self._find_lost(commit)
-            self._git("read-tree", "--reset", "-u", self._without_lost(commit))
+            self._git("read-tree", "--reset", "-u", self._without_lost(commit), tied=True)
 
     def _find_lost(self, commit: str) -> tuple[Entry, ...]:
         """What the store lacks and cannot fetch; a repository may be only partly cloned."""
@@ -170,6 +170,7 @@ class StagedTree:
         index: Path | None = None,
         input: bytes | None = None,  # noqa: A002 - as in `Repository.run`
         check: bool = True,
+        tied: bool = False,
     ) -> Completed:
         # All named outright: with a damaged git directory, git would go and find the user's.
         places = {
@@ -178,7 +179,7 @@ class StagedTree:
             "GIT_INDEX_FILE": str(index or self._index),
         }
         private = Repository(self._root, self._root / ".git")
-        return private.run(*arguments, input=input, check=check, env=places)
+        return private.run(*arguments, input=input, check=check, env=places, tied=tied)
 
 
 def _special(folder: Path) -> Iterator[Path]:

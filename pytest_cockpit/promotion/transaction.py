@@ -76,7 +76,7 @@ def build(
     # Sessions take turns; a lock on a ref that only they write is a killed one's.
     Path(repo.common_dir, f"{ref}.lock").unlink(missing_ok=True)
     options = ("--quiet", "--force", "--done", "--date-format=raw-permissive")
-    done = repo.run("fast-import", *options, input=stream, check=False)
+    done = repo.run("fast-import", *options, input=stream, check=False, tied=True)
     if done.returncode:
         for report in _CRASH_REPORT.findall(done.stderr):
             Path(repo.root, report.decode("utf-8", "surrogateescape")).unlink(missing_ok=True)

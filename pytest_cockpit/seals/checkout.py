@@ -201,7 +201,8 @@ class _Taking:
         coming = [change for change in self._changes if self._comes(change)]
         paths = b"".join(os.fsencode(change.path) + b"\0" for change in coming)
         places = {"GIT_DIR": str(self._git_dir), "GIT_WORK_TREE": str(self._ready)}
-        self.index.run("checkout-index", "-f", "-q", "-z", "--stdin", input=paths, env=places)
+        options = ("-f", "-q", "-z", "--stdin")
+        self.index.run("checkout-index", *options, input=paths, env=places, tied=True)
         for change in coming:
             if not os.path.lexists(self._ready / change.path):
                 raise GitError(f"{artifacts.printable(change.path)}: git did not check it out")

@@ -31,7 +31,7 @@ class NextIndex:
         """Copy what the user has now, and bring it from `base` to `commit` without a work tree."""
         self.clear()
         shutil.copyfile(self._users, self._own)
-        self.run("read-tree", "-i", "-m", base, commit)
+        self.run("read-tree", "-i", "-m", base, commit, tied=True)
 
     def run(
         self,
@@ -39,10 +39,11 @@ class NextIndex:
         input: bytes | None = None,  # noqa: A002 - as in `Repository.run`
         env: Mapping[str, str] | None = None,
         check: bool = True,
+        tied: bool = False,
     ) -> Completed:
         """Run git with this index."""
         whole = {**(env or {}), "GIT_INDEX_FILE": str(self._own)}
-        return self._repo.run(*arguments, input=input, env=whole, check=check)
+        return self._repo.run(*arguments, input=input, env=whole, check=check, tied=tied)
 
     def install(self, base: str, commit: str) -> None:
         """Give it to the user.
@@ -54,7 +55,7 @@ class NextIndex:
         for _ in range(_TRIES):
             before = _signature(self._users)
             self.advance(base, commit)
-            self.run("update-index", "-q", "--refresh", check=False)
+            self.run("update-index", "-q", "--refresh", check=False, tied=True)
             if self._replace(before):
                 return
             time.sleep(_PAUSE_S)

@@ -179,29 +179,58 @@ def test_an_interrupt_kills_the_group(tmp_path):
     assert gone(int((tmp_path / "pid").read_text()))
 
 
-@LINUX
-def test_a_child_dies_with_a_parent_that_was_killed(tmp_path):
+CHILD = """
+import os, sys, time
+print(os.getpid(), flush=True)
+time.sleep(float(sys.argv[1]))
+open("finished", "w").close()
+"""
+
+
+def begun_by_another(tmp_path, seconds, options):
+    """Start a process that runs a child; return the process and the child's id."""
     code = (
         "import pathlib, sys\n"
         "from pytest_cockpit import process\n"
-        "child = 'import os, time; print(os.getpid(), flush=True); time.sleep(60)'\n"
         "with open('pid', 'wb') as out:\n"
-        "    process.run([sys.executable, '-c', child], cwd=pathlib.Path(), stdout=out)\n"
+        f"    process.run([sys.executable, '-c', {CHILD!r}, '{seconds}'], cwd=pathlib.Path(),\n"
+        f"                stdout=out, {options})\n"
     )
-    root = Path(process.__file__).parents[1]
     parent = subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(root)},
+        env={**os.environ, "PYTHONPATH": str(Path(process.__file__).parents[1])},
+        stderr=subprocess.DEVNULL,
     )
     written = tmp_path / "pid"
     end = time.monotonic() + 20
     while not (written.exists() and written.read_text().endswith("\n")):
         assert time.monotonic() < end
         time.sleep(0.01)
-    pid = int(written.read_text())
+    return parent, int(written.read_text())
+
+
+@LINUX
+def test_a_child_dies_with_a_parent_that_was_killed(tmp_path):
+    parent, pid = begun_by_another(tmp_path, 60, "tied=True")
     assert alive(pid)
     parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    assert gone(pid)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_child_that_finishes_is_not_cut_off(tmp_path, number):
+    parent, pid = begun_by_another(tmp_path, 1.5, "finishes=True")
+    parent.send_signal(number)
+    parent.wait()
+    assert gone(pid, seconds=20)
+    assert (tmp_path / "finished").exists()
+
+
+def test_an_untied_child_is_killed_by_an_interrupt(tmp_path):
+    parent, pid = begun_by_another(tmp_path, 60, "tied=False")
+    parent.send_signal(signal.SIGINT)
     parent.wait()
     assert gone(pid)
 
