@@ -50,7 +50,7 @@ def _conduct(config: pytest.Config, repository: Repository, lock: SessionLock) -
     if not only_looks:
         header += Sealing.recover(repository)
         base = repository.resolve("HEAD")
-    path = repository.root / chosen.artifacts / PLAN
+    path = settings.artifacts_folder(repository.root, chosen) / PLAN
     plan = _plan(config, repository, chosen, path, base)
     header += take_over(config, path)
     config.hook.pytest_cockpit_planned(config=config, plan=plan)

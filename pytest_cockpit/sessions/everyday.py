@@ -15,7 +15,7 @@ from pytest_cockpit.git import GitError, Repository
 from pytest_cockpit.items import Outcome, Steps
 from pytest_cockpit.sessions.conductor import Conductor
 from pytest_cockpit.sessions.gating import keep_report, scratch, steps
-from pytest_cockpit.sessions.settings import load_checked
+from pytest_cockpit.sessions.settings import artifacts_folder, load_checked
 
 PLAN = "gates.plan.jsonl"
 
@@ -48,7 +48,7 @@ class EverydayConductor(Conductor):
     ) -> None:
         self.repository = repository
         self.settings = settings
-        folder = root / settings.artifacts
+        folder = artifacts_folder(root, settings)
         super().__init__(
             config,
             mode="gates",

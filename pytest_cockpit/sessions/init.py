@@ -21,11 +21,10 @@ from pytest_cockpit.records import baselines, ledger
 from pytest_cockpit.sessions.conductor import Conductor
 from pytest_cockpit.sessions.gating import scratch
 from pytest_cockpit.sessions.lock import SessionLock
-from pytest_cockpit.sessions.settings import load_checked
+from pytest_cockpit.sessions.settings import IGNORE, artifacts_folder, load_checked
 from pytest_cockpit.sessions.takeover import take_over
 
 PLAN = "init.plan.jsonl"
-_IGNORE = "*\n!.gitignore\n!promotion_log.md\n"
 
 
 def conduct(config: pytest.Config) -> InitConductor:
@@ -38,7 +37,7 @@ def conduct(config: pytest.Config) -> InitConductor:
             f"{settings.lane.path}/: no such folder in commit {head[:12]}; set lane.path, or "
             "commit the lane first"
         )
-    header = take_over(config, repository.root / settings.artifacts / PLAN)
+    header = take_over(config, artifacts_folder(repository.root, settings) / PLAN)
     lock = SessionLock(repository.common_dir)
     lock.acquire()
     try:
@@ -118,7 +117,7 @@ class InitConductor(Conductor):
         return found
 
     def _artifacts(self) -> Outcome:
-        return self._create(self.folder / ".gitignore", _IGNORE.encode())
+        return self._create(self.folder / ".gitignore", IGNORE)
 
     def _ledger(self) -> Outcome:
         opened = ledger.extend(b"", [{"kind": "opened", "base": self.head}])

@@ -14,6 +14,7 @@ from pytest_cockpit.config import load
 from pytest_cockpit.git import GitError, Repository
 from pytest_cockpit.items import Outcome, Step, Steps
 from pytest_cockpit.sessions.conductor import Conductor
+from pytest_cockpit.sessions.settings import artifacts_folder
 from pytest_cockpit.sessions.takeover import take_over
 
 PLAN = "prove.plan.jsonl"
@@ -25,7 +26,7 @@ def conduct(config: pytest.Config) -> Conductor:
         root = Repository.discover(config.invocation_params.dir).root
     except GitError:
         root = config.rootpath
-    folder = root / load(root).artifacts
+    folder = artifacts_folder(root, load(root))
     header = take_over(config, folder / PLAN)
     steps = _steps()
     conductor = Conductor(

@@ -10,6 +10,9 @@ from pytest_cockpit import child, discovery
 from pytest_cockpit.api import CockpitError
 from pytest_cockpit.config import COCKPIT, PYPROJECT, Config, load
 from pytest_cockpit.git import Repository
+from pytest_cockpit.records import artifacts
+
+IGNORE = b"*\n!.gitignore\n!promotion_log.md\n"
 
 
 def load_checked(root: Path) -> Config:
@@ -41,6 +44,14 @@ def load_for_batch(repository: Repository, base: str, *, seals: bool) -> Config:
             "rules a batch was judged by are in git (--cockpit-dry-run works without)"
         )
     return chosen
+
+
+def artifacts_folder(root: Path, chosen: Config) -> Path:
+    """The artifacts folder; a new one is kept out of git but for the log of promotions."""
+    folder = root / chosen.artifacts
+    if not folder.exists():
+        artifacts.write_bytes(folder / ".gitignore", IGNORE)
+    return folder
 
 
 def _committed(repository: Repository, base: str) -> Config:

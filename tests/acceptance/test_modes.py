@@ -112,6 +112,7 @@ def test_init_writes_a_configuration_only_where_there_is_none(make_sandbox):
     assert done.returncode == 0, done.stdout + done.stderr
     starter = (sandbox.root / "cockpit.toml").read_bytes()
     assert b"# size = 50" in starter
+    assert (sandbox.root / "artifacts/.gitignore").read_bytes().startswith(b"*\n")
     assert b'\n[gate.matriz]\nskip = "no module contracts in this repository"\n' in starter
     sandbox.commit({})
     done = sandbox.pytest("--cockpit-batch", "-q")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -49,6 +50,16 @@ def answers_too_early(context):
 
 def is_not_json(context):
     return Report(Verdict.PASS, "fine", evidence=(Evidence("odd", {"value": object()}),))
+
+def passes_over_an_error(context):
+    return Report(Verdict.PASS, "fine", 1, findings=(Finding("probe.rule", "broken"),))
+
+def passes_unseen(context):
+    return Report(Verdict.WARN, "fine", 0)
+
+def tells_what_was_passed(context):
+    finding = Finding("probe.rule", "seen " + os.environ["DB_LINE"], evidence={"x": ["a", os.environ["DB_LINE"]]})
+    return Report.judge("with " + os.environ["DB_LINE"], checked=1, findings=[finding])
 
 def tells_secrets(context):
     raise ValueError("https://user:hunter2@example.org said TOKEN=abcdefgh")
@@ -113,7 +124,7 @@ def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def judged(context: Context, **settings) -> Report:
-    own = Context(root=context.root, scratch=context.scratch, settings=settings)
+    own = dataclasses.replace(context, settings=settings)
     return runner.run_gate("probe", own, timeout=30)
 
 
@@ -174,6 +185,22 @@ def test_secrets_do_not_reach_the_report(context):
     assert "hunter2" not in str(report)
     assert "abcdefgh" not in str(report)
     assert "https://***@example.org said TOKEN=***" in report.summary
+
+
+@pytest.mark.parametrize("do", ["passes_over_an_error", "passes_unseen"])
+def test_a_verdict_that_its_findings_forbid_is_an_error(context, do):
+    report = judged(context, do=do)
+    assert report.verdict is Verdict.ERROR
+    assert "but its findings say" in report.summary
+
+
+def test_the_values_of_passed_variables_do_not_reach_the_report(context, monkeypatch):
+    monkeypatch.setenv("DB_LINE", "battery-staple")
+    told = dataclasses.replace(context, pass_environment=("DB_LINE",))
+    report = judged(told, do="tells_what_was_passed")
+    assert report.summary == "with ***"
+    assert "battery" not in str(report.to_json())
+    assert runner.without_values(b"x battery-staple y", ["DB_LINE"]) == b"x *** y"
 
 
 def test_invalid_settings_are_an_error_with_every_key(context):
