@@ -9,6 +9,8 @@ import subprocess
 import time
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pytest_cockpit import process
 from pytest_cockpit.api import CockpitError
@@ -109,6 +111,32 @@ def test_odd_names(make_checkout):
     assert checkout.tree(gone).keys() == {f"lane/{name}" for name in ODD_NAMES}
 
 
+part = st.text(
+    st.characters(exclude_characters="\0/", exclude_categories=["Cs"]), min_size=1, max_size=20
+).filter(lambda name: name not in {".", ".."} and "git" not in name.lower())
+
+
+@pytest.fixture
+def shared(make_checkout):
+    """A repository that examples share: none of them changes a branch."""
+    return make_checkout({"lane/a.py": "a"})
+
+
+@settings(
+    deadline=None,
+    max_examples=15,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(parts=st.lists(part, min_size=1, max_size=6, unique=True), content=st.binary(max_size=99))
+def test_any_path_and_content(shared, parts, content):
+    names = [f"x/{name}/{number}" for number, name in enumerate(parts)]
+    first, *rest = names
+    commit = make(shared, Rename("lane/a.py", first), *(Write(name, content) for name in rest))
+    assert shared.tree(commit).keys() == set(names)
+    assert shared.show(commit, first) == b"a"
+    assert {shared.show(commit, name) for name in rest} <= {content}
+
+
 def test_paths_that_differ_only_in_case(make_checkout):
     checkout = make_checkout({"lane/a.py": "small", "lane/A.py": "large"})
     commit = make(checkout, Rename("lane/a.py", "a.py"), Rename("lane/A.py", "A.py"))
@@ -171,6 +199,14 @@ def test_a_second_build_replaces_the_first(make_checkout):
     second = make(checkout, Rename("a", "c"))
     assert first != second
     assert checkout.text("rev-parse", REF) == second
+
+
+def test_a_lock_left_by_a_killed_build_is_no_obstacle(make_checkout):
+    checkout = make_checkout({"a": "1"})
+    make(checkout, Rename("a", "b"))
+    (checkout.root / ".git" / f"{REF}.lock").touch()
+    commit = make(checkout, Rename("a", "c"))
+    assert checkout.text("rev-parse", REF) == commit
 
 
 def test_the_ref_is_private(make_checkout):
