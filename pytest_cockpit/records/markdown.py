@@ -22,4 +22,4 @@ def code(text: str) -> str:
 
 def plain(text: str) -> str:
     """Running text: no markup, no HTML, nobody mentioned."""
-    return _SIGNS.sub(r"\\\1", one_line(printable(text)).translate(_HTML))
+    return _SIGNS.sub(r"\\\1", one_line(printable(text))).translate(_HTML)
