@@ -190,6 +190,8 @@ class BatchConductor(Conductor):
         staged = self._stage()
         with gating.scratch(self.repository.common_dir, name) as scratch:
             with self.tree.at(staged.commit) as root:
+                if self.tree.lost:
+                    return Outcome(Verdict.UNKNOWN, words.incomplete(self.tree.lost))
                 context = Context(
                     root=root,
                     scratch=scratch,

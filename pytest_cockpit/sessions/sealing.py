@@ -96,9 +96,6 @@ class Sealing:
             return "HEAD is detached, the checkout stays as it is"
         taken = checkout.take(self.repository, self.head, self.plan.header.base, commit)
         if not taken.done:
-            moved = self.repository.resolve("HEAD") != self.plan.header.base
-            way = "git merge" if moved else "commit or stash what is in the way, then: git merge"
-            self._advice.append(f"take it by hand: {way} {self._name}")
             return f"the checkout stays as it is: {taken.reason}"
         return f"{self.head.removeprefix('refs/heads/')} brought forward"
 

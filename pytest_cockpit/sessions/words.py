@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_cockpit import rendering
+from pytest_cockpit.git import Entry
 from pytest_cockpit.promotion.batch import Staged
 from pytest_cockpit.promotion.plan import Plan
 from pytest_cockpit.records.artifacts import printable
@@ -75,6 +76,16 @@ def built(plan: Plan, staged: Staged) -> str:
     return (
         f"{count(len(plan.moves), 'file')} moved, {count(len(staged.edited), 'file')} rewritten, "
         f"{count(len(staged.shims), 'shim')}; git diff {staged.commit[:12]}^ {staged.commit[:12]}"
+    )
+
+
+def incomplete(lost: Sequence[Entry]) -> str:
+    """Why a tree cannot be judged that is not all there."""
+    paths = ", ".join(printable(entry.path) for entry in lost[:_SHOWN])
+    more = f" and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else ""
+    return (
+        f"the content of {count(len(lost), 'file')} is not in the object store: {paths}{more}; "
+        "fetch what is missing (git fetch --refetch), or take these files out of the repository"
     )
 
 

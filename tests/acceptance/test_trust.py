@@ -229,6 +229,16 @@ def test_not_gate_is_an_ordinary_run(ready):
     assert "cockpit" not in done.stdout
 
 
+def test_a_tree_that_is_not_all_there_is_not_judged(ready):
+    ready.commit({"report.bin": "a large report that got lost"})
+    oid = ready.git("rev-parse", "HEAD:report.bin")
+    (ready.root / ".git/objects" / oid[:2] / oid[2:]).unlink()
+    done = ready.pytest("--cockpit-batch", "-q")
+    assert done.returncode == 1, done.stdout
+    assert "the content of 1 file is not in the object store: report.bin" in done.stdout
+    assert branch_of(ready) == ""
+
+
 def test_help_plans_nothing(ready):
     done = ready.pytest("--cockpit-batch", "--help")
     assert done.returncode == 0
