@@ -14,7 +14,7 @@ _IDENTITY = {
     "GIT_COMMITTER_NAME": "Bench",
     "GIT_COMMITTER_EMAIL": "bench@example.org",
 }
-_STANDARD = ("json", "os", "re", "logging", "itertools", "pathlib", "functools", "datetime")
+STANDARD = ("json", "os", "re", "logging", "itertools", "pathlib", "functools", "datetime")
 
 _CLASS = '''
 
@@ -60,7 +60,7 @@ def module(index: int, lane: int, hubs: int = 10) -> str:
     if index >= lane and index % 10 == 0 and lane:
         wanted.add((index * 31) % lane)
     needed = sorted(number for number in wanted if number < index)
-    lines = [f"import {_STANDARD[(index + step) % len(_STANDARD)]}" for step in (0, 3, 5)]
+    lines = [f"import {STANDARD[(index + step) % len(STANDARD)]}" for step in (0, 3, 5)]
     lines += [f"from {dotted(number, lane)} import total_0 as t{number}" for number in needed]
     lines += ["", f"LIMIT = {index}"]
     functions = (_FUNCTION.format(part=part) for part in range(1 + index * 13 % 8))

@@ -14,6 +14,7 @@ from pytest_cockpit_gates.imports import static
 from pytest_cockpit_gates.imports.pool import Pool
 from pytest_cockpit_gates.imports.selection import Tree, select
 from pytest_cockpit_gates.imports.settings import Settings
+from synthetic import STANDARD
 
 PRODUCTION = (10_000, 0)
 IMPORTED = 500
@@ -72,16 +73,17 @@ def test_grimp(meter, context, monkeypatch):
 
 
 @_DYNAMIC
-def test_isolated_import(meter, context):
+@pytest.mark.parametrize("preload", [(), STANDARD], ids=["", "preloaded"])
+def test_isolated_import(meter, context, preload):
     """Each module in a forked child of its own, by the gate's import server."""
-    tree = Tree(context)
-    jobs = select(context, Settings(), tree).jobs
+    tree, settings = Tree(context), Settings(preload=preload)
+    jobs = select(context, settings, tree).jobs
     jobs = jobs[:: len(jobs) // IMPORTED][:IMPORTED]
     outcomes = meter(
-        "the gate's import server",
-        lambda: Pool(context, Settings(), tree).probe(jobs),
+        "the gate with `preload` of what they import" if preload else "the gate's import server",
+        lambda: Pool(context, settings, tree).probe(jobs),
         scaled=1 / IMPORTED,
-        ours=True,
+        ours=not preload,
         goal="≤ 20 ms CPU",
         note=f"{IMPORTED} modules, server start included",
     )
