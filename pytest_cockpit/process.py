@@ -10,8 +10,9 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -84,9 +85,10 @@ def run(
     arguments = tuple(os.fspath(part) for part in argv)
     wall, cpu = time.perf_counter(), _children_cpu()
     dying = _dying_with(os.getpid()) if tied and not finishes else None
-    process = _start(arguments, cwd, env, input, stdout, dying)
+    with _readable(input) as stdin:
+        process = _start(arguments, cwd, env, stdin, stdout, dying)
     try:
-        out, err, timed_out = _listen(process, input, timeout)
+        out, err, timed_out = _listen(process, timeout)
     finally:
         if not finishes:
             _kill_group(process)
@@ -103,11 +105,23 @@ def run(
     )
 
 
+@contextlib.contextmanager
+def _readable(content: bytes | None) -> Iterator[IO[bytes] | int]:
+    """What the program reads: a file, because feeding a pipe has to be watched to its end."""
+    if content is None:
+        yield subprocess.DEVNULL
+        return
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.seek(0)
+        yield file
+
+
 def _start(
     arguments: tuple[str, ...],
     cwd: Path,
     env: Mapping[str, str] | None,
-    content: bytes | None,
+    stdin: IO[bytes] | int,
     stdout: IO[bytes] | None,
     dying: Callable[[], None] | None,
 ) -> subprocess.Popen[bytes]:
@@ -116,7 +130,7 @@ def _start(
             arguments,
             cwd=cwd,
             env=environment() if env is None else dict(env),
-            stdin=subprocess.DEVNULL if content is None else subprocess.PIPE,
+            stdin=stdin,
             stdout=subprocess.PIPE if stdout is None else stdout,
             stderr=subprocess.PIPE,
             start_new_session=True,
@@ -131,9 +145,7 @@ def _start(
         ) from error
 
 
-def _listen(
-    process: subprocess.Popen[bytes], content: bytes | None, timeout: float | None
-) -> tuple[bytes, bytes, bool]:
+def _listen(process: subprocess.Popen[bytes], timeout: float | None) -> tuple[bytes, bytes, bool]:
     """What it says until it ends or its time is up, and whether its time was up.
 
     A pipe stays open as long as a grandchild holds it, so the end of output alone is not waited
@@ -143,9 +155,8 @@ def _listen(
     while True:
         left = _LOOK_S if deadline is None else min(_LOOK_S, deadline - time.monotonic())
         try:
-            out, err = process.communicate(content, timeout=max(left, 0))
+            out, err = process.communicate(timeout=max(left, 0))
         except subprocess.TimeoutExpired:
-            content = None
             timed_out = deadline is not None and time.monotonic() >= deadline
             if process.poll() is None and not timed_out:
                 continue

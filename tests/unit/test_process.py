@@ -299,3 +299,12 @@ def test_a_given_environment_is_the_whole_environment(tmp_path):
     done = python("import os; print(sorted(os.environ))", tmp_path, env={"ONLY": "1"})
     assert "ONLY" in done.stdout.decode()
     assert "HOME" not in done.stdout.decode()
+
+
+def test_input_larger_than_any_pipe_and_slower_than_a_look_arrives_whole(tmp_path):
+    code = "import sys, time; time.sleep(0.5); print(len(sys.stdin.buffer.read()))"
+    content = b"x" * (8 << 20)
+    done = process.run([sys.executable, "-c", code], cwd=tmp_path, input=content, timeout=60)
+    assert done.stdout == b"%d\n" % len(content)
+    echo = process.run(["cat"], cwd=tmp_path, input=content, timeout=60)
+    assert echo.stdout == content
