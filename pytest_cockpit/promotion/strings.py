@@ -73,11 +73,11 @@ class _Search:
         paths = "|".join(map(re.escape, sorted(self.paths, key=len, reverse=True))) or "(?!)"
         self._tokens = re.compile(
             # Hyphens belong to a word, except in the names of mypy's sections.
-            rf"(?<![\w./\\-])(?:mypy-)?(?P<module>(?:{dotted})(?:\.\w++)++)(?![\w/\\-])"
+            rf"(?<![\w./\\-])(?:mypy-)?(?P<module>(?:{dotted})(?:\.\w+)+)(?![\w/\\-]|\.\w)"
             rf"|(?<![\w./\\-])(?:\./)?(?P<path>{paths})(?![\w/\\-])(?!\.\w)"
         )
         self._mentions = re.compile(
-            rf"(?<![\w.])(?P<module>(?:{dotted})(?:\.\w++)++)(?P<all>\.?\*)?|(?:{paths})(?!\w)"
+            rf"(?<![\w.])(?P<module>(?:{dotted})(?:\.\w+)+)(?P<all>\.?\*)?|(?:{paths})(?!\w)"
         )
 
     def may_occur(self, source: bytes) -> bool:
