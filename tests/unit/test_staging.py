@@ -97,7 +97,7 @@ def test_it_is_updated_by_difference(checkout):
     for commit in (second, third, first, third, second, second):
         with tree.at(commit) as root:
             assert found(root) == checkout.tree(commit)
-            assert (root / "lane/b.py").stat() == kept
+            assert (root / "lane/b.py").stat().st_mtime_ns == kept.st_mtime_ns
     assert (root / "a.py").stat() != changed
 
 
