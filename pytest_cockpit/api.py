@@ -116,6 +116,19 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Case:
+    """One named check within a gate, shown as a pytest item of its own under `-m gate`.
+
+    `name` is unique within the gate and stable between runs; `message` says what came out, in
+    as many lines as it needs.
+    """
+
+    name: str
+    verdict: Verdict
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """A gate's answer: the verdict with all that it was computed from.
 
@@ -127,6 +140,7 @@ class Report:
     checked: int = 0
     findings: tuple[Finding, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    cases: tuple[Case, ...] = ()
 
     @classmethod
     def judge(
@@ -136,15 +150,19 @@ class Report:
         checked: int,
         findings: Iterable[Finding] = (),
         evidence: Iterable[Evidence] = (),
+        cases: Iterable[Case] = (),
     ) -> Report:
-        """The report whose verdict follows from its findings; nothing checked is `UNKNOWN`."""
-        found = tuple(findings)
-        verdict = Verdict.worst(_VERDICT_OF[finding.severity] for finding in found)
-        if not found and checked:
-            verdict = Verdict.PASS
-        elif not checked and verdict.opens:
+        """The report whose verdict follows from its findings and cases.
+
+        Nothing checked is `UNKNOWN`; a case that was skipped has no bearing.
+        """
+        found, tried = tuple(findings), tuple(cases)
+        verdicts = [_VERDICT_OF[finding.severity] for finding in found]
+        verdicts += [case.verdict for case in tried if case.verdict is not Verdict.SKIP]
+        verdict = Verdict.worst(verdicts or [Verdict.PASS])
+        if not checked and verdict.opens:
             verdict = Verdict.UNKNOWN
-        return cls(verdict, summary, checked, found, tuple(evidence))
+        return cls(verdict, summary, checked, found, tuple(evidence), tried)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-able copy; `from_json` reads it back."""
@@ -162,6 +180,9 @@ class Report:
                 for row in data["findings"]
             ),
             evidence=tuple(Evidence(**row) for row in data["evidence"]),
+            cases=tuple(
+                Case(**{**row, "verdict": Verdict(row["verdict"])}) for row in data["cases"]
+            ),
         )
 
 

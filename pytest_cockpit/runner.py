@@ -229,7 +229,9 @@ def _consistent(report: Report) -> Report:
     ------
     ValueError: it opens what its findings close, or nothing was checked.
     """
-    judged = Report.judge("", checked=report.checked, findings=report.findings).verdict
+    judged = Report.judge(
+        "", checked=report.checked, findings=report.findings, cases=report.cases
+    ).verdict
     if report.verdict.opens and Verdict.worst((report.verdict, judged)) is not report.verdict:
         raise ValueError(f"verdict {report.verdict}, but its findings say {judged}")
     return report

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_cockpit import api
 from pytest_cockpit.api import (
+    Case,
     Context,
     Evidence,
     Finding,
@@ -42,6 +43,9 @@ REPORTS = st.builds(
     checked=st.integers(0, 10**6),
     findings=st.lists(FINDINGS, max_size=3).map(tuple),
     evidence=st.lists(st.builds(Evidence, name=TEXT, data=JSON), max_size=2).map(tuple),
+    cases=st.lists(
+        st.builds(Case, name=TEXT, verdict=st.sampled_from(Verdict), message=TEXT), max_size=2
+    ).map(tuple),
 )
 NAMES = st.lists(TEXT, max_size=3).map(tuple)
 LANES = st.builds(
@@ -74,6 +78,13 @@ CONTEXTS = st.builds(
 @given(REPORTS)
 def test_a_report_survives_json(report):
     assert Report.from_json(json.loads(json.dumps(report.to_json()))) == report
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_a_case_bears_on_the_verdict_unless_it_was_skipped(verdict):
+    report = Report.judge("", checked=1, cases=[Case("one", Verdict.PASS), Case("two", verdict)])
+    assert report.verdict is (Verdict.PASS if verdict is Verdict.SKIP else verdict)
+    assert Report.judge("", checked=0, cases=[Case("one", Verdict.PASS)]).verdict is Verdict.UNKNOWN
 
 
 @given(CONTEXTS)
