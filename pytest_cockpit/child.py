@@ -30,10 +30,8 @@ def main(arguments: Sequence[str]) -> int:
 
     gate = _load(request["entry"])
     context = Context.from_json(request["context"])
-    if request["ask"] == "baseline":
-        answer: Any = _baseline(gate, context)
-    else:
-        answer = judge(gate, context).to_json()
+    answers = {"baseline": _baseline, "cases": _cases, "report": _report}
+    answer = answers[request["ask"]](gate, context)
     artifacts.write_bytes(response_path, artifacts.canonical(answer))
     return 0
 
@@ -105,6 +103,21 @@ def _load(entry: Mapping[str, str]) -> Gate:
 
     gate: Gate = EntryPoint(**entry).load()
     return gate
+
+
+def _report(gate: Gate, context: Context) -> dict[str, Any]:
+    return judge(gate, context).to_json()
+
+
+def _cases(gate: Any, context: Context) -> dict[str, Any]:
+    """The names of the gate's cases as `cases`, or the expected error that kept it from them."""
+    from pytest_cockpit.api import CockpitError
+
+    try:
+        # Each name is one item of one plan, however often a gate says it.
+        return {"cases": list(dict.fromkeys(map(str, gate.cases(context))))}
+    except CockpitError as error:
+        return {"error": _first_line(error)}
 
 
 def _baseline(gate: Any, context: Context) -> dict[str, Any]:

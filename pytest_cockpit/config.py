@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -74,33 +74,39 @@ class Config:
         reason: str | None = self.gate.get(gate, {}).get("skip")
         return reason
 
-    def settings(self, gate: str) -> dict[str, Any]:
-        """The gate's own table, without the keys that are the engine's."""
-        return {key: value for key, value in self.gate.get(gate, {}).items() if key != "skip"}
 
-    def settings_errors(self, gate: str, gate_schema: Mapping[str, Any]) -> list[str]:
-        """What is wrong with the gate's own table by the gate's own schema, one line each."""
-        where = PYPROJECT if self.source is None else self.source.name
-        return [
-            _line(where, Problem(("gate", gate, *problem.path), problem.message))
-            for problem in schema.problems_by(self.settings(gate), gate_schema)
-        ]
-
-
-def load(root: Path) -> Config:
+def load(root: Path, overrides: Sequence[str] = ()) -> Config:
     """The configuration of the repository at `root`, defaults where it says nothing.
+
+    Parameters
+    ----------
+    overrides: `some.key=value`, each put in the place of what the file says.
 
     Raises
     ------
     CockpitError: it cannot be read or used; the text has one line for every error in it.
     """
     source, table = _table(root)
-    if source is None:
+    if source is None and not overrides:
         return Config()
+    for override in overrides:
+        keys, value = toml.setting(override)
+        table = _with(table, keys, value)
     problems = list(_problems(source, table))
     if problems:
-        raise CockpitError("\n".join(_line(source.name, problem) for problem in problems))
+        where = source.name if source else "no configuration file"
+        where += " with --cockpit-set" if overrides else ""
+        raise CockpitError("\n".join(_line(where, problem) for problem in problems))
     return _config(source, table)
+
+
+def _with(table: Mapping[str, Any], keys: Sequence[str], value: Any) -> Mapping[str, Any]:
+    """`table` with `value` at `keys`; a key that leads through no table is told by the schema."""
+    first, *rest = keys
+    inner = table.get(first)
+    if rest:
+        value = _with(inner if isinstance(inner, Mapping) else {}, rest, value)
+    return {**table, first: value}
 
 
 def _table(root: Path) -> tuple[Path | None, Mapping[str, Any]]:
@@ -122,7 +128,7 @@ def _line(where: str, problem: Problem) -> str:
     return f"{where}: {toml.dotted(keys) or '(top level)'}: {problem.message}"
 
 
-def _problems(source: Path, table: Mapping[str, Any]) -> Iterator[Problem]:
+def _problems(source: Path | None, table: Mapping[str, Any]) -> Iterator[Problem]:
     found = schema.problems(table, "config")
     broken = {problem.path for problem in found}
     found += [
@@ -206,7 +212,7 @@ def _within(inner: str, outer: str) -> bool:
     return ours.is_relative_to(theirs)
 
 
-def _config(source: Path, table: Mapping[str, Any]) -> Config:
+def _config(source: Path | None, table: Mapping[str, Any]) -> Config:
     top: dict[str, Any] = {
         key: table[key] for key in ("gates", "pass_environment", "gate") if key in table
     }

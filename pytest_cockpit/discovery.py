@@ -50,11 +50,6 @@ class Gates:
     broken: tuple[Broken, ...]
 
 
-def markers() -> dict[str, str]:
-    """Marker to entry-point value of every declared gate, nothing loaded."""
-    return {entry.name: entry.value for entry in _entries()}
-
-
 def gates() -> Gates:
     """Load every declared gate."""
     entries = _entries()

@@ -207,6 +207,31 @@ class Repository:
             raise GitError(f"git log: exit code {history.returncode}; does `git fsck` pass?")
         return seen
 
+    def merge_base(self, rev: str) -> str:
+        """The newest common ancestor of HEAD and `rev`.
+
+        Raises
+        ------
+        GitError: there is no such commit, or none in common.
+        """
+        done = self.run("merge-base", "HEAD", self.resolve(rev), check=False)
+        if done.returncode:
+            cure = "fetch more of the history" if self.is_shallow() else "name another branch"
+            raise GitError(f"{rev}: no commit in common with HEAD; {cure}")
+        return _line(done)
+
+    def differing(self, commit: str) -> list[str]:
+        """Paths of the work tree that are not as in `commit`, untracked ones included."""
+        listings = (
+            ("diff", "--name-only", "-z", "--no-renames", "--diff-filter=d", commit, "--"),
+            ("ls-files", "-z", "--others", "--exclude-standard"),
+        )
+        return sorted(
+            os.fsdecode(path)
+            for listing in listings
+            for path in self.run(*listing).stdout.split(b"\0")[:-1]
+        )
+
     def dirty(self, paths: Iterable[str] | None = None) -> list[str]:
         """Paths of the index or work tree that differ from HEAD, untracked ones included.
 

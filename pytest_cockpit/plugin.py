@@ -65,6 +65,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run every installed gate on its proofs: each rule must be seen failing",
     )
 
+    group.addoption(
+        "--cockpit-set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="replace one setting for this run, such as gate.coverage.new_file_ratio=0.1; "
+        "repeatable",
+    )
+    group.addoption(
+        "--cockpit-base",
+        metavar="REV",
+        help="with -m gate: judge the working tree against its merge base with REV, not HEAD",
+    )
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
@@ -92,8 +106,10 @@ def pytest_configure(config: pytest.Config) -> None:
     markers = _gate_markers()
     for marker in markers:
         config.addinivalue_line("markers", f"{marker}: the cockpit gate of this name")
-    if mode is None and any(_selects(expression, {"gate", marker}) for marker in markers):
+    selected = [marker for marker in markers if _selects(expression, {"gate", marker})]
+    if mode is None and selected:
         mode = "everyday"
+        config.option.cockpit_markers = selected
     if mode is not None:
         from pytest_cockpit import sessions
 

@@ -95,6 +95,25 @@ def measure_baseline(
     return dict(measured)
 
 
+def list_cases(name: str, context: Context, *, timeout: float | None = None) -> tuple[str, ...]:
+    """Names of the cases that the installed gate will report on `context.root`.
+
+    Raises
+    ------
+    CockpitError: the gate is not installed, or could not tell.
+    """
+    found = _installed(name)
+    if isinstance(found, str):
+        raise CockpitError(found)
+    if not hasattr(found.gate, "cases") or child.skipped(context.settings):
+        return ()
+    answer = _ask("cases", found, context, timeout)
+    failure = answer.failure or answer.data.get("error")
+    if failure:
+        raise CockpitError(redact(one_line(f"{name}: {failure}")))
+    return tuple(answer.data["cases"])
+
+
 def redact(text: str) -> str:
     """`text` with what looks like a secret replaced, and with the values of secret variables."""
     values = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 from pytest_cockpit.api import CockpitError
 from pytest_cockpit.records import artifacts, text
 from pytest_cockpit.records.schema import shown
+
+_WORD = re.compile(r"[\w./*@-]+")
 
 
 def read(path: Path) -> dict[str, Any] | None:
@@ -32,6 +35,43 @@ def read(path: Path) -> dict[str, Any] | None:
         reason = text.one_line(str(error))[:200]
         raise CockpitError(f"{path.name}: not TOML ({reason}); correct it") from error
     return {key: _dated(value) for key, value in table.items()}
+
+
+def setting(assignment: str) -> tuple[tuple[str, ...], Any]:
+    """Keys and value of `some.key = value`; one word that is no TOML value is a string.
+
+    Raises
+    ------
+    CockpitError: it is no assignment of one key.
+    """
+    key, _, value = (part.strip() for part in assignment.partition("="))
+    try:
+        # One line, so that what follows the value cannot be a second assignment.
+        key, value = text.one_line(key), text.one_line(value)
+        return _keys(tomllib.loads(f"{key} = 0")), _dated(_value(value))
+    except (ValueError, RecursionError) as error:
+        raise CockpitError(
+            f"{text.one_line(assignment)}: expected KEY=VALUE with a TOML value, "
+            "such as batch.size=20"
+        ) from error
+
+
+def _keys(table: Any) -> tuple[str, ...]:
+    """The keys of nested tables of one key each."""
+    keys: tuple[str, ...] = ()
+    while isinstance(table, dict):
+        [(name, table)] = table.items()
+        keys = (*keys, name)
+    return keys
+
+
+def _value(written: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {written}")["value"]
+    except ValueError:
+        if _WORD.fullmatch(written):
+            return written
+        raise
 
 
 def dotted(keys: Iterable[str | int]) -> str:

@@ -45,7 +45,9 @@ def conduct(config: pytest.Config) -> BatchConductor:
 def _conduct(config: pytest.Config, repository: Repository, lock: SessionLock) -> BatchConductor:
     only_looks = config.option.collectonly or config.option.cockpit_dry_run
     base = repository.resolve("HEAD")
-    chosen = settings.load_for_batch(repository, base, seals=not only_looks)
+    chosen = settings.load_for_batch(
+        repository, base, seals=not only_looks, overrides=config.option.cockpit_set
+    )
     header = [] if config.option.collectonly else lock.left_behind()
     if not only_looks:
         header += Sealing.recover(repository)

@@ -42,6 +42,7 @@ class Conductor:
     folder: absolute artifacts folder.
     steps: what is collected and run.
     halts: whether the first red step ends the session.
+    header: lines for pytest's header.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Conductor:
         folder: Path,
         steps: Steps,
         halts: bool,
+        header: Sequence[str] = (),
     ) -> None:
         self.config = config
         self.mode = mode
@@ -64,7 +66,7 @@ class Conductor:
         self.rows: list[dict[str, Any]] = []
         self._red: list[pytest.TestReport] = []
         self.written: list[Path] = []
-        self.header: list[str] = []
+        self.header = list(header)
         self.facts: dict[str, Any] = {}
         # Names of environment variables whose values must not reach an artifact.
         self.passed: tuple[str, ...] = ()

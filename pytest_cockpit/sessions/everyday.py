@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import tempfile
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_cockpit import discovery, runner
-from pytest_cockpit.api import CockpitError, Context
+from pytest_cockpit import discovery, rendering, runner
+from pytest_cockpit.api import Case, CockpitError, Context, Report, Verdict
 from pytest_cockpit.config import Config
 from pytest_cockpit.git import GitError, Repository
-from pytest_cockpit.items import Outcome, Steps
+from pytest_cockpit.items import Outcome, Step, Steps
+from pytest_cockpit.records.text import one_line, printable
 from pytest_cockpit.sessions.conductor import Conductor
 from pytest_cockpit.sessions.gating import keep_report, scratch, steps
+from pytest_cockpit.sessions.once import Once
 from pytest_cockpit.sessions.settings import artifacts_folder, load_checked
 
 PLAN = "gates.plan.jsonl"
+
+_INPUT = "cockpit"
+"""What the controller of a distributed run tells its workers is found under this key."""
 
 
 def conduct(config: pytest.Config) -> EverydayConductor:
@@ -27,7 +36,8 @@ def conduct(config: pytest.Config) -> EverydayConductor:
     except GitError:
         repository = None
     root = repository.root if repository else config.rootpath
-    conductor = EverydayConductor(config, root, repository, load_checked(root))
+    settings = load_checked(root, config.option.cockpit_set)
+    conductor = EverydayConductor(config, root, repository, settings)
     path = conductor.steps.path
     if conductor.controls:
         conductor.write_plan()
@@ -46,44 +56,128 @@ class EverydayConductor(Conductor):
     def __init__(
         self, config: pytest.Config, root: Path, repository: Repository | None, settings: Config
     ) -> None:
+        told: Mapping[str, Any] = getattr(config, "workerinput", {}).get(_INPUT, {})
+        self.root = root
         self.repository = repository
         self.settings = settings
+        self.base, self.changed = _since(repository, config.option.cockpit_base)
+        self.shared = Path(told["shared"]) if told else None
+        self.once = Once(self._judge, self.shared)
+        self.header = [f"cockpit: gates {', '.join(settings.gates)} over the working tree"]
+        self.cases = told["cases"] if told else self._cases(config.option.cockpit_markers)
         folder = artifacts_folder(root, settings)
         super().__init__(
             config,
             mode="gates",
             root=root,
             folder=folder,
-            steps=Steps(folder / PLAN, steps(settings.gates, discovery.gates(), self._gate)),
+            steps=Steps(folder / PLAN, list(self._steps())),
             halts=False,
+            header=self.header,
         )
         self.passed = settings.pass_environment
-        self.header = [f"cockpit: gates {', '.join(settings.gates)} over the working tree"]
+        if config.option.cockpit_base:
+            self.header.append(
+                f"cockpit: {len(self.changed)} paths differ from {str(self.base)[:12]}, the merge "
+                f"base with {config.option.cockpit_base}"
+            )
+
+    def _steps(self) -> Iterator[Step]:
+        for step in steps(self.settings.gates, discovery.gates(), self._gate):
+            yield step
+            gate = step.name.removeprefix("gate:")
+            for case in self.cases.get(gate, ()):
+                run = partial(self._case, gate, case)
+                yield Step(f"{step.name}[{case}]", "case", run, step.markers)
+
+    def _cases(self, selected: list[str]) -> dict[str, list[str]]:
+        """The cases of each gate that may run; a gate that cannot tell says so when it runs."""
+        installed, found = discovery.gates().loaded, {}
+        for name in self.settings.gates:
+            if name in installed and installed[name].marker in selected:
+                try:
+                    with self._context(name) as context:
+                        names = runner.list_cases(name, context)
+                except CockpitError as error:
+                    self.header.append(f"cockpit: its cases are not shown: {error}")
+                else:
+                    found[name] = list(dict.fromkeys(map(_shown, names)))
+        return found
 
     def _gate(self, name: str) -> Outcome:
+        report = self.once.report(name)
+        return Outcome(report.verdict, report.summary, rendering.report_text(name, report))
+
+    def _case(self, gate: str, name: str) -> Outcome:
+        report = self.once.report(gate)
+        lost = Case(name, Verdict.UNKNOWN, f"{gate} is {report.verdict} and reports no such case")
+        case = next((case for case in report.cases if _shown(case.name) == name), lost)
+        return Outcome(case.verdict, one_line(case.message), f"{name}: {case.message}")
+
+    def _judge(self, name: str) -> Report:
+        with self._context(name) as context:
+            report = runner.run_gate(name, context)
+            keep_report(self, name, report, context.scratch)
+            return report
+
+    @contextlib.contextmanager
+    def _context(self, name: str) -> Iterator[Context]:
+        """What the gate may look at; its scratch folder lasts as long."""
         with tempfile.TemporaryDirectory(prefix="cockpit-") as outside:
             common = self.repository.common_dir if self.repository else Path(outside)
             with scratch(common, name) as folder:
-                context = Context(
+                yield Context(
                     root=self.root,
                     scratch=folder,
                     settings=self.settings.gate.get(name, {}),
                     lane=self.settings.lane,
                     records=self.settings.records,
-                    base=self._head(),
-                    changed=tuple(self.repository.dirty()) if self.repository else (),
+                    base=self.base,
+                    changed=self.changed,
                     pass_environment=self.settings.pass_environment,
                 )
-                return keep_report(self, name, runner.run_gate(name, context), folder)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker what was found, and where workers share the gates' reports."""
+        if self.shared is None:
+            self.shared = Path(tempfile.mkdtemp(prefix="cockpit-"))
+        node.workerinput[_INPUT] = {"shared": str(self.shared), "cases": self.cases}
+
+    def pytest_unconfigure(self) -> None:
+        """Remove what the workers shared."""
+        if self.controls and self.shared is not None:
+            shutil.rmtree(self.shared, ignore_errors=True)
 
     def conclude(self, terminal: Any) -> None:
         """One line for each gate."""
         terminal.section("cockpit: gates")
         for row in self.rows:
-            terminal.write_line(f"{row['name']}: {row['verdict']}: {row['summary']}")
+            if row["kind"] == "gate":
+                terminal.write_line(f"{row['name']}: {row['verdict']}: {row['summary']}")
 
-    def _head(self) -> str | None:
-        try:
-            return self.repository.resolve("HEAD") if self.repository else None
-        except CockpitError:
-            return None
+
+def _shown(case: str) -> str:
+    """A case's name as part of a test id."""
+    return one_line(printable(case))
+
+
+def _since(repository: Repository | None, rev: str | None) -> tuple[str | None, tuple[str, ...]]:
+    """The commit that the working tree is judged against, and the paths that differ from it.
+
+    Raises
+    ------
+    CockpitError: `rev` is given, but there is no such commit or no common ancestor with it.
+    """
+    if repository is None:
+        if rev:
+            raise CockpitError("--cockpit-base: this is no git repository; leave it out")
+        return None, ()
+    if rev:
+        base = repository.merge_base(rev)
+        return base, tuple(repository.differing(base))
+    try:
+        base = repository.resolve("HEAD")
+    except CockpitError:
+        return None, tuple(repository.dirty())
+    return base, tuple(repository.dirty())

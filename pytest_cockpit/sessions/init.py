@@ -30,7 +30,7 @@ PLAN = "init.plan.jsonl"
 def conduct(config: pytest.Config) -> InitConductor:
     """Plan the starter files and one measurement for each gate that keeps a baseline."""
     repository = Repository.discover(config.invocation_params.dir)
-    settings = load_checked(repository.root)
+    settings = load_checked(repository.root, config.option.cockpit_set)
     head = repository.resolve("HEAD")
     if not repository.entries(head, settings.lane.path):
         raise CockpitError(

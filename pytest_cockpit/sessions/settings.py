@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_cockpit import child, discovery
@@ -15,30 +16,39 @@ from pytest_cockpit.records import artifacts
 IGNORE = b"*\n!.gitignore\n!promotion_log.md\n"
 
 
-def load_checked(root: Path) -> Config:
+def load_checked(root: Path, overrides: Sequence[str] = ()) -> Config:
     """The configuration at `root`, its gates and their settings included.
+
+    `overrides` are the arguments of `--cockpit-set`.
 
     Raises
     ------
     CockpitError: one line for each thing wrong with it.
     """
-    chosen = load(root)
+    chosen = load(root, overrides)
     problems = [line for name in chosen.gates for line in _problems(chosen, name)]
     if problems:
         raise CockpitError("\n".join(problems))
     return chosen
 
 
-def load_for_batch(repository: Repository, base: str, *, seals: bool) -> Config:
+def load_for_batch(
+    repository: Repository, base: str, *, seals: bool, overrides: Sequence[str] = ()
+) -> Config:
     """The configuration of the work tree, which must be the committed one if the session seals.
 
     Raises
     ------
     CockpitError: it is wrong, or a batch would be sealed by rules that are not in git.
     """
-    chosen = load_checked(repository.root)
+    chosen = load_checked(repository.root, overrides)
     if seals and chosen.digest() != _committed(repository, base).digest():
         name = chosen.source.name if chosen.source else f"{COCKPIT} or {PYPROJECT}"
+        if overrides:
+            raise CockpitError(
+                "--cockpit-set: a batch is sealed by the committed configuration alone; add "
+                "--cockpit-dry-run, or write the setting down and commit it"
+            )
         raise CockpitError(
             f"{name}: the configuration differs from the commit's; commit it first, so that the "
             "rules a batch was judged by are in git (--cockpit-dry-run works without)"

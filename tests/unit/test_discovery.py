@@ -64,13 +64,6 @@ def test_a_gate_is_found_with_its_marker_and_distribution(site):
     assert found.entry.value == "probe_one:gate"
 
 
-def test_markers_load_nothing(site):
-    site.module("probe_one", "raise SystemError('loaded')")
-    site.distribution("one-gates", {"one_marker": "probe_one:gate"})
-    assert discovery.markers()["one_marker"] == "probe_one:gate"
-    assert "probe_one" not in sys.modules
-
-
 @pytest.mark.parametrize(
     ("text", "error"),
     [

@@ -1,0 +1,210 @@
+"""`-m gate` with cases, another base and overridden settings, against a gate of somebody else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+GATE = """
+import pathlib
+from pytest_cockpit.api import Case, CockpitError, Finding, Report, Rule, Verdict
+
+class Party:
+    name = "party"
+    summary = "Every line of cases.txt says yes."
+    rules = (Rule("party.no", "A line says no."),)
+    settings_schema = {
+        "type": "object",
+        "properties": {"yes": {"type": "string"}},
+        "additionalProperties": False,
+    }
+
+    def lines(self, context):
+        text = (context.root / "cases.txt").read_text()
+        if "broken" in text:
+            raise CockpitError("cases.txt: broken; mend it")
+        return [line.split(" = ") for line in text.splitlines()]
+
+    def cases(self, context):
+        return [name for name, _ in self.lines(context)]
+
+    def check(self, context):
+        with pathlib.Path(context.settings.get("log", "LOG")).open("a") as log:
+            log.write("once\\n")
+        yes = context.settings.get("yes", "yes")
+        verdicts = {yes: Verdict.PASS, "unknown": Verdict.UNKNOWN}
+        cases = [
+            Case(name, verdicts.get(said, Verdict.FAIL), f"it says {said}")
+            for name, said in self.lines(context)
+            if said != "lost"
+        ]
+        findings = [
+            Finding("party.no", f"{case.name}: {case.message}", path="cases.txt")
+            for case in cases
+            if case.verdict is Verdict.FAIL
+        ]
+        summary = f"base {context.base}, changed {' '.join(context.changed)}"
+        return Report.judge(summary, checked=len(cases), findings=findings, cases=cases)
+
+    def proofs(self):
+        return ()
+
+
+gate = Party()
+"""
+
+
+@dataclass(frozen=True)
+class Party:
+    """A repository with the gate installed beside it."""
+
+    sandbox: Any
+    package: Path
+    log: Path
+
+    def run(self, *arguments):
+        path = {"PYTHONPATH": str(self.package)}
+        return self.sandbox.pytest("-m", "party_marker", *arguments, env=path)
+
+    @property
+    def runs(self):
+        return self.log.read_text().count("once")
+
+
+@pytest.fixture
+def party(make_sandbox, tmp_path):
+    package = tmp_path / "third"
+    (package / "party_gate-1.dist-info").mkdir(parents=True)
+    (package / "party_gate-1.dist-info/METADATA").write_text(
+        "Metadata-Version: 2.1\nName: party-gate\nVersion: 1\n"
+    )
+    (package / "party_gate-1.dist-info/entry_points.txt").write_text(
+        "[pytest_cockpit.gates]\nparty_marker = party_gate:gate\n"
+    )
+    (package / "party_gate.py").write_text(GATE.replace('"LOG"', repr(str(tmp_path / "log"))))
+    sandbox = make_sandbox(
+        {
+            "cockpit.toml": 'gates = ["party"]\n',
+            "cases.txt": "first = yes\nsecond case = yes\nsecond case = yes\n",
+        }
+    )
+    return Party(sandbox, package, tmp_path / "log")
+
+
+def record(party):
+    return json.loads((party.sandbox.root / "artifacts/session.gates.json").read_text())
+
+
+def test_each_case_is_an_item_and_the_gate_runs_once(party):
+    done = party.run("-v")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "gates.plan.jsonl::gate:party[first] PASSED" in done.stdout
+    assert "gates.plan.jsonl::gate:party[second case] PASSED" in done.stdout
+    assert "3 passed" in done.stdout
+    assert party.runs == 1
+    assert [row["kind"] for row in record(party)["items"]] == ["gate", "case", "case"]
+
+
+def test_red_cases_are_red_items_and_lost_ones_unknown(party):
+    party.sandbox.write({"cases.txt": "first = yes\nbad = no\nvague = unknown\ngone = lost\n"})
+    done = party.run("-v")
+    assert done.returncode == 1
+    assert "gate:party[bad] FAIL" in done.stdout
+    assert "gate:party[vague] UNKNOWN" in done.stdout
+    assert "party is fail and reports no such case" in done.stdout
+    assert record(party)["totals"] == {
+        "error": 0, "fail": 2, "pass": 1, "skip": 0, "unknown": 2, "warn": 0,
+    }  # fmt: skip
+
+
+def test_one_case_can_be_chosen(party):
+    party.sandbox.write({"cases.txt": "first = yes\nbad = no\n"})
+    done = party.run("-v", "-k", "first")
+    assert done.returncode == 0, done.stdout
+    assert "1 passed, 2 deselected" in done.stdout
+    assert party.runs == 1
+
+
+def test_workers_share_one_run_of_the_gate(party, tmp_path):
+    done = party.run("-n", "2", "-q")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 passed" in done.stdout
+    assert party.runs == 1
+    assert not list(tmp_path.glob("cockpit-*"))
+
+
+def test_a_gate_that_cannot_list_its_cases_says_so_and_is_an_error(party):
+    party.sandbox.write({"cases.txt": "broken\n"})
+    done = party.run("-v")
+    assert done.returncode == 1
+    assert "its cases are not shown: party: cases.txt: broken; mend it" in done.stdout
+    assert "gate:party ERROR" in done.stdout
+
+
+def test_a_gate_that_is_not_selected_is_not_asked_for_its_cases(party):
+    party.sandbox.write({"cases.txt": "broken\n"})
+    done = party.run("-v", "--co", "-m", "gate and not party_marker")
+    assert "cases are not shown" not in done.stdout + done.stderr
+    assert done.returncode == 5
+
+
+def test_a_setting_is_replaced_for_one_run(party):
+    done = party.run("-q", "--cockpit-set", "gate.party.yes=no")
+    assert done.returncode == 1
+    assert "first: it says yes" in done.stdout
+    done = party.run("-q", "--cockpit-set", "gate.party.yse=no")
+    assert done.returncode == 4
+    assert 'cockpit.toml: gate.party.yse: unknown key; did you mean "yes"?' in done.stderr
+
+
+def test_a_setting_that_is_none_is_told(party):
+    for wrong, said in (
+        ("gate", "gate: expected KEY=VALUE"),
+        ("gate.party=", "gate.party=: expected KEY=VALUE"),
+        ("lane.pth=x", "cockpit.toml with --cockpit-set: lane.pth: unknown key"),
+    ):
+        done = party.run("-q", "--cockpit-set", wrong)
+        assert done.returncode == 4
+        assert said in done.stderr
+
+
+def test_no_batch_is_sealed_by_settings_that_are_not_committed(ready):
+    before = ready.snapshot()
+    done = ready.pytest("--cockpit-batch", "--cockpit-set", "batch.size=1")
+    assert done.returncode == 4
+    assert "--cockpit-set: a batch is sealed by the committed configuration" in done.stderr
+    assert ready.snapshot() == before
+    done = ready.pytest("--cockpit-batch", "--cockpit-set", "batch.size=1", "--co", "-q")
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_base_is_the_merge_base_with_another_branch(party):
+    start = party.sandbox.git("rev-parse", "HEAD")
+    party.sandbox.git("branch", "trunk")
+    party.sandbox.commit({"mine.txt": "1\n"})
+    party.sandbox.git("checkout", "-q", "trunk")
+    party.sandbox.commit({"theirs.txt": "1\n"})
+    party.sandbox.git("checkout", "-q", "-")
+    party.sandbox.write({"new file.txt": "1\n"})
+    done = party.run("-v", "--cockpit-base", "trunk")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"party: pass: base {start}, changed mine.txt new file.txt" in done.stdout
+    assert f"2 paths differ from {start[:12]}, the merge base with trunk" in done.stdout
+
+
+def test_a_base_that_is_none_is_told(party):
+    own = party.sandbox.git("branch", "--show-current")
+    party.sandbox.git("checkout", "-q", "--orphan", "other")
+    party.sandbox.commit({"other.txt": "1\n"})
+    party.sandbox.git("checkout", "-q", own)
+    for rev, said in (
+        ("nowhere", "nowhere: names no commit"),
+        ("other", "other: no commit in common with HEAD; name another branch"),
+    ):
+        done = party.run("-q", "--cockpit-base", rev)
+        assert done.returncode == 4
+        assert said in done.stderr
