@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,24 +59,32 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Contracts:
-    """What was found in a tree.
+    """What was found in a tree; iterating over it gives the contracts to judge.
 
     Parameters
     ----------
+    paths: every file of the tree that may be looked at.
     read: contracts to judge.
     schemas: paths that match as contracts but hold a JSON Schema.
     findings: about files that could not be read, and files that could but oddly.
     digests: path to SHA-256 of every file looked at, readable or not.
     """
 
+    paths: tuple[str, ...]
     read: tuple[Contract, ...]
     schemas: tuple[str, ...]
     findings: tuple[Finding, ...]
-    digests: dict[str, str]
+    digests: Mapping[str, str]
+
+    def __iter__(self) -> Iterator[Contract]:
+        return iter(self.read)
+
+    def __len__(self) -> int:
+        return len(self.read)
 
 
-def read_all(root: Path, paths: Iterable[str]) -> Contracts:
-    """Read the contracts at `paths`."""
+def read_all(root: Path, paths: Iterable[str], among: Iterable[str] = ()) -> Contracts:
+    """Read the contracts at `paths`, which are some of those `among` all files."""
     read: list[Contract] = []
     schemas: list[str] = []
     findings: list[Finding] = []
@@ -97,7 +105,7 @@ def read_all(root: Path, paths: Iterable[str]) -> Contracts:
         else:
             read.append(found)
             findings += _mark(found)
-    return Contracts(tuple(read), tuple(schemas), tuple(findings), digests)
+    return Contracts(tuple(among), tuple(read), tuple(schemas), tuple(findings), digests)
 
 
 def document(path: str, data: bytes) -> Contract | list[Finding]:

@@ -7,6 +7,14 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+PATH = {
+    "title": "path below the repository's root",
+    "type": "string",
+    "minLength": 1,
+    "not": {"pattern": r"^/|(^|/)\.\.(/|$)|\x00"},
+}
+"""The JSON Schema of a path or pattern in the settings."""
+
 _FOREIGN = frozenset(
     {".git", ".hg", ".nox", ".svn", ".tox", ".venv", "__pycache__", "node_modules", "site-packages"}
 )

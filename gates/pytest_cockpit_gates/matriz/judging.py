@@ -1,119 +1,51 @@
-"""Hold every contract of a tree against its schema, and against the modules of the tree."""
+"""The gate's report, composed of what its parts say."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib.metadata import version
-from typing import Any
+from collections.abc import Iterator, Mapping
 
-from pytest_cockpit.api import Context, Evidence, Finding, Report, Severity
-from pytest_cockpit.records.artifacts import canonical_line, sha256
-from pytest_cockpit_gates.matriz import files, modules, violations
-from pytest_cockpit_gates.matriz.contracts import Contract, Contracts, read_all
-from pytest_cockpit_gates.matriz.schemas import Schema
-from pytest_cockpit_gates.matriz.selection import Selection, select
-
-NO_CONTRACTS = "matriz.no-contracts"
-
-DEFAULT_CONTRACTS = (
-    "contracts/**/matrix_*.json",
-    "contracts/**/*.contract.json",
-    "**/matrix_*.json",
-)
-DEFAULT_EXCLUDES = (
-    "artifacts/",
-    "**/*.schema.json",
-    "**/*.schema.*.json",
-    "**/schema.json",
-)
-
-_EXPLAINED = 200
-"""So many failing contracts are explained in full; explaining is slow, and nobody reads more."""
+from pytest_cockpit.api import Context, Evidence, Report, Severity
+from pytest_cockpit_gates.matriz import documents, files
+from pytest_cockpit_gates.matriz.part import Part
+from pytest_cockpit_gates.matriz.parts import PARTS
 
 
 def judge(context: Context) -> Report:
     """The gate's report."""
-    settings = context.settings
-    paths = list(files.walk(context.root))
-    contracts = read_all(context.root, _matching(settings, paths))
-    chosen = select(context.root, settings, paths, contracts.read)
-    missing = Severity(settings.get("module_missing", Severity.WARNING))
-    findings = [
-        *contracts.findings,
-        *chosen.findings,
-        *_violations(contracts.read, chosen),
-        *modules.judge(contracts.read, context, missing),
-        *_nothing(contracts, settings),
-    ]
-    count = len(contracts.digests)
+    contracts = documents.find(context)
+    parts = {name: part.judge(context, contracts) for name, part in PARTS.items()}
+    findings = [finding for part in parts.values() for finding in part.findings]
+    bad = {found.path for found in findings if found.severity is Severity.ERROR}
+    state = f"{len(bad)} with errors" if bad else "none with errors"
+    told = [part.summary for part in parts.values() if part.summary]
     return Report.judge(
-        _summary(contracts, chosen, findings),
-        checked=count,
+        "; ".join([f"{told[0]}: {state}", *told[1:]]),
+        checked=parts["documents"].checked,
         findings=findings,
-        evidence=_evidence(contracts, chosen),
+        evidence=_evidence(parts),
+        cases=[case for part in parts.values() for case in part.cases],
     )
+
+
+def cases(context: Context) -> Iterator[str]:
+    """Names of the cases that `judge` will report."""
+    contracts = documents.find(context)
+    for part in PARTS.values():
+        tell = getattr(part, "cases", None)
+        if tell is not None:
+            yield from tell(context, contracts)
 
 
 def has_contracts(context: Context) -> bool:
     """Whether the tree has a file that the settings call a contract."""
-    return bool(_matching(context.settings, files.walk(context.root)))
+    return bool(documents.matching(context.settings, files.walk(context.root)))
 
 
-def _matching(settings: Mapping[str, Any], paths: Iterable[str]) -> list[str]:
-    wanted = files.matcher(settings.get("contracts", DEFAULT_CONTRACTS))
-    unwanted = files.matcher([*DEFAULT_EXCLUDES, *settings.get("exclude", ())])
-    schemas = {settings.get("schema"), *settings.get("schemas", {}).values()}
+def _evidence(parts: Mapping[str, Part]) -> list[Evidence]:
+    judged = {
+        name: {"checked": part.checked, "summary": part.summary} for name, part in parts.items()
+    }
     return [
-        path
-        for path in paths
-        if wanted.fullmatch(path) and not unwanted.fullmatch(path) and path not in schemas
-    ]
-
-
-def _violations(contracts: Iterable[Contract], chosen: Selection) -> Iterator[Finding]:
-    explained = 0
-    for contract in contracts:
-        schema = chosen.serving(contract)
-        if isinstance(schema, Finding):
-            yield schema
-        elif schema is not None and not schema.fast.is_valid(contract.value):
-            tell = violations.explained if explained < _EXPLAINED else violations.summarised
-            explained += 1
-            yield from tell(contract, schema)
-
-
-def _nothing(contracts: Contracts, settings: Mapping[str, Any]) -> Iterator[Finding]:
-    if contracts.read or contracts.findings:
-        return
-    patterns = ", ".join(settings.get("contracts", DEFAULT_CONTRACTS))
-    yield Finding(
-        NO_CONTRACTS,
-        f"no contract matches {patterns}",
-        severity=Severity.UNKNOWN,
-        remedy='set tool.cockpit.gate.matriz.contracts, or skip = "no contracts here"',
-    )
-
-
-def _summary(contracts: Contracts, chosen: Selection, findings: Sequence[Finding]) -> str:
-    count = len(contracts.digests) - len(contracts.schemas)
-    held = ", ".join(schema.path for schema in chosen.schemas) or "no schema"
-    bad = {f.path for f in findings if f.severity is Severity.ERROR}
-    state = f"{len(bad)} with errors" if bad else "none with errors"
-    return f"{count} {'contract' if count == 1 else 'contracts'} against {held}: {state}"
-
-
-def _evidence(contracts: Contracts, chosen: Selection) -> list[Evidence]:
-    digest = sha256(canonical_line(contracts.digests))
-    used: list[Schema] = chosen.schemas
-    return [
-        Evidence(
-            "contracts",
-            {
-                "count": len(contracts.read),
-                "sha256_of_digests": digest,
-                "schemas_among_them": list(contracts.schemas),
-            },
-        ),
-        Evidence("schemas", {schema.path: schema.sha256 for schema in used}),
-        Evidence("versions", {name: version(name) for name in ("jsonschema", "jsonschema-rs")}),
+        *(item for part in parts.values() for item in part.evidence),
+        Evidence("parts", judged),
     ]

@@ -6,18 +6,40 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pytest_cockpit.analysis.layout import Layout, is_name
-from pytest_cockpit.api import SHIM_MARK, Context, Finding, Lane, Severity
-from pytest_cockpit_gates.matriz.contracts import Contract
+from pytest_cockpit.api import JSON, SHIM_MARK, Context, Finding, Lane, Proof, Rule, Severity
+from pytest_cockpit_gates.matriz.contracts import Contract, Contracts
+from pytest_cockpit_gates.matriz.part import Part
 
 MISSING = "matriz.module-missing"
 STALE = "matriz.stale-module"
 DUPLICATE = "matriz.duplicate-module"
 
+RULES = (
+    Rule(MISSING, "A contract names a module of the tree."),
+    Rule(STALE, "A contract follows the module it names when that moves."),
+    Rule(DUPLICATE, "A module has one contract."),
+)
+SETTINGS: Mapping[str, JSON] = {"module_missing": {"enum": ["error", "warning", "info"]}}
+
 _SUFFIXES = (".py", ".pyi", ".pyx", ".so")
 
 
-def judge(contracts: Iterable[Contract], context: Context, missing: Severity) -> Iterator[Finding]:
+def judge(context: Context, contracts: Contracts) -> Part:
     """All findings about the modules that the contracts name."""
+    missing = Severity(context.settings.get("module_missing", Severity.WARNING))
+    return Part(len(contracts), tuple(_findings(contracts, context, missing)))
+
+
+def proofs() -> Iterable[Proof]:
+    """Trees for every rule of this part."""
+    from pytest_cockpit_gates.matriz.proving import of_modules
+
+    return of_modules()
+
+
+def _findings(
+    contracts: Iterable[Contract], context: Context, missing: Severity
+) -> Iterator[Finding]:
     moved = _moved(context)
     first: dict[str, str] = {}
     for contract in contracts:

@@ -15,12 +15,11 @@ _OPEN = {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "obj
 _STRICT = {**_OPEN, "required": ["reviewed_by"]}
 
 
-def proofs() -> Iterator[Proof]:
-    """Every proof of the gate."""
+def of_documents() -> Iterator[Proof]:
+    """Proofs of the rules for contracts as documents, and trees the gate accepts."""
     yield from _accepted()
     yield from _documents()
     yield from _schemas()
-    yield from _modules()
 
 
 def _accepted() -> Iterator[Proof]:
@@ -114,7 +113,8 @@ def _schemas() -> Iterator[Proof]:
     )
 
 
-def _modules() -> Iterator[Proof]:
+def of_modules() -> Iterator[Proof]:
+    """Proofs of the rules for the modules that contracts name."""
     yield Proof("warns-of-missing-module", _contract(), Verdict.WARN, "matriz.module-missing")
     yield Proof(
         "refuses-missing-module-where-demanded",
