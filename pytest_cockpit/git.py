@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import subprocess
+import tempfile
 import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +42,7 @@ _OURS = {"LC_ALL": "C", "LANGUAGE": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTION
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@|(?<=[?&])[^=&\s]*(?:token|key|secret)[^=&\s]*=[^&\s]+")
 _PLAIN = re.compile(rb"[^ -!#-\[\]-~]")
 _REASONS = 3
+_SHA1_HEX = 40
 
 
 class GitError(CockpitError):
@@ -254,6 +257,26 @@ class Repository:
         done = self.run("show-ref", "--verify", "--hash", "--", name, check=False)
         return _line(done) or None
 
+    def changes(self, old: str, new: str) -> dict[str, tuple[Entry | None, Entry | None]]:
+        """What lies at each path that differs between two commits, before and after."""
+        listing = self.run("diff-tree", "-r", "-z", "--no-renames", "--raw", old, new).stdout
+        fields = iter(os.fsdecode(field) for field in listing.split(b"\0")[:-1])
+        found = {}
+        for head, path in zip(fields, fields, strict=True):
+            modes, ids = head[1:].split(" ")[:2], head.split(" ")[2:4]
+            before, after = (_file(path, mode, oid) for mode, oid in zip(modes, ids, strict=True))
+            found[path] = (before, after)
+        return found
+
+    def merged(self, ours: bytes, base: bytes, theirs: bytes) -> bytes | None:
+        """The three-way merge of a file's contents; None where they are at odds or no text."""
+        with tempfile.TemporaryDirectory(prefix="cockpit-") as folder:
+            paths = [Path(folder, name) for name in ("ours", "base", "theirs")]
+            for path, content in zip(paths, (ours, base, theirs), strict=True):
+                path.write_bytes(content)
+            done = self.run("merge-file", "--stdout", *map(str, paths), check=False)
+        return None if done.returncode else done.stdout
+
     def similarity(self, base: str, commit: str) -> dict[str, tuple[str, int]]:
         """For each path git would follow back: where it came from, and how alike in percent."""
         done = self.run(
@@ -295,6 +318,13 @@ class Repository:
             said += [line.strip() for line in err.splitlines() if line.startswith("remote: ")]
             reason = "; ".join(said[:_REASONS]) or _said(done)
             raise GitError(masked(f"git push {remote} {refspec}: {reason}"))
+
+
+def blob_id(content: bytes, like: str) -> str:
+    """The object id of a file's content, by the same digest as the object id `like`."""
+    algorithm = "sha1" if len(like) == _SHA1_HEX else "sha256"
+    header = b"blob %d\0" % len(content)
+    return hashlib.new(algorithm, header + content, usedforsecurity=False).hexdigest()
 
 
 def masked(text: str) -> str:
@@ -360,6 +390,13 @@ def _entries(listing: bytes) -> Iterator[Entry]:
         head, _, path = row.partition(b"\t")
         mode, kind, oid = head.decode().split(" ")
         yield Entry(os.fsdecode(path), mode, kind, oid)
+
+
+def _file(path: str, mode: str, oid: str) -> Entry | None:
+    """One side of a difference; None where nothing is there."""
+    if not mode.strip("0"):
+        return None
+    return Entry(path, mode, "commit" if mode == "160000" else "blob", oid)
 
 
 def _with_parents(path: str) -> Iterator[str]:

@@ -5,7 +5,6 @@ Everything is worked out from blobs of the plan's base commit; the user's work t
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,7 +13,7 @@ from pathlib import PurePosixPath
 from pytest_cockpit.analysis.layout import Layout
 from pytest_cockpit.api import SHIM_MARK, CockpitError, Move
 from pytest_cockpit.config import Config
-from pytest_cockpit.git import Entry, Repository
+from pytest_cockpit.git import Entry, Repository, blob_id
 from pytest_cockpit.promotion import shims, strings, transaction
 from pytest_cockpit.promotion.plan import Plan, PlannedMove
 from pytest_cockpit.promotion.rewriter import Reference, Rewritten, rewrite, shadowing
@@ -24,7 +23,6 @@ from pytest_cockpit.records.markdown import code
 
 STAGED_REF = "refs/cockpit/staged"
 _REGULAR = ("100644", "100755")
-_SHA1_HEX = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,9 +267,7 @@ class Batch:
         prepared = self._prepared[move.source]
         if not prepared.edits:
             return move.blob
-        algorithm = "sha1" if len(move.blob) == _SHA1_HEX else "sha256"
-        header = b"blob %d\0" % len(prepared.content)
-        return hashlib.new(algorithm, header + prepared.content, usedforsecurity=False).hexdigest()
+        return blob_id(prepared.content, move.blob)
 
     def _log_entry(self) -> str:
         header = self.plan.header

@@ -8,22 +8,19 @@ from typing import Any
 
 import pytest
 
-from pytest_cockpit import discovery, runner
-from pytest_cockpit.api import CockpitError, Context, Report, Verdict
+from pytest_cockpit.api import CockpitError, Verdict
 from pytest_cockpit.config import Config
 from pytest_cockpit.git import Repository
-from pytest_cockpit.items import Outcome, Step, Steps
+from pytest_cockpit.items import Outcome, Step
 from pytest_cockpit.promotion.batch import Batch, Staged
 from pytest_cockpit.promotion.message import commit_message, pull_request_body
 from pytest_cockpit.promotion.plan import Plan, PlannedMove
 from pytest_cockpit.promotion.selector import make_plan
-from pytest_cockpit.promotion.staging import StagedTree
-from pytest_cockpit.promotion.transaction import recommit
 from pytest_cockpit.records import artifacts
-from pytest_cockpit.sessions import gating, settings, words
-from pytest_cockpit.sessions.conductor import Conductor
+from pytest_cockpit.sessions import settings, words
 from pytest_cockpit.sessions.lock import SessionLock
-from pytest_cockpit.sessions.sealing import Sealing, sealed_before, waiting
+from pytest_cockpit.sessions.publishing import Built, PublishingConductor
+from pytest_cockpit.sessions.sealing import Sealing, Subject, sealed_before, waiting
 from pytest_cockpit.sessions.takeover import named_plan, take_over
 
 PLAN = "promotion_batch.plan.jsonl"
@@ -98,7 +95,7 @@ def _plan(
     return plan
 
 
-class BatchConductor(Conductor):
+class BatchConductor(PublishingConductor):
     """Conducts one batch: moves, transaction, gates, seal."""
 
     def __init__(
@@ -110,42 +107,39 @@ class BatchConductor(Conductor):
         path: Path,
         lock: SessionLock,
     ) -> None:
-        self.repository = repository
-        self.settings = chosen
         self.plan = plan
         self.lock = lock
         self.batch = Batch(repository, chosen, plan)
-        self.tree = StagedTree(repository)
-        self.reports: dict[str, Report] = {}
         self.staged: Staged | None = None
-        self.sealing = Sealing(
+        finishing = None
+        subject = Subject(
+            plan.header.batch_id, plan.header.base, plan.sha256, self.batch.moves, plan.gates
+        )
+        sealing = Sealing(
             repository,
             chosen.seal,
-            plan,
+            subject,
             head=repository.branch(),
             dry_run=config.option.cockpit_dry_run,
             skip_push=config.option.cockpit_skip_pr,
         )
-        self.finishing = None
-        if not (self.sealing.dry_run or config.option.collectonly):
-            self.finishing = sealed_before(self.sealing, self._stage)
-            if self.finishing is None:
-                waiting(repository, chosen.seal, chosen.records, plan)
+        if not (sealing.dry_run or config.option.collectonly):
+            finishing = sealed_before(sealing, lambda: self._stage().commit)
+            if finishing is None:
+                sources = [move.source for move in subject.moves]
+                waiting(repository, chosen.seal, chosen.records, subject.base, sources)
         super().__init__(
             config,
             mode="batch",
-            root=repository.root,
-            folder=path.parent,
-            steps=Steps(path, self._steps()),
-            halts=True,
+            path=path,
+            repository=repository,
+            settings=chosen,
+            subject=subject,
+            lock=lock,
+            sealing=sealing,
+            work=self._work(),
+            finishing=finishing,
         )
-        self.passed = chosen.pass_environment
-        self.written.append(path)
-        self.facts = {
-            "base": plan.header.base,
-            "batch_id": plan.header.batch_id,
-            "plan_sha256": plan.sha256,
-        }
         self.header = self._header()
 
     def _header(self) -> list[str]:
@@ -161,19 +155,12 @@ class BatchConductor(Conductor):
             lines.append("cockpit: this batch is already sealed; only what was left undone runs")
         return lines
 
-    def _steps(self) -> list[Step]:
-        if self.finishing:
-            return [Step("seal", "seal", partial(self._publish, self.finishing))]
-        if not self.plan.moves:
-            return []
+    def _work(self) -> list[Step]:
         steps = [
             Step(artifacts.printable(row.move.target), "move", partial(self._move, row))
             for row in self.plan.moves
         ]
-        steps.append(Step("transaction", "transaction", self._transaction))
-        steps += gating.steps([name for name, _ in self.plan.gates], discovery.gates(), self._gate)
-        steps.append(Step("seal", "seal", self._seal))
-        return steps
+        return [*steps, Step("transaction", "transaction", self._transaction)] if steps else []
 
     def _move(self, row: PlannedMove) -> Outcome:
         prepared = self.batch.prepare(row)
@@ -188,61 +175,14 @@ class BatchConductor(Conductor):
             self.lock.journal("staged", commit=self.staged.commit)
         return self.staged
 
-    def _gate(self, name: str) -> Outcome:
+    def build(self) -> Built:
+        """The batch's tree as a commit."""
         staged = self._stage()
-        with gating.scratch(self.repository.common_dir, name) as scratch:
-            with self.tree.at(staged.commit) as root:
-                if self.tree.lost:
-                    return Outcome(Verdict.UNKNOWN, words.incomplete(self.tree.lost))
-                context = Context(
-                    root=root,
-                    scratch=scratch,
-                    settings=self.settings.gate.get(name, {}),
-                    lane=self.settings.lane,
-                    records=self.settings.records,
-                    base=self.batch.base,
-                    commit=staged.commit,
-                    moves=self.batch.moves,
-                    changed=staged.changed,
-                    batch_id=self.plan.header.batch_id,
-                    plan_sha256=self.plan.sha256,
-                    pass_environment=self.settings.pass_environment,
-                )
-                report = runner.run_gate(name, context)
-            self.reports[name] = report
-            self.lock.journal("gate", gate=name, verdict=report.verdict.value)
-            return gating.keep_report(self, name, report, scratch)
+        return Built(staged.commit, staged.changed)
 
-    def _seal(self) -> Outcome:
-        planned = [name for name, skip in self.plan.gates if not skip]
-        for name in planned:
-            report = self.reports.get(name)
-            if report is None or not report.verdict.opens:
-                state = report.verdict.value if report else "not run"
-                return Outcome(Verdict.FAIL, f"gate {name} is {state}: nothing was sealed")
-        if not planned:
-            return Outcome(Verdict.UNKNOWN, "no gate was planned: nothing judged this batch")
-        if self.sealing.dry_run:
-            return Outcome(Verdict.SKIP, "dry run: all green, nothing was sealed")
-        staged = self._stage()
-        message = commit_message(self.plan, staged, self.reports)
-        return self._publish(recommit(self.repository, staged.commit, message=message))
-
-    def _publish(self, commit: str) -> Outcome:
-        self.lock.journal("sealing", commit=commit, branch=self.sealing.branch)
-        try:
-            lines = self.sealing.seal(commit)
-        finally:
-            if self.sealing.sealed:
-                self.facts["sealed"] = {"branch": self.sealing.branch, "commit": commit}
-                self.lock.journal("sealed", commit=commit, branch=self.sealing.branch)
-        self.config.hook.pytest_cockpit_sealed(
-            config=self.config,
-            batch_id=self.plan.header.batch_id,
-            branch=self.sealing.branch,
-            commit=commit,
-        )
-        return Outcome(Verdict.PASS, "; ".join(lines))
+    def message(self) -> str:
+        """The batch in words, verdicts in the trailers."""
+        return commit_message(self.plan, self._stage(), self.reports)
 
     def finish(self, exitstatus: int) -> None:
         """Write the batch's artifacts, then the record."""
@@ -252,11 +192,6 @@ class BatchConductor(Conductor):
         if not self.finishing:
             self._write_artifacts()
         super().finish(exitstatus)
-        self.lock.journal("end", exit_status=exitstatus)
-
-    def pytest_unconfigure(self) -> None:
-        """Let the next session in."""
-        self.lock.release()
 
     def _write_artifacts(self) -> None:
         folder = self.folder

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
-from pytest_cockpit.api import CockpitError, Verdict
+from pytest_cockpit.api import CockpitError, Move, Verdict
 from pytest_cockpit.config import Seal as SealSettings
 from pytest_cockpit.git import Repository
-from pytest_cockpit.promotion.batch import Staged
-from pytest_cockpit.promotion.plan import Plan
 from pytest_cockpit.records import ledger
 from pytest_cockpit.seals import branch, checkout, push
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a session judges and seals.
+
+    `gates` are the planned ones, each with the reason when it is declared not applicable.
+    """
+
+    batch_id: str
+    base: str
+    plan_sha256: str
+    moves: tuple[Move, ...]
+    gates: tuple[tuple[str, str | None], ...]
 
 
 class Sealing:
@@ -25,7 +38,7 @@ class Sealing:
         self,
         repository: Repository,
         settings: SealSettings,
-        plan: Plan,
+        subject: Subject,
         *,
         head: str | None,
         dry_run: bool,
@@ -33,10 +46,10 @@ class Sealing:
     ) -> None:
         self.repository = repository
         self.settings = settings
-        self.plan = plan
+        self.subject = subject
         self.head = head
         self.dry_run = dry_run
-        self.branch = f"refs/heads/{settings.branch_prefix}{plan.header.batch_id}"
+        self.branch = f"refs/heads/{settings.branch_prefix}{subject.batch_id}"
         self.pushes = not skip_push and repository.remote_url(settings.remote) is not None
         self.takes = settings.take == "always" or (settings.take == "auto" and not self.pushes)
         self.sealed = False
@@ -94,7 +107,7 @@ class Sealing:
         if self.head is None:
             self._advice.append(f"take it with: git switch {self._name}")
             return "HEAD is detached, the checkout stays as it is"
-        taken = checkout.take(self.repository, self.head, self.plan.header.base, commit)
+        taken = checkout.take(self.repository, self.head, self.subject.base, commit)
         if not taken.done:
             return f"the checkout stays as it is: {taken.reason}"
         return f"{self.head.removeprefix('refs/heads/')} brought forward"
@@ -108,7 +121,7 @@ class Sealing:
         return self.branch.removeprefix("refs/heads/")
 
 
-def sealed_before(sealing: Sealing, stage: Callable[[], Staged]) -> str | None:
+def sealed_before(sealing: Sealing, stage: Callable[[], str]) -> str | None:
     """The commit an earlier session sealed of this very plan, or None.
 
     Raises
@@ -116,23 +129,23 @@ def sealed_before(sealing: Sealing, stage: Callable[[], Staged]) -> str | None:
     CockpitError: the branch exists and is not what this plan and its gates make: the staged
         tree on the plan's base, with a green trailer for every gate.
     """
-    repository, plan = sealing.repository, sealing.plan
+    repository, subject = sealing.repository, sealing.subject
     commit = repository.ref(sealing.branch)
     if commit is None:
         return None
     raw = repository.run("cat-file", "commit", commit).stdout.decode("utf-8", "replace")
     header, _, message = raw.partition("\n\n")
-    staged = repository.run("rev-parse", f"{stage().commit}^{{tree}}").stdout.decode().strip()
+    staged = repository.run("rev-parse", f"{stage()}^{{tree}}").stdout.decode().strip()
     lines = header.splitlines()
     heritage = [line for line in lines if line.startswith(("tree ", "parent "))]
     trailers = set(message.rstrip().rpartition("\n\n")[2].splitlines())
-    wanted = {f"Batch-Id: {plan.header.batch_id}", f"Plan-Sha256: {plan.sha256}"}
+    wanted = {f"Batch-Id: {subject.batch_id}", f"Plan-Sha256: {subject.plan_sha256}"}
     green = all(
         any(f"Gate-{name.title()}: {verdict}" in trailers for verdict in Verdict if verdict.opens)
-        for name, skip in plan.gates
+        for name, skip in subject.gates
         if not skip
     )
-    same = heritage == [f"tree {staged}", f"parent {plan.header.base}"]
+    same = heritage == [f"tree {staged}", f"parent {subject.base}"]
     if not (same and green and wanted <= trailers):
         name = sealing.branch.removeprefix("refs/heads/")
         raise CockpitError(
@@ -142,22 +155,25 @@ def sealed_before(sealing: Sealing, stage: Callable[[], Staged]) -> str | None:
     return commit
 
 
-def waiting(repository: Repository, settings: SealSettings, records: str, plan: Plan) -> None:
-    """Refuse to promote again what a sealed batch promotes that is not merged yet.
+def waiting(
+    repository: Repository,
+    settings: SealSettings,
+    records: str,
+    base: str,
+    sources: Collection[str],
+) -> None:
+    """Refuse to promote again what a sealed batch promotes that is not merged into `base` yet.
 
     Raises
     ------
     CockpitError: a branch of an earlier batch moves some of the same files.
     """
-    sources = {row.move.source for row in plan.moves}
     places = [f"refs/heads/{settings.branch_prefix}"]
     if settings.remote:
         places.append(f"refs/remotes/{settings.remote}/{settings.branch_prefix}")
-    found = repository.run(
-        "for-each-ref", f"--no-merged={plan.header.base}", "--format=%(refname)", *places
-    )
+    found = repository.run("for-each-ref", f"--no-merged={base}", "--format=%(refname)", *places)
     for ref in found.stdout.decode("utf-8", "surrogateescape").splitlines():
-        again = sources & _promoted(repository, ref, records)
+        again = _promoted(repository, ref, records).intersection(sources)
         if again:
             name = ref.removeprefix("refs/heads/").removeprefix("refs/remotes/")
             raise CockpitError(
