@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_cockpit.api import SHIM_MARK, Context, Gate, Lane, Move, Severity, Verdict
-from pytest_cockpit.records import ledger
+from pytest_cockpit.records import ledger, merkle
 from pytest_cockpit.records.artifacts import sha256
 from pytest_cockpit.testing import check_proofs, prove, run_gate, shortcomings
-from pytest_cockpit_gates.ledger import batch, blobs, gate, history, rows
+from pytest_cockpit_gates.ledger import batch, blobs, gate, history
+from pytest_cockpit_gates.ledger.held import Held
+from pytest_cockpit_gates.ledger.scanning import Scan, scan
 
 PATH = ".cockpit/promotions.ndjson"
 BATCH, PLAN = "0123456-89abcdef", "5" * 64
@@ -50,6 +52,10 @@ def in_batch(tmp_path, recorded: list[dict[str, Any]], moves: list[Move], files=
         plan_sha256=PLAN,
         **context,
     )
+
+
+def read(data: bytes) -> Scan:
+    return scan(Held(memoryview(data)), PATH, 300, None, [], None)
 
 
 def lines(report, rule):
@@ -94,7 +100,7 @@ def test_no_change_to_the_order_of_rows_goes_unseen(data):
     kept = whole(6).splitlines(keepends=True)
     order = data.draw(st.lists(st.integers(0, 5), min_size=1, max_size=8))
     content = b"".join(kept[number] for number in order)
-    found = list(rows.breaks(content, PATH))
+    found = read(content).reader.findings
     # Rows taken from the end leave a whole chain: the base commit's ledger tells that apart.
     assert bool(found) == (order != list(range(len(order))))
     assert all(item.line and 1 <= item.line <= len(order) for item in found)
@@ -114,7 +120,7 @@ def test_a_torn_line_is_told_apart_from_an_edit(tmp_path):
 
 
 def test_a_row_of_another_kind_is_held_to_the_common_form_alone(tmp_path):
-    data = ledger.extend(whole(1), [{"kind": "waiver", "reason": "x"}])
+    data = ledger.extend(whole(1), [{"kind": "opinion", "reason": "x"}])
     report = judged(tmp_path, data)
     assert (report.verdict, report.checked) == (Verdict.PASS, 2)
 
@@ -156,11 +162,14 @@ def test_evidence_is_enough_to_compare_later(tmp_path):
     report = judged(tmp_path, data, base_files={PATH: whole(1)})
     found = {item.name: item.data for item in report.evidence}
     assert found["ledger"] == {
-        "sha256": sha256(data),
+        "rows": 2,
         "bytes": len(data),
         "head": ledger.head(data),
+        "root": merkle.root([merkle.leaf(line) for line in data.splitlines(keepends=True)]).hex(),
+        "resumed": 0,
     }
-    assert found["ledger-at-base"]["sha256"] == sha256(whole(1))
+    assert found["ledger-at-base"]["bytes"] == len(whole(1))
+    assert found["ledger-at-base"]["blob"] == blobs.blob_id(whole(1), 40)
 
 
 # No ledger
@@ -247,11 +256,14 @@ def test_outside_git_a_base_cannot_be_read(tmp_path, monkeypatch):
 
 
 def test_without_git_installed_a_base_cannot_be_read(tmp_path, monkeypatch):
+    tree = tmp_path / "tree"
+    (tree / ".cockpit").mkdir(parents=True)
+    (tree / PATH).write_bytes(whole(1))
     monkeypatch.setenv("PATH", str(tmp_path))
-    found = history.at_base(tmp_path, "a" * 40, PATH)
-    assert isinstance(found, history.Unreadable)
-    assert found.reason.startswith("git: ")
-    assert "No such file" in found.reason
+    report = gate.check(Context(root=tree, scratch=tmp_path, base="a" * 40))
+    assert report.verdict is Verdict.UNKNOWN
+    (finding,) = report.findings
+    assert "git: cannot be run or entered (No such file" in finding.message
 
 
 def test_the_base_is_read_below_the_repositorys_top_too(tmp_path):
@@ -261,9 +273,10 @@ def test_the_base_is_read_below_the_repositorys_top_too(tmp_path):
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "--quiet", "--message=base")
     base = git(tmp_path, "rev-parse", "HEAD")
-    assert history.at_base(tmp_path / "sub", base, PATH) == whole(2)
-    assert history.at_base(tmp_path, base, PATH) is None
-    assert history.at_base(tmp_path, base, "sub/.cockpit") is None
+    context = Context(root=tmp_path / "sub", scratch=tmp_path, base=base)
+    assert gate.check(context).verdict is Verdict.PASS
+    (tmp_path / "sub" / PATH).write_bytes(whole(1))
+    assert lines(gate.check(context), "rewritten") == [2]
 
 
 def test_a_ledger_whose_blob_is_missing_is_not_taken_for_none(tmp_path):
@@ -274,7 +287,10 @@ def test_a_ledger_whose_blob_is_missing_is_not_taken_for_none(tmp_path):
     base = git(tmp_path, "rev-parse", "HEAD")
     oid = git(tmp_path, "rev-parse", "HEAD:p.ndjson")
     (tmp_path / ".git/objects" / oid[:2] / oid[2:]).unlink()
-    assert isinstance(history.at_base(tmp_path, base, "p.ndjson"), history.Unreadable)
+    context = Context(root=tmp_path, scratch=tmp_path, base=base, settings={"path": "p.ndjson"})
+    report = gate.check(context)
+    assert report.verdict is Verdict.UNKNOWN
+    assert lines(report, "rewritten") == [None]
 
 
 # Against the batch
@@ -355,16 +371,14 @@ def test_line_endings_of_a_checkout_are_no_difference(tmp_path):
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_judged(data):
-    found = rows.whole_rows(data)
-    seen = [*rows.breaks(data, PATH), *rows.misfits(found, PATH)]
-    assert seen or data == b""
+    assert read(data).reader.findings or data == b""
 
 
 @given(st.binary(max_size=80), st.binary(max_size=80))
 def test_any_bytes_are_compared(data, base):
-    found = list(history.growth(data, base, PATH, "a" * 40))
-    assert not found or not data.startswith(base)
-    assert all(item.line and item.line >= 1 for item in found)
+    line = history._first_difference(data, base)
+    assert line >= 1
+    assert data.split(b"\n")[: line - 1] == base.split(b"\n")[: line - 1]
 
 
 @pytest.mark.parametrize("seed", range(30))

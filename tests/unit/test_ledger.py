@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_cockpit.api import CockpitError
-from pytest_cockpit.records import artifacts, ledger
+from pytest_cockpit.records import artifacts, ledger, ledger_append
 from pytest_cockpit.records.ledger import Break, LedgerError
 
 
@@ -308,9 +308,9 @@ def test_what_stands_in_the_way_is_named(tmp_path: Path):
 def test_a_lock_that_is_held_for_too_long_is_named(tmp_path: Path, monkeypatch):
     path = tmp_path / "x.ndjson"
     ledger.append(path, {"kind": "x"})
-    monkeypatch.setattr(ledger, "_LOCK_SECONDS", 0.05)
+    monkeypatch.setattr(ledger_append, "_LOCK_SECONDS", 0.05)
     with (
-        ledger._locked(path),
+        ledger_append._locked(path),
         pytest.raises(CockpitError, match=r"x\.ndjson\.lock: held by another process for"),
     ):
         ledger.append(path, {"kind": "x"})

@@ -9,7 +9,7 @@ from typing import Any
 from pytest_cockpit.api import Context, Finding
 from pytest_cockpit.records.artifacts import printable
 from pytest_cockpit_gates.ledger.blobs import differing
-from pytest_cockpit_gates.ledger.rows import PROMOTION, Row
+from pytest_cockpit_gates.ledger.rows import Row
 
 ROW = "ledger.batch-row-missing"
 BLOB = "ledger.blob-mismatch"
@@ -18,13 +18,8 @@ _REMEDY = "discard the batch and promote again"
 _SHOWN = 5
 
 
-def judge(rows: Sequence[Row], context: Context, path: str) -> Iterator[Finding]:
-    """Findings about the row of `context.batch_id`."""
-    own = [
-        row
-        for row in rows
-        if row.kind == PROMOTION and row.content.get("batch_id") == context.batch_id
-    ]
+def judge(own: Sequence[Row], context: Context, path: str) -> Iterator[Finding]:
+    """Findings about `own`, the rows of `context.batch_id`."""
     if len(own) != 1:
         seen = "no row" if not own else f"{len(own)} rows"
         line = own[-1].line if own else None

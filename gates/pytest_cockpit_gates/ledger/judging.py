@@ -1,67 +1,243 @@
-"""Judge the ledger: by itself, against the base commit, and against the running batch."""
+"""Judge the ledger: by itself, against git and its checkpoint, and against the running batch."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pytest_cockpit.api import SHIM_MARK, Context, Evidence, Finding, Report, Severity
-from pytest_cockpit.records import ledger
-from pytest_cockpit.records.artifacts import sha256
-from pytest_cockpit_gates.ledger import batch, history, rows
+from pytest_cockpit.records import artifacts
+from pytest_cockpit.records.ledger_git import Blob, Git, Unreadable
+from pytest_cockpit_gates.ledger import (
+    batch,
+    bound,
+    checkpoints,
+    epochs,
+    held,
+    history,
+    published,
+    tags,
+)
+from pytest_cockpit_gates.ledger.checkpoints import Vouched
+from pytest_cockpit_gates.ledger.held import RULE, Held
+from pytest_cockpit_gates.ledger.history import Past, Walk
+from pytest_cockpit_gates.ledger.memory import Memory, Store
+from pytest_cockpit_gates.ledger.rows import hidden
+from pytest_cockpit_gates.ledger.scanning import Scan, scan
 
-RULE = "ledger.missing"
 NAME = "promotions.ndjson"
+PUBLISHED = ("refs/remotes/origin/main", "refs/remotes/origin/master")
+SKEW_S = 300
+STATE = "ledger_state.json"
+
+_BRANCHES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """The tree's place in git: `git` None outside of it, `fault` why it cannot be looked at."""
+
+    git: Git | None = None
+    way: str = ""
+    base: str | None = None
+    at_base: Blob | None = None
+    past: Past | None = None
+    fault: Finding | None = None
 
 
 def judge(context: Context) -> Report:
     """The gate's report."""
     path = str(context.settings.get("path") or f"{context.records}/{NAME}")
-    base = history.at_base(context.root, context.base, path) if context.base else None
-    data = _read(context.root / path)
-    if isinstance(data, Finding) or not data:
-        return _without(context, path, data, base)
-    found = rows.whole_rows(data)
-    findings = [
-        *rows.breaks(data, path),
-        *rows.misfits(found, path),
-        *(history.growth(data, base, path, context.base) if context.base else ()),
-        *(batch.judge(found, context, path) if context.batch_id is not None else ()),
+    ground = _ground(context, path)
+    with held.opened(context.root, path) as found:
+        if isinstance(found, Held) and found.size:
+            return _whole(context, path, ground, found)
+        return _without(context, path, found, ground)
+
+
+def _ground(context: Context, path: str) -> Ground:
+    if context.base is None:
+        return Ground()
+    since = context.settings.get("since")
+    try:
+        git, way = Git.around(context.root)
+        base = git.commit(context.base)
+        paths = tuple(f"{way}{one}" for one in (path, *context.settings.get("formerly", ())))
+        tips = dict.fromkeys((base, context.commit or git.commit("HEAD")))
+        past = Past(git, paths, tuple(tips), tuple(git.merging()), since)
+        return Ground(git, way, base, git.entry(base, paths), past)
+    except (Unreadable, OSError) as error:
+        return Ground(fault=history.unreadable(str(error), path))
+
+
+def _whole(context: Context, path: str, ground: Ground, found: Held) -> Report:
+    settings = dict(context.settings)
+    store = Store(context, path, settings)
+    memory = store.recall(found.data)
+    vouched = checkpoints.read(context.root, path, settings.get("keys", ()), settings.get("origin"))
+    skew = float(settings.get("clock_skew_s", SKEW_S))
+    sizes = [] if vouched.size is None else [vouched.size]
+    read = scan(found, path, skew, context.batch_id, sizes, memory)
+    walked = _history(ground, found, path, memory)
+    lasting = [
+        *read.reader.findings,
+        *hidden(read.reader),
+        *walked.findings,
+        *_vouching(context, ground, vouched, read),
     ]
-    promotions = sum(row.kind == rows.PROMOTION for row in found)
-    state = f"findings: {len(findings)}" if findings else "whole"
-    return Report.judge(
-        f"{path}: rows: {len(found)}, of promotions: {promotions}, {state}",
-        checked=data.count(b"\n") + (not data.endswith(b"\n")),
-        findings=findings,
-        evidence=_evidence(data, base, context),
+    if not lasting:
+        _remember(store, found, read, walked, memory)
+    findings = [*lasting, *_around(context, path, ground, read, walked)]
+    _keep_state(context, path, found, read, vouched, walked)
+    return _report(path, found, read, vouched, findings, ground)
+
+
+def _history(ground: Ground, found: Held, path: str, memory: Memory | None) -> Walk:
+    if ground.fault is not None:
+        return Walk([ground.fault])
+    if ground.past is None:
+        return Walk()
+    past = ground.past
+    seen = memory.commits if memory else ()
+    return history.walk(
+        Past(past.git, past.paths, past.tips, past.merging, past.since, seen), found, path
     )
 
 
-def _read(path: Path) -> bytes | Finding | None:
-    """The ledger's bytes; None where there is none, a finding where it cannot be read."""
-    if path.is_symlink():
-        return Finding(RULE, "is a link; the ledger is a file of its own")
+def _vouching(context: Context, ground: Ground, vouched: Vouched, read: Scan) -> Iterator[Finding]:
+    yield from vouched.findings
+    if vouched.size is not None:
+        yield from vouched.heads(read.roots.get(vouched.size), read.chain.lines)
+    if ground.git is None or ground.base is None:
+        return
     try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        return Finding(RULE, f"cannot be read: {error.strerror or type(error).__name__}")
+        before = ground.git.entry(ground.base, (f"{ground.way}{vouched.path}",))
+        content = ground.git.read(before.oid) if before else None
+    except Unreadable as error:
+        yield history.unreadable(str(error), vouched.path, checkpoints.RULE)
+    else:
+        yield from checkpoints.shrunk(vouched, content, ground.base)
 
 
-def _without(
-    context: Context,
-    path: str,
-    data: bytes | Finding | None,
-    base: bytes | history.Unreadable | None,
+def _around(
+    context: Context, path: str, ground: Ground, read: Scan, walked: Walk
+) -> Iterator[Finding]:
+    """Findings that depend on more than the ledger and its past."""
+    facts, git = read.reader.facts, ground.git
+    globs = context.settings.get("bound", ())
+    yield from epochs.judge(context.root, git, facts, path)
+    yield from bound.judge(context.root, git, ground.way, ground.base, globs, facts)
+    if git is not None and ground.past is not None:
+        try:
+            yield from epochs.vanished(
+                ground.past, walked.commits, context.root, ground.way, context.records
+            )
+        except Unreadable as error:
+            yield history.unreadable(str(error), path, epochs.LAUNDERED)
+        refs = _where_refs_are(context, git)
+        yield from tags.judge(facts, refs, path)
+        branches = context.settings.get("published", PUBLISHED)
+        yield from published.judge(refs, branches, ground.past.paths, path)
+    if context.batch_id is not None:
+        yield from batch.judge(read.reader.own, context, path)
+
+
+def _where_refs_are(context: Context, git: Git) -> Git:
+    """The user's repository: a batch is judged in a private one without branches and tags."""
+    scratch = context.scratch.parent
+    inside = scratch.name == "scratch" and scratch.parent.name == "cockpit"
+    return Git(scratch.parent.parent) if inside else git
+
+
+def _remember(store: Store, found: Held, read: Scan, walked: Walk, memory: Memory | None) -> None:
+    if read.resumed == read.chain.lines and not walked.commits and memory is not None:
+        return
+    known = memory.commits if memory else ()
+    # Older commits lie in the past of newer ones, or on other branches; some of those are enough.
+    commits = dict.fromkeys((*walked.commits[:1], *known))
+    store.keep(
+        found.data,
+        Memory(
+            size=found.size,
+            lines=read.chain.lines,
+            head=read.chain.head,
+            tree=tuple(one.hex() for one in read.tree.hashes),
+            facts=read.reader.facts.to_json(),
+            blobs=found.known,
+            commits=tuple(commits)[:_BRANCHES],
+            roots={str(size): root.hex() for size, root in read.roots.items() if size},
+        ),
+    )
+
+
+def _report(
+    path: str, found: Held, read: Scan, vouched: Vouched, findings: list[Finding], ground: Ground
 ) -> Report:
+    kinds = read.reader.facts.kinds
+    rows, promotions = sum(kinds.values()), kinds["promotion"]
+    state = f"findings: {len(findings)}" if findings else "whole"
+    own = {
+        "bytes": found.size,
+        "rows": rows,
+        "head": read.chain.head,
+        "root": read.tree.root().hex(),
+        "resumed": read.resumed,
+    }
+    evidence = [Evidence("ledger", own)]
+    if ground.at_base is not None:
+        facts = {"commit": ground.base, "blob": ground.at_base.oid, "bytes": ground.at_base.size}
+        evidence.append(Evidence("ledger-at-base", facts))
+    return Report.judge(
+        f"{path}: rows: {rows}, of promotions: {promotions}, {_said(vouched)}, {state}",
+        checked=read.chain.lines + (not found.ends()),
+        findings=findings,
+        evidence=evidence,
+    )
+
+
+def _said(vouched: Vouched) -> str:
+    if vouched.checkpoint is None:
+        return "no checkpoint"
+    by = f"signed by {', '.join(vouched.signed_by)}" if vouched.signed_by else "unsigned"
+    return f"checkpoint at {vouched.checkpoint.size} {by}"
+
+
+def _keep_state(
+    context: Context, path: str, found: Held, read: Scan, vouched: Vouched, walked: Walk
+) -> None:
+    point = vouched.checkpoint
+    state: dict[str, Any] = {
+        "schema": "pytest-cockpit/ledger-state/1",
+        "ledger": path,
+        "rows": read.chain.lines,
+        "bytes": found.size,
+        "head": read.chain.head,
+        "root": read.tree.root().hex(),
+        "kinds": dict(read.reader.facts.kinds),
+        "resumed": read.resumed,
+        "checkpoint": point
+        and {
+            "origin": point.origin,
+            "size": point.size,
+            "root": point.root.hex(),
+            "signed_by": vouched.signed_by,
+        },
+        "history": {"commits": len(walked.commits), "since": context.settings.get("since")}
+        if context.base is not None
+        else None,
+    }
+    artifacts.write(context.scratch / "artifacts" / STATE, state, "ledger-state")
+
+
+def _without(context: Context, path: str, found: Held | Finding | None, ground: Ground) -> Report:
     """The report on a tree whose ledger is missing, empty or unreadable."""
-    fault = data.message if isinstance(data, Finding) else _promoted(context, base)
-    state = "is not there" if data is None else "is empty"
+    fault = found.message if isinstance(found, Finding) else _promoted(context, ground)
+    state = "is not there" if found is None else "is empty"
     if fault:
-        message = fault if isinstance(data, Finding) else f"{state}, but {fault}"
+        message = fault if isinstance(found, Finding) else f"{state}, but {fault}"
         finding = Finding(
             RULE, message, path=path, remedy="restore the ledger from git; rows are only ever added"
         )
@@ -76,12 +252,12 @@ def _without(
     return Report.judge(f"{path}: {finding.message}", checked=0, findings=(finding,))
 
 
-def _promoted(context: Context, base: bytes | history.Unreadable | None) -> str | None:
+def _promoted(context: Context, ground: Ground) -> str | None:
     """Why there should be a ledger, or None."""
     if context.batch_id is not None:
         return f"batch {context.batch_id} must have a row in it"
-    if base and isinstance(base, bytes):
-        return f"commit {str(context.base)[:12]} has one"
+    if ground.at_base is not None and ground.at_base.size:
+        return f"commit {str(ground.base)[:12]} has one"
     shim = next(_shims(context), None)
     return f"{shim} is the shim of a promoted module" if shim else None
 
@@ -96,14 +272,3 @@ def _shims(context: Context) -> Iterator[str]:
                 with path.open("rb") as stream:
                     if stream.read(len(mark)) == mark:
                         yield path.relative_to(context.root).as_posix()
-
-
-def _evidence(
-    data: bytes, base: bytes | history.Unreadable | None, context: Context
-) -> list[Evidence]:
-    own = {"sha256": sha256(data), "bytes": len(data), "head": ledger.head(data)}
-    evidence = [Evidence("ledger", own)]
-    if isinstance(base, bytes):
-        facts = {"commit": context.base, "sha256": sha256(base), "bytes": len(base)}
-        evidence.append(Evidence("ledger-at-base", facts))
-    return evidence

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pytest_cockpit.api import SHIM_MARK, Move, Proof, Verdict
+from pytest_cockpit.records import checkpoint
 from pytest_cockpit.records.ledger import extend
+from pytest_cockpit.records.text import sha256
+from pytest_cockpit_gates.ledger import proving_git
 from pytest_cockpit_gates.ledger.blobs import blob_id
 
 _PATH = ".cockpit/promotions.ndjson"
@@ -15,6 +19,7 @@ _BATCH = "0123456-89abcdef"
 _CONTENT = b"LIMIT = 3\n"
 _BLOB = blob_id(_CONTENT, 40)
 _MOVE = Move("candidate/core/common.py", "core/common.py", _BLOB)
+_KEY = "quay+58620358+AbFZx36T10MhzDQXdTWy2ldbbuFO1NMO2DpdJUVZf+sW"
 _TREE = {_MOVE.target: _CONTENT, _MOVE.source: f"{SHIM_MARK}core.common\n".encode()}
 
 
@@ -35,6 +40,10 @@ def proofs() -> Iterator[Proof]:
     yield from _missing()
     yield from _rewritten()
     yield from _batches()
+    yield from proving_git.proofs(_ledger)
+    yield from _vouched()
+    yield from _imported()
+    yield from _bound()
 
 
 def _chains() -> Iterator[Proof]:
@@ -55,6 +64,9 @@ def _chains() -> Iterator[Proof]:
     )
     bare = extend(b"", [{"kind": "promotion", "batch_id": _BATCH}])
     yield Proof("refuses-promotion-without-moves", {_PATH: bare}, Verdict.FAIL, "ledger.row-schema")
+    later, sooner = "2026-01-31T12:00:00Z", "2026-01-31T11:00:00Z"
+    back = extend(b"", [{"kind": "note", "at": later}, {"kind": "note", "at": sooner}])
+    yield Proof("refuses-older-row", {_PATH: back}, Verdict.FAIL, "ledger.time-regression")
     yield Proof(
         "refuses-row-without-kind", {_PATH: b'{"seq":0}\n'}, Verdict.FAIL, "ledger.row-schema"
     )
@@ -101,6 +113,82 @@ def _batches() -> Iterator[Proof]:
     gone = {path: content for path, content in _TREE.items() if path != _MOVE.target}
     yield _batch("refuses-changed-target", Verdict.FAIL, rule, tree=changed)
     yield _batch("refuses-missing-target", Verdict.FAIL, rule, tree=gone)
+
+
+def _vouched() -> Iterator[Proof]:
+    rule = "ledger.checkpoint"
+    place = checkpoint.path_of(_PATH)
+    point = checkpoint.write(io.BytesIO(_ledger(2)), "port.example/promotions")
+    yield Proof("accepts-checkpoint", {_PATH: _ledger(3), place: point}, Verdict.PASS)
+    edited = extend(b"", [_row(batch_id="other"), *_rows(3)[1:]])
+    for name, data in (("edited", edited), ("shortened", _ledger(1))):
+        files = {_PATH: data, place: point}
+        yield Proof(f"refuses-{name}-ledger-under-checkpoint", files, Verdict.FAIL, rule)
+    files = {_PATH: _ledger(3), place: b"no checkpoint\n"}
+    yield Proof("refuses-checkpoint-that-is-none", files, Verdict.FAIL, rule)
+    rule = "ledger.checkpoint-signature"
+    settings = {"keys": [_KEY]}
+    files = {_PATH: _ledger(3), place: point}
+    yield Proof("refuses-unsigned-checkpoint", files, Verdict.FAIL, rule, settings=settings)
+    yield Proof(
+        "refuses-no-checkpoint-of-a-key",
+        {_PATH: _ledger(3)},
+        Verdict.FAIL,
+        rule,
+        settings=settings,
+    )
+
+
+def _imported() -> Iterator[Proof]:
+    old, place = b'{"module":"quay","diff":["features"]}\n', "manifests/quay.ndjson"
+    data = extend(b"", [_epoch(place, old), *_rows(1)])
+    yield Proof("accepts-imported-history", {_PATH: data, place: old}, Verdict.PASS)
+    edited = old.replace(b"quay", b"pier")
+    rule = "ledger.epoch-changed"
+    yield Proof("refuses-edited-import", {_PATH: data, place: edited}, Verdict.FAIL, rule)
+    yield Proof("refuses-removed-import", {_PATH: data}, Verdict.FAIL, rule)
+    rule = "ledger.laundered"
+    washed = extend(b"", [_epoch(place, _ledger(2)), *_rows(1)])
+    yield Proof(
+        "refuses-import-of-verified-rows", {_PATH: washed, place: _ledger(2)}, Verdict.FAIL, rule
+    )
+    twice = extend(b"", [_epoch(place, old), _epoch(place, old)])
+    yield Proof("refuses-import-twice", {_PATH: twice, place: old}, Verdict.FAIL, rule)
+    yield Proof(
+        "refuses-ledger-started-anew-elsewhere",
+        {"log/p.ndjson": _ledger(1)},
+        Verdict.FAIL,
+        rule,
+        settings={"path": "log/p.ndjson"},
+        base_files={_PATH: _ledger(3)},
+    )
+
+
+def _bound() -> Iterator[Proof]:
+    rule = "ledger.unbound-change"
+    place, old, new = "quay/manifest.json", b'{"berths":3}\n', b'{"berths":4}\n'
+    settings = {"bound": ["**/manifest.json"]}
+    base = {_PATH: _ledger(1), place: old}
+    recorded = extend(_ledger(1), [_content(place, old, new)])
+    for name, files, expect in (
+        ("accepts-recorded-change", {_PATH: recorded, place: new}, Verdict.PASS),
+        ("refuses-unrecorded-change", {_PATH: _ledger(1), place: new}, Verdict.FAIL),
+        ("refuses-change-after-its-row", {_PATH: recorded, place: old}, Verdict.FAIL),
+        ("refuses-unrecorded-deletion", {_PATH: _ledger(1)}, Verdict.FAIL),
+        ("refuses-deletion-after-its-row", {_PATH: recorded}, Verdict.FAIL),
+    ):
+        broken = rule if expect is Verdict.FAIL else None
+        yield Proof(name, files, expect, broken, settings=settings, base_files=base)
+
+
+def _epoch(path: str, content: bytes) -> dict[str, Any]:
+    facts = {"path": path, "sha256": sha256(content), "bytes": len(content)}
+    return {"kind": "epoch", "verified": False, "files": [{**facts, "rows": content.count(b"\n")}]}
+
+
+def _content(path: str, old: bytes, new: bytes) -> dict[str, Any]:
+    facts = {"sha256": sha256(new), "blob": blob_id(new, 40), "previous": sha256(old)}
+    return {"kind": "content", "path": path, "base": None, **facts}
 
 
 def _batch(

@@ -1,51 +1,28 @@
-"""The ledger's rows: each with its line, and held against the form of its kind."""
+"""The ledger's rows: each held against the form of its kind, and what the later rules need."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
-from pytest_cockpit.api import JSON, Finding
-from pytest_cockpit.records import ledger
-from pytest_cockpit.records.schema import problems_by
-from pytest_cockpit.records.text import parse
+from pytest_cockpit.api import Finding
+from pytest_cockpit.records.ledger_kinds import (
+    CONTENT,
+    EPOCH,
+    KINDS,
+    PROMOTION,
+    TAG,
+    judge,
+    misfits,
+)
+from pytest_cockpit.records.ledger_rows import Break
+from pytest_cockpit.records.ledger_scan import Seen
 
-PROMOTION = "promotion"
-
-_OID = {"title": "git object id", "type": "string", "pattern": "^([0-9a-f]{40}|[0-9a-f]{64})$"}
-_PATH = {"title": "path", "type": "string", "minLength": 1}
-
-_FORMS: dict[str, JSON] = {
-    PROMOTION: {
-        "type": "object",
-        "required": ["batch_id", "base", "plan_sha256", "moves", "shims"],
-        "properties": {
-            "batch_id": {"title": "batch id", "type": "string", "minLength": 1},
-            "base": _OID,
-            "plan_sha256": {
-                "title": "SHA-256 digest",
-                "type": "string",
-                "pattern": "^[0-9a-f]{64}$",
-            },
-            "moves": {
-                "type": "array",
-                "minItems": 1,
-                "items": {
-                    "type": "object",
-                    "required": ["source", "target", "source_blob", "target_blob"],
-                    "properties": {
-                        "source": _PATH,
-                        "target": _PATH,
-                        "source_blob": _OID,
-                        "target_blob": _OID,
-                    },
-                },
-            },
-            "shims": {"type": "array", "items": _PATH},
-        },
-    }
-}
+_SHOWN = 100
+_LONG_AGO = -1e11
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,50 +38,192 @@ class Row:
         return self.content.get("kind")
 
 
-def whole_rows(data: bytes) -> list[Row]:
-    """Every line that holds a JSON object; what is wrong with the others `breaks` tells."""
-    rows = []
-    for number, line in enumerate(data.split(b"\n")[:-1], 1):
-        try:
-            content = parse(line)
-        except ValueError:
-            continue
-        if isinstance(content, dict):
-            rows.append(Row(number, content))
-    return rows
+@dataclass(slots=True)
+class Facts:
+    """What rules over several rows need of those read so far; JSON-able, so that it keeps.
 
+    Parameters
+    ----------
+    kinds: rows of each kind.
+    latest: the latest `at`, in seconds.
+    contents: by path, `sha256`, `blob` and line of the newest row about it.
+    epochs, tags: the rows of these kinds with their lines.
+    """
 
-def breaks(data: bytes, path: str) -> Iterator[Finding]:
-    """Findings for every place where the chain does not hold."""
-    for found in ledger.verify(data):
-        if found.reason == "torn":
-            rule, message = "ledger.torn", "the last line is torn"
-            remedy = "restore the ledger from git, or move the torn line to a file beside it"
-        else:
-            form = found.reason.startswith("not a ledger row")
-            rule, message = "ledger.row-schema" if form else "ledger.chain", found.reason
-            if found.reason.startswith("prev is"):
-                message = f"{message}: line {found.line - 1} or this one was changed"
-            remedy = "restore the ledger from git; rows are only ever added"
-        yield Finding(
-            rule,
-            f"row {found.seq}: {message}",
-            path=path,
-            line=found.line,
-            remedy=remedy,
-            evidence={"seq": found.seq},
+    kinds: Counter[str] = field(default_factory=Counter)
+    latest: float = 0.0
+    contents: dict[str, tuple[str | None, str | None, int]] = field(default_factory=dict)
+    epochs: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    tags: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-able copy."""
+        return {
+            "kinds": dict(self.kinds),
+            "latest": self.latest,
+            "contents": {path: list(facts) for path, facts in self.contents.items()},
+            "epochs": [list(pair) for pair in self.epochs],
+            "tags": [list(pair) for pair in self.tags],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Facts:
+        """What `to_json` gave."""
+        return cls(
+            Counter(data["kinds"]),
+            float(data["latest"]),
+            {path: (sha, blob, line) for path, (sha, blob, line) in data["contents"].items()},
+            [(line, row) for line, row in data["epochs"]],
+            [(line, row) for line, row in data["tags"]],
         )
 
 
-def misfits(rows: Iterable[Row], path: str) -> Iterator[Finding]:
-    """Findings for rows without the keys of their kind."""
-    for row in rows:
-        form = _FORMS.get(str(row.kind))
-        for problem in problems_by(row.content, form) if form else ():
-            yield Finding(
-                "ledger.row-schema",
-                f"{row.kind} row: {problem}",
-                path=path,
-                line=row.line,
-                remedy="restore the row from git, or promote again",
+class Reader:
+    """Takes every line of a ledger, in order; `findings` is what is wrong with them.
+
+    Parameters
+    ----------
+    path: the ledger's, for findings.
+    facts: of the rows before.
+    skew: by how many seconds a row may be older than one before it.
+    batch: id of the running batch, whose rows are kept in `own`.
+    """
+
+    def __init__(self, path: str, facts: Facts, skew: float, batch: str | None = None) -> None:
+        self.facts = facts
+        self.findings: list[Finding] = []
+        self.hidden = 0
+        self.own: list[Row] = []
+        self._path = path
+        self._skew = skew
+        self._batch = batch
+        self._fits = judge("ledger-kinds")
+
+    def take(self, seen: Seen) -> None:
+        """Judge one line."""
+        if seen.fault is not None:
+            self._add(broken(seen.fault, self._path))
+        row = seen.row
+        if row is None:
+            return
+        kind = row["kind"]
+        self.facts.kinds[kind] += 1
+        if "at" in row:
+            self._time(row["at"], seen.line)
+        if kind in KINDS:
+            if self._fits(row):
+                self._keep(kind, Row(seen.line, row))
+            else:
+                self._misfit(Row(seen.line, row))
+
+    def _keep(self, kind: str, row: Row) -> None:
+        if kind == PROMOTION:
+            if row.content["batch_id"] == self._batch:
+                self.own.append(row)
+        elif kind == CONTENT:
+            self._content(row)
+        elif kind == EPOCH:
+            self.facts.epochs.append((row.line, row.content))
+        elif kind == TAG:
+            self.facts.tags.append((row.line, row.content))
+
+    def _misfit(self, row: Row) -> None:
+        if row.kind == PROMOTION and row.content.get("batch_id") == self._batch:
+            self.own.append(row)
+        for problem in misfits(row.content):
+            self._add(
+                Finding(
+                    "ledger.row-schema",
+                    f"{row.kind} row: {problem}",
+                    path=self._path,
+                    line=row.line,
+                    remedy="restore the row from git, or promote again",
+                )
             )
+
+    def _content(self, row: Row) -> None:
+        path, previous = row.content["path"], row.content["previous"]
+        known = self.facts.contents.get(path)
+        if known is not None and known[0] != previous:
+            self._add(
+                Finding(
+                    "ledger.unbound-change",
+                    f"{path} was {previous or 'not there'} before this row,"
+                    f" but line {known[2]} says {known[0] or 'it was deleted'}",
+                    path=self._path,
+                    line=row.line,
+                    remedy="restore the ledger from git and record the file again:"
+                    f" cockpit ledger record {path}",
+                )
+            )
+        self.facts.contents[path] = (row.content["sha256"], row.content["blob"], row.line)
+
+    def _time(self, at: str, line: int) -> None:
+        when = _seconds(at)
+        if when < self.facts.latest - self._skew:
+            back = self.facts.latest - when
+            self._add(
+                Finding(
+                    "ledger.time-regression",
+                    f"is of {at}, {back:.0f} s before a row above it",
+                    path=self._path,
+                    line=line,
+                    remedy="set the clock of the machine that wrote it, take the row back with git"
+                    " and write it again",
+                    evidence={"at": at, "latest": _shown(self.facts.latest), "skew_s": self._skew},
+                )
+            )
+        self.facts.latest = max(self.facts.latest, when)
+
+    def _add(self, finding: Finding) -> None:
+        if len(self.findings) < _SHOWN:
+            self.findings.append(finding)
+        else:
+            self.hidden += 1
+
+
+def broken(found: Break, path: str) -> Finding:
+    """The finding that a break of the chain is."""
+    if found.reason == "torn":
+        rule, message = "ledger.torn", "the last line is torn"
+        remedy = "restore the ledger from git, or move the torn line to a file beside it"
+    else:
+        form = found.reason.startswith("not a ledger row")
+        rule, message = "ledger.row-schema" if form else "ledger.chain", found.reason
+        if found.reason.startswith("prev is"):
+            message = f"{message}: line {found.line - 1} or this one was changed"
+        remedy = "restore the ledger from git; rows are only ever added"
+    return Finding(
+        rule,
+        f"row {found.seq}: {message}",
+        path=path,
+        line=found.line,
+        remedy=remedy,
+        evidence={"seq": found.seq},
+    )
+
+
+def hidden(reader: Reader) -> Iterator[Finding]:
+    """A finding that tells how many were left out."""
+    if reader.hidden:
+        last = reader.findings[-1]
+        yield Finding(
+            last.rule,
+            f"{reader.hidden} more findings about lines",
+            path=last.path,
+            remedy=last.remedy,
+        )
+
+
+def _seconds(at: str) -> float:
+    """Seconds since 1970 of a time that the schema accepts, which knows leap seconds and year 0."""
+    for text in (at, f"{at[:17]}59{at[19:]}"):
+        try:
+            return datetime.fromisoformat(text).timestamp()
+        except ValueError:
+            continue
+    return _LONG_AGO
+
+
+def _shown(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
