@@ -44,6 +44,13 @@ class Seal:
 
 
 @dataclass(frozen=True, slots=True)
+class Waivers:
+    """How long a finding may be tolerated."""
+
+    max_days: int = 90
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The settings of a repository; `source` is the file they came from, if any."""
 
@@ -56,6 +63,7 @@ class Config:
     rank: Rank = field(default_factory=Rank)
     batch: Batch = field(default_factory=Batch)
     seal: Seal = field(default_factory=Seal)
+    waivers: Waivers = field(default_factory=Waivers)
     gate: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def digest(self) -> str:
@@ -65,7 +73,7 @@ class Config:
             for item in dataclasses.fields(self)
             if item.name != "source"
         }
-        for name in ("lane", "rank", "batch", "seal"):
+        for name in ("lane", "rank", "batch", "seal", "waivers"):
             content[name] = dataclasses.asdict(content[name])
         return text.sha256(text.canonical(content))
 
@@ -235,6 +243,7 @@ def _config(source: Path | None, table: Mapping[str, Any]) -> Config:
         rank=Rank(**_tuples(rank)),
         batch=Batch(**_tuples(table.get("batch", {}))),
         seal=Seal(**table.get("seal", {})),
+        waivers=Waivers(**table.get("waivers", {})),
         **_tuples(top),
     )
 

@@ -20,7 +20,12 @@ _BATCH_ONLY = (
     "cockpit_dry_run",
     "cockpit_skip_pr",
 )
-_MODES = {"cockpit_batch": "batch", "cockpit_init": "init", "cockpit_prove": "prove"}
+_MODES = {
+    "cockpit_batch": "batch",
+    "cockpit_init": "init",
+    "cockpit_prove": "prove",
+    "cockpit_ratchet": "ratchet",
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -64,6 +69,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run every installed gate on its proofs: each rule must be seen failing",
     )
+    group.addoption(
+        "--cockpit-ratchet",
+        choices=("check", "tighten"),
+        help="measure the baselines of HEAD again: say what can be tightened, or tighten it",
+    )
 
     group.addoption(
         "--cockpit-set",
@@ -77,6 +87,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--cockpit-base",
         metavar="REV",
         help="with -m gate: judge the working tree against its merge base with REV, not HEAD",
+    )
+    group.addoption(
+        "--cockpit-label",
+        action="append",
+        default=[],
+        metavar="LABEL",
+        help="a label of the change under judgement, which waivers may be bound to; repeatable, "
+        "beside the variable COCKPIT_LABELS",
     )
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
+from typing import Any
 
 from pytest_cockpit.api import Report
 from pytest_cockpit.promotion.batch import Staged
 from pytest_cockpit.promotion.plan import Plan
+from pytest_cockpit.records import waiving
 from pytest_cockpit.records.artifacts import printable
 from pytest_cockpit.records.markdown import code, plain
+from pytest_cockpit.records.text import one_line
 
 _LISTED = 100
 _NAMED = 5
@@ -44,7 +47,18 @@ def commit_message(plan: Plan, staged: Staged, reports: Mapping[str, Report]) ->
         f"Plan-Sha256: {plan.sha256}",
     ]
     body += [f"Gate-{name.title()}: {report.verdict}" for name, report in sorted(reports.items())]
+    body += waiver_trailers(reports)
     return "\n".join(body) + "\n"
+
+
+def waiver_trailers(reports: Mapping[str, Report]) -> list[str]:
+    """One trailer for each waiver without which these reports would be red."""
+    return [
+        one_line(f"Waiver: {row['id']} ({row['owner']}, {row['expires']})")
+        for row in sorted(
+            {row["id"]: row for _, row in _waived(reports)}.values(), key=lambda row: str(row["id"])
+        )
+    ]
 
 
 def pull_request_body(plan: Plan, staged: Staged, reports: Mapping[str, Report]) -> str:
@@ -67,10 +81,28 @@ def pull_request_body(plan: Plan, staged: Staged, reports: Mapping[str, Report])
         f"{_files(len(plan.moves))} from {code(plan.header.lane['path'])}, planned from "
         f"{plan.header.base}; plan sha256 `{plan.sha256}`.\n\n"
         f"### Gates\n\n| gate | verdict | checked | summary |\n|---|---|---|---|\n{gates}\n\n"
+        f"{waiver_table(reports)}"
         f"### Moves\n\n| from | to | because |\n|---|---|---|\n{moves}\n\n"
         f"### Not moved\n\n{reasons or 'Nothing was refused.'}\n\n"
         f"### Mentions left for a person\n\n{_mentions(staged)}\n"
     )
+
+
+def waiver_table(reports: Mapping[str, Report]) -> str:
+    """A section of Markdown on what was waived; empty where nothing was."""
+    rows = [
+        f"| {gate} | {code(row['rule'])} | {row['findings']} | {code(row['id'])} | "
+        f"{plain(row['owner'])} | {row['expires']} | {plain(row['reason'])} |\n"
+        for gate, row in _waived(reports)
+    ]
+    if not rows:
+        return ""
+    head = "| gate | rule | findings | waiver | owner | until | reason |"
+    return f"### Waivers\n\n{head}\n{'|---' * 7}|\n{''.join(rows)}\n"
+
+
+def _waived(reports: Mapping[str, Report]) -> list[tuple[str, dict[str, Any]]]:
+    return [(name, row) for name, report in sorted(reports.items()) for row in waiving.used(report)]
 
 
 def _mentions(staged: Staged) -> str:

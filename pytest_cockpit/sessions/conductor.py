@@ -14,6 +14,7 @@ import pytest
 from pytest_cockpit.api import CockpitError, Verdict
 from pytest_cockpit.items import STEPS, PlanFile, PlanItem, Seal, Steps
 from pytest_cockpit.records import artifacts, ledger
+from pytest_cockpit.sessions.waiving import Waiving
 
 _MARKUP = {
     Verdict.PASS: {"green": True},
@@ -70,6 +71,7 @@ class Conductor:
         self.facts: dict[str, Any] = {}
         # Names of environment variables whose values must not reach an artifact.
         self.passed: tuple[str, ...] = ()
+        self.waiving = Waiving(config, root)
         config.stash[STEPS] = steps
 
     @property
@@ -127,6 +129,7 @@ class Conductor:
         if isinstance(item, PlanItem) and (report.when == "call" or report.failed):
             # An attribute, not a user property: it survives distribution and stays out of JUnit.
             report.cockpit = item.record  # type: ignore[attr-defined]
+            report.cockpit_waived = self.waiving.used  # type: ignore[attr-defined]
             if report.failed and self.halts:
                 item.session.shouldfail = f"cockpit: halted at {item.name}; nothing after it ran"
         return report
@@ -134,6 +137,7 @@ class Conductor:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect the record's rows."""
         row = getattr(report, "cockpit", None)
+        self.waiving.learn(getattr(report, "cockpit_waived", {}))
         if row is not None and report.when != "call":
             row = {**row, "verdict": Verdict.ERROR.value}
         if row is not None and self.controls:
@@ -217,6 +221,7 @@ class Conductor:
             "batch_id": None,
             "plan_sha256": None,
             "sealed": None,
+            "waivers": self.waiving.rows(),
             "extra": {},
             **self.facts,
         }
@@ -247,6 +252,11 @@ class Conductor:
             terminalreporter.section("cockpit: neither passed nor failed")
             for row in rows:
                 terminalreporter.write_line(f"{row['name']}: {row['message'] or row['summary']}")
+        waived = list(self.waiving.lines())
+        if waived:
+            terminalreporter.section("cockpit: waivers")
+        for line in waived:
+            terminalreporter.write_line(line)
         self.conclude(terminalreporter)
         ran = {row["name"] for row in self.rows}
         if not self.config.option.collectonly and {step.name for step in self.steps.steps} - ran:

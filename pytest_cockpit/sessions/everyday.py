@@ -19,7 +19,7 @@ from pytest_cockpit.git import GitError, Repository
 from pytest_cockpit.items import Outcome, Step, Steps
 from pytest_cockpit.records.text import one_line, printable
 from pytest_cockpit.sessions.conductor import Conductor
-from pytest_cockpit.sessions.gating import keep_report, scratch, steps
+from pytest_cockpit.sessions.gating import judge, keep_report, scratch, steps
 from pytest_cockpit.sessions.once import Once
 from pytest_cockpit.sessions.settings import artifacts_folder, load_checked
 
@@ -116,7 +116,7 @@ class EverydayConductor(Conductor):
 
     def _judge(self, name: str) -> Report:
         with self._context(name) as context:
-            report = runner.run_gate(name, context)
+            report = judge(self, name, context, self.settings)
             keep_report(self, name, report, context.scratch)
             return report
 

@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from pytest_cockpit import rendering, runner
-from pytest_cockpit.api import CockpitError, Report
+from pytest_cockpit.api import CockpitError, Context, Report
+from pytest_cockpit.config import Config
 from pytest_cockpit.discovery import Gates
 from pytest_cockpit.items import Outcome, Step
 from pytest_cockpit.sessions.conductor import Conductor
@@ -38,6 +39,12 @@ def scratch(common_dir: Path, name: str) -> Iterator[Path]:
         yield made
     finally:
         shutil.rmtree(made, ignore_errors=True)
+
+
+def judge(conductor: Conductor, name: str, context: Context, settings: Config) -> Report:
+    """What a gate says of `context.root`, once waivers are taken into account."""
+    report = runner.run_gate(name, context)
+    return conductor.waiving.over(name, report, context, settings.waivers.max_days)
 
 
 def keep_report(conductor: Conductor, name: str, report: Report, scratch: Path) -> Outcome:

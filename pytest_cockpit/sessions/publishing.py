@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_cockpit import discovery, runner
+from pytest_cockpit import discovery
 from pytest_cockpit.api import Context, Report, Verdict
 from pytest_cockpit.config import Config
 from pytest_cockpit.git import Repository
@@ -116,7 +116,7 @@ class PublishingConductor(Conductor):
                     plan_sha256=self.subject.plan_sha256,
                     pass_environment=self.settings.pass_environment,
                 )
-                report = runner.run_gate(name, context)
+                report = gating.judge(self, name, context, self.settings)
             self.reports[name] = report
             self.lock.journal("gate", gate=name, verdict=report.verdict.value)
             return gating.keep_report(self, name, report, scratch)

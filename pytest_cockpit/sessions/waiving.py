@@ -1,0 +1,113 @@
+"""The waivers that hold in a session: read where the change under judgement cannot write them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_cockpit.api import CockpitError, Context, Report, Verdict
+from pytest_cockpit.git import GitError, Repository
+from pytest_cockpit.records import waiver_ledger, waivers, waiving
+from pytest_cockpit.records.artifacts import printable
+from pytest_cockpit.records.waivers import Book, Situation
+
+VARIABLE = "COCKPIT_LABELS"
+"""Environment variable with labels, separated by commas."""
+
+
+class Waiving:
+    """The waivers of one session, applied to the reports of its gates.
+
+    Parameters
+    ----------
+    root: where the repository is; not the private tree that a commit is judged in, which code
+        under judgement can write to.
+
+    Raises
+    ------
+    CockpitError: a label was given where the change under judgement could give it to itself.
+    """
+
+    def __init__(self, config: pytest.Config, root: Path) -> None:
+        self._root = root
+        self.labels = labels(config)
+        self.used: dict[str, list[dict[str, Any]]] = {}
+        self._known: dict[str | None, tuple[Book, date]] = {}
+
+    def over(self, gate: str, report: Report, context: Context, max_days: int) -> Report:
+        """The report with what is waived as warnings; only a `FAIL` has anything to waive."""
+        if report.verdict is not Verdict.FAIL:
+            return waiving.without(report)
+        if context.base not in self._known:
+            self._known[context.base] = _book(self._root, context)
+        book, today = self._known[context.base]
+        situation = Situation(today, self.labels, os.environ, max_days)
+        judged = waiving.apply(report, gate, book, situation)
+        self.used[gate] = waiving.used(judged)
+        return judged
+
+    def rows(self) -> list[dict[str, Any]]:
+        """What was waived, for the session's record."""
+        return [{"gate": gate, **row} for gate, rows in sorted(self.used.items()) for row in rows]
+
+    def lines(self) -> Iterator[str]:
+        """What was waived, for the terminal."""
+        for row in self.rows():
+            count = f"{row['findings']} finding{'' if row['findings'] == 1 else 's'}"
+            yield (
+                f"{row['gate']}: {count} waived by {row['id']} ({row['rule']}, {row['owner']}, "
+                f"until {row['expires']}): {printable(row['reason'])}"
+            )
+
+    def learn(self, told: Mapping[str, list[dict[str, Any]]]) -> None:
+        """Take over what a worker process has waived."""
+        self.used.update(told)
+
+
+def labels(config: pytest.Config) -> frozenset[str]:
+    """The labels that whoever started this run has given it.
+
+    A label from `addopts` would be one that a change gives to itself.
+    """
+    given: list[str] = config.option.cockpit_label
+    if not hasattr(config, "workerinput"):
+        parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        parser.add_argument("--cockpit-label", action="append", default=[])
+        typed = parser.parse_known_args([*map(str, config.invocation_params.args)])[0]
+        strange = set(given) - set(typed.cockpit_label)
+        if strange:
+            raise CockpitError(
+                f"--cockpit-label {printable(min(strange))}: is not from the command line; type "
+                f"it there, or name it in {VARIABLE}"
+            )
+    named = [*given, *os.environ.get(VARIABLE, "").split(",")]
+    return frozenset(label.strip() for label in named if label.strip())
+
+
+def _book(root: Path, context: Context) -> tuple[Book, date]:
+    """The waivers that count for this tree, and the day to judge them by.
+
+    A commit under judgement is judged by the waivers of its base. A working tree's own count, if
+    its ledger goes on from the base commit's.
+    """
+    try:
+        repository = Repository.discover(root)
+    except GitError:
+        repository = None
+    before = b""
+    if repository is not None and context.base is not None:
+        before = repository.blob(context.base, f"{context.records}/{waiver_ledger.NAME}") or b""
+    if context.commit is not None:
+        book = waivers.read(before)
+    else:
+        book = waivers.read(waiver_ledger.content(root, context.records), base=before)
+    committed = None
+    if repository is not None:
+        committed = waiver_ledger.committed(repository, context.base or "HEAD")
+    return book, waivers.latest(datetime.now(UTC), book.written, committed)
