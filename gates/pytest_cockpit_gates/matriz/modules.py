@@ -52,10 +52,10 @@ def _findings(
         if module in moved:
             yield _stale(contract, module, moved[module], Severity.ERROR)
             continue
-        found = _resolve(context.root, context.lane, module)
+        found = resolve(context.root, context.lane, module)
         if found is None:
             yield _missing(contract, module, missing)
-        elif (target := _shim_target(found)) is not None:
+        elif (target := shim_target(found)) is not None:
             yield _stale(contract, module, target, Severity.WARNING)
 
 
@@ -68,7 +68,7 @@ def _moved(context: Context) -> Mapping[str, str]:
     return {old: new for old, new in names if old and new}
 
 
-def _resolve(root: Path, lane: Lane, module: str) -> Path | None:
+def resolve(root: Path, lane: Lane, module: str) -> Path | None:
     """The file or folder that an import of `module` finds in the tree."""
     for name in _names(lane, module):
         for source in lane.source_roots:
@@ -94,7 +94,7 @@ def _names(lane: Lane, module: str) -> list[str]:
     return [name for name in names if name]
 
 
-def _shim_target(file: Path) -> str | None:
+def shim_target(file: Path) -> str | None:
     """The new name of the module that the shim at `file` stands for."""
     if not file.is_file():
         return None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pytest_cockpit_gates.matriz import documents, modules, policy, telemetry
+from pytest_cockpit_gates.matriz import documents, identity, interface, modules, policy, telemetry
 from pytest_cockpit_gates.matriz.part import Judging
 
 PARTS: Mapping[str, Judging] = {
     "documents": documents,
     "modules": modules,
+    "identity": identity,
+    "interface": interface,
     "policy": policy,
     "telemetry": telemetry,
 }

@@ -13,6 +13,15 @@ _PATH = "contracts/matrix_core_common.json"
 _MOVE = Move("candidate/core/common.py", "core/common.py", "0" * 40)
 _OPEN = {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object"}
 _STRICT = {**_OPEN, "required": ["reviewed_by"]}
+_IDENTITY: Mapping[str, Any] = {
+    "requires_auth": True,
+    "accepted_subjects": ["lukhas:user:*", "lukhas:svc:harbour"],
+    "required_tiers": ["friend", "trusted"],
+    "required_tiers_numeric": [2, 3],
+    "scopes": ["common.read"],
+    "webauthn_required": False,
+    "api_policies": [],
+}
 
 
 def of_documents() -> Iterator[Proof]:
@@ -23,10 +32,10 @@ def of_documents() -> Iterator[Proof]:
 
 
 def _accepted() -> Iterator[Proof]:
-    yield Proof("accepts-valid-contract", {**_MODULE, **_contract()}, Verdict.PASS)
+    yield Proof("accepts-valid-contract", {**_MODULE, **contract_of()}, Verdict.PASS)
     yield Proof(
         "accepts-contracts-that-follow-a-move",
-        {**_MODULE, **_contract(), _MOVE.source: _shim()},
+        {**_MODULE, **contract_of(), _MOVE.source: _shim()},
         Verdict.PASS,
         moves=(_MOVE,),
         batch_id="proof",
@@ -35,7 +44,7 @@ def _accepted() -> Iterator[Proof]:
         "accepts-one-schema-for-each-version",
         {
             **_MODULE,
-            **_contract(schema_version="7.0.0"),
+            **contract_of(schema_version="7.0.0"),
             "schemas/seven.json": _text({**_OPEN, "properties": {"module": {"type": "string"}}}),
         },
         Verdict.PASS,
@@ -56,25 +65,25 @@ def _documents() -> Iterator[Proof]:
         yield Proof(f"refuses-{name}", {**_MODULE, _PATH: content}, Verdict.FAIL, rule)
     yield Proof(
         "refuses-missing-owner",
-        {**_MODULE, **_contract(owner=None)},
+        {**_MODULE, **contract_of(owner=None)},
         Verdict.FAIL,
         "matriz.schema",
     )
     yield Proof(
         "refuses-unknown-key",
-        {**_MODULE, **_contract(ownr={})},
+        {**_MODULE, **contract_of(ownr={})},
         Verdict.FAIL,
         "matriz.schema",
     )
     yield Proof(
         "refuses-version-of-no-schema",
-        {**_MODULE, **_contract(schema_version="7.0.0")},
+        {**_MODULE, **contract_of(schema_version="7.0.0")},
         Verdict.FAIL,
         "matriz.schema-version",
     )
     yield Proof(
         "refuses-version-not-configured",
-        {**_MODULE, **_contract(), "schemas/seven.json": _text(_OPEN)},
+        {**_MODULE, **contract_of(), "schemas/seven.json": _text(_OPEN)},
         Verdict.FAIL,
         "matriz.schema-version",
         settings={"schemas": {"7.0.0": "schemas/seven.json"}},
@@ -91,11 +100,11 @@ def _schemas() -> Iterator[Proof]:
         "schema-that-is-no-json": "{",
     }
     for name, content in broken.items():
-        files = {**_MODULE, **_contract(), "schemas/own.json": content}
+        files = {**_MODULE, **contract_of(), "schemas/own.json": content}
         yield Proof(f"refuses-{name}", files, Verdict.FAIL, rule, settings=settings)
     yield Proof(
         "refuses-missing-schema",
-        {**_MODULE, **_contract()},
+        {**_MODULE, **contract_of()},
         Verdict.FAIL,
         rule,
         settings=settings,
@@ -104,7 +113,7 @@ def _schemas() -> Iterator[Proof]:
         "knows-nothing-between-two-schemas",
         {
             **_MODULE,
-            **_contract(),
+            **contract_of(),
             "contracts/open.schema.json": _text(_OPEN),
             "contracts/strict.schema.json": _text(_STRICT),
         },
@@ -115,17 +124,17 @@ def _schemas() -> Iterator[Proof]:
 
 def of_modules() -> Iterator[Proof]:
     """Proofs of the rules for the modules that contracts name."""
-    yield Proof("warns-of-missing-module", _contract(), Verdict.WARN, "matriz.module-missing")
+    yield Proof("warns-of-missing-module", contract_of(), Verdict.WARN, "matriz.module-missing")
     yield Proof(
         "refuses-missing-module-where-demanded",
-        _contract(),
+        contract_of(),
         Verdict.FAIL,
         "matriz.module-missing",
         settings={"module_missing": "error"},
     )
     yield Proof(
         "refuses-contract-left-behind-by-a-move",
-        {**_MODULE, **_contract(module="candidate.core.common"), _MOVE.source: _shim()},
+        {**_MODULE, **contract_of(module="candidate.core.common"), _MOVE.source: _shim()},
         Verdict.FAIL,
         "matriz.stale-module",
         moves=(_MOVE,),
@@ -133,29 +142,36 @@ def of_modules() -> Iterator[Proof]:
     )
     yield Proof(
         "warns-of-contract-that-names-a-shim",
-        {**_MODULE, **_contract(module="candidate.core.common"), _MOVE.source: _shim()},
+        {**_MODULE, **contract_of(module="candidate.core.common"), _MOVE.source: _shim()},
         Verdict.WARN,
         "matriz.stale-module",
     )
-    second = {f"teams/{_PATH}": _contract()[_PATH]}
+    second = {f"teams/{_PATH}": contract_of()[_PATH]}
     yield Proof(
         "refuses-second-contract",
-        {**_MODULE, **_contract(), **second},
+        {**_MODULE, **contract_of(), **second},
         Verdict.FAIL,
         "matriz.duplicate-module",
     )
 
 
-def _contract(**changes: Any) -> dict[str, str]:
+def contract_of(**changes: Any) -> dict[str, str]:
     """A valid contract of `core.common` with these keys changed, or left out where None."""
     content = {
         "schema_version": "1.0.0",
         "module": "core.common",
         "owner": {"team": "core", "codeowners": ["@core"]},
         "gates": [{"metric": "coverage", "op": ">=", "value": 90}],
+        "identity": _IDENTITY,
         **changes,
     }
     return {_PATH: _text({key: value for key, value in content.items() if value is not None})}
+
+
+def identity_of(**changes: Any) -> dict[str, Any]:
+    """The key `identity` of a contract, with members changed, or left out where None."""
+    content = {**_IDENTITY, **changes}
+    return {"identity": {key: value for key, value in content.items() if value is not None}}
 
 
 def _text(value: Any) -> str:
