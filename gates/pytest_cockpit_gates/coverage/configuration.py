@@ -35,7 +35,7 @@ def merged(probed: Mapping[str, Any], *, root: str, data: str) -> str:
         "disable_warnings": [*(options["run:disable_warnings"] or ()), "no-data-collected"],
     }
     report = {name: options[f"report:{name}"] for name in _KEPT_REPORT}
-    tables = {"run": run, "report": report, **probed["plugins"]}
+    tables = {**probed["plugins"], "run": run, "report": report}
     return "\n".join(
         f"[tool.coverage.{_quoted(name)}]\n{_table(table)}" for name, table in tables.items()
     )

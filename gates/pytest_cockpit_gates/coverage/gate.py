@@ -34,6 +34,17 @@ class CoverageGate:
 
         return judging.baseline(context)
 
+    def join(self, mine: JSON, theirs: JSON) -> dict[str, Any]:
+        """The least baseline that is at least as tight as both.
+
+        Raises
+        ------
+        CockpitError: one of them is malformed.
+        """
+        from pytest_cockpit_gates.coverage import joining
+
+        return joining.join(mine, theirs)
+
     def proofs(self) -> Iterable[Proof]:
         """A failing tree for each rule, and trees the gate accepts."""
         from pytest_cockpit_gates.coverage.proofs import proofs

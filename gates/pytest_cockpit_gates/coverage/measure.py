@@ -17,6 +17,7 @@ from pytest_cockpit import process
 from pytest_cockpit.api import CockpitError, Context
 from pytest_cockpit.records import artifacts
 from pytest_cockpit_gates.coverage import configuration, outcome
+from pytest_cockpit_gates.coverage.history import Spans
 from pytest_cockpit_gates.coverage.model import FileCoverage
 from pytest_cockpit_gates.coverage.settings import Settings
 from pytest_cockpit_gates.coverage.tree import Tree
@@ -24,6 +25,7 @@ from pytest_cockpit_gates.coverage.tree import Tree
 _CHILD = Path(__file__).parent / "child"
 _REPORTER = "cockpit_coverage_reporter"
 _READER = _CHILD / "cockpit_coverage_reader.py"
+_START = _CHILD / "cockpit_coverage_start.py"
 _OLDEST = (7, 10, 6)
 """The first coverage.py whose child processes, in whatever folder, measure the same sources."""
 _INSTALL = "install coverage 7.10.6 or newer there"
@@ -46,12 +48,15 @@ class Measurement:
     files: coverage of every source that could be read; none after an incomplete run.
     unreadable: what coverage said of the others, by path.
     omitted: sources that a pattern leaves out.
-    same: sources that nothing executed, and whose counts are those of their bounds.
+    same: digests of sources that nothing executed, and whose counts are those of their bounds.
     tests: what the tests did.
     command: the arguments of Python, without anything of this machine.
     ended: how the child process came to its end.
     output: all it printed.
-    versions: of Python and coverage, and a digest of all that decides what a statement is.
+    versions: of Python and coverage.
+    parser: a digest of all that decides what a statement is.
+    patterns: the repository's rules of what does not count.
+    measurer: the file of the coverage.py that should have measured.
     warnings: what coverage warned of while reading.
     read_s: seconds that reading took.
     """
@@ -59,12 +64,15 @@ class Measurement:
     files: Mapping[str, FileCoverage]
     unreadable: Mapping[str, str]
     omitted: frozenset[str]
-    same: frozenset[str]
+    same: Mapping[str, str]
     tests: outcome.TestRun
     command: tuple[str, ...]
     ended: process.Completed
     output: str
     versions: Mapping[str, str]
+    parser: str
+    patterns: tuple[str, ...]
+    measurer: str
     warnings: tuple[str, ...]
     read_s: float
 
@@ -82,10 +90,20 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Digests by path of files that nothing executed, and the parser that counted them."""
+    """What is known of the tree before it is measured.
+
+    Parameters
+    ----------
+    parser: what counted `files`.
+    files: seal and counts, by path, of files that nothing executed.
+    patterns: the rules of what does not count; None to take the repository's own.
+    changed: first and last line of what changed, by path.
+    """
 
     parser: str = ""
-    digests: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    patterns: tuple[str, ...] | None = None
+    changed: Mapping[str, Spans] = field(default_factory=dict)
 
 
 def measure(
@@ -93,7 +111,7 @@ def measure(
 ) -> Measurement:
     """Run the tests of `context.root`, then read the coverage of the tree's sources.
 
-    Files in `known` that are as they were, and that nothing executes now either, are not parsed.
+    Files known to be as they were, and that nothing executes now either, are not parsed.
 
     Raises
     ------
@@ -133,12 +151,15 @@ class _Session:
             files={path: _coverage(row) for path, row in files.items() if "error" not in row},
             unreadable={path: row["error"] for path, row in files.items() if "error" in row},
             omitted=frozenset(answer["omitted"]),
-            same=frozenset(answer["same"]),
+            same=answer["same"],
             tests=tests,
             command=(*self.settings.command, *self.settings.paths),
             ended=ended,
             output=output,
-            versions={**probed["versions"], "parser": probed["parser"]},
+            versions=probed["versions"],
+            parser=probed["parser"],
+            patterns=tuple(probed["patterns"]),
+            measurer=probed["measurer"],
             warnings=tuple(answer["warnings"]),
             read_s=time.monotonic() - started,
         )
@@ -159,12 +180,13 @@ class _Session:
         extra = {
             "COCKPIT_COVERAGE_REPORT": str(self._report()),
             "COCKPIT_COVERAGE_ROOT": str(root),
+            "PYTHONPATH": os.pathsep.join([*self._folders(), str(_CHILD)]),
         }
         if command[:2] == ["-m", "pytest"]:
             command += ours
         else:
             extra["PYTEST_ADDOPTS"] = shlex.join(ours)
-        python = [self.context.python, "-m", "coverage", "run", "--branch", "--parallel-mode"]
+        python = [self.context.python, str(_START), "run", "--branch", "--parallel-mode"]
         files = [f"--data-file={data / '.coverage'}", f"--rcfile={rcfile}"]
         return process.run(
             [*python, *files, *command, *self.settings.paths],
@@ -181,13 +203,15 @@ class _Session:
         empty.write_text("[pytest]\n", encoding="utf-8")
         return ("-c", str(empty))
 
-    def _environment(self, extra: Mapping[str, str]) -> dict[str, str]:
-        root = self.tree.root
+    def _folders(self) -> list[str]:
+        """Folders of the tree that its tests have on their path."""
         folders = self.settings.pythonpath
         if folders is None:
             roots = self.context.lane.source_roots
             folders = tuple(folder for folder in roots if folder.strip("/") not in {"", "."})
-        paths = [*(str(root / folder) for folder in folders), str(_CHILD)]
+        return [str(self.tree.root / folder) for folder in folders]
+
+    def _environment(self, extra: Mapping[str, str]) -> dict[str, str]:
         # The tree is not the gate's to write to; examples of earlier runs are kept out of the
         # verdict; a fixed hash seed makes two runs of one tree take the same branches.
         quiet = {
@@ -197,7 +221,7 @@ class _Session:
         }
         return process.environment(
             keep=self.context.pass_environment,
-            extra={**quiet, **extra, "PYTHONPATH": os.pathsep.join(paths)},
+            extra={**quiet, **extra},
         )
 
     def _read(self, rcfile: Path, data: Path, probed: Mapping[str, Any]) -> dict[str, Any]:
@@ -207,7 +231,11 @@ class _Session:
             "files": list(self.tree.sources),
             "data": str(data),
             "rcfile": str(rcfile),
-            "known": dict(self.known.digests) if self.known.parser == probed["parser"] else {},
+            "known": dict(self.known.files) if self.known.parser == probed["parser"] else {},
+            "policy": list(
+                probed["patterns"] if self.known.patterns is None else self.known.patterns
+            ),
+            "changed": dict(self.known.changed),
             "omit": [
                 *self.settings.omit,
                 *(options["run:omit"] or ()),
@@ -218,7 +246,8 @@ class _Session:
 
     def _ask(self, action: str, request: Mapping[str, Any], timeout: float) -> dict[str, Any]:
         source, target = self.work / f"{action}.request.json", self.work / f"{action}.json"
-        source.write_text(json.dumps(request), encoding="utf-8")
+        asked = {**request, "path": [*self._folders(), str(self.tree.root)]}
+        source.write_text(json.dumps(asked), encoding="utf-8")
         # -P: a `coverage` or `json` in the tree must not be taken for the real one.
         argv = [self.context.python, "-P", str(_READER), action, str(source), str(target)]
         ended = process.run(argv, cwd=self.tree.root, env=self._environment({}), timeout=timeout)
@@ -234,7 +263,7 @@ class _Session:
         return answer
 
 
-_NOTHING: Mapping[str, Any] = {"files": {}, "omitted": [], "same": [], "warnings": []}
+_NOTHING: Mapping[str, Any] = {"files": {}, "omitted": [], "same": {}, "warnings": []}
 
 
 def _coverage(row: Mapping[str, Any]) -> FileCoverage:
@@ -243,7 +272,12 @@ def _coverage(row: Mapping[str, Any]) -> FileCoverage:
         missing=tuple(row["missing"]),
         shown=row["shown"],
         untaken=tuple((line, count) for line, count in row["untaken"]),
-        source=row["source"],
+        sha256=row["sha256"],
+        branches=row["branches"],
+        excluded_lines=row.get("excluded_lines", 0),
+        excluded_branches=row.get("excluded_branches", 0),
+        escapes=tuple(row.get("escapes", ())),
+        patch=tuple(row["patch"]),
     )
 
 

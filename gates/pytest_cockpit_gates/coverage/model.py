@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 from pytest_cockpit.api import CockpitError
 
-_RANGES = re.compile(r"(?:\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*)?\Z", re.ASCII)
+_RANGES = re.compile(r"(?:\d{1,6}(?:-\d{1,6})?(?:,\d{1,6}(?:-\d{1,6})?)*)?\Z", re.ASCII)
 _COUNTS = ("missing_lines", "missing_branches", "statements")
 
 
@@ -23,14 +24,23 @@ class FileCoverage:
     missing: lines of those that did not run.
     shown: the same as ranges, closed over lines that hold no statement.
     untaken: line, and number of its exits that were not taken, where it has more than one.
-    source: digest of the file's bytes.
+    sha256: digest of the file's bytes.
+    branches: how many exits there are, of lines that have more than one.
+    excluded_lines, excluded_branches: what comments, and patterns that are not the baseline's,
+        keep from being counted; `escapes` are the lines of those comments and patterns.
+    patch: lines of the statements that differ from the base commit's.
     """
 
     statements: int
     missing: tuple[int, ...] = ()
     shown: str = ""
     untaken: tuple[tuple[int, int], ...] = ()
-    source: str = ""
+    sha256: str = ""
+    branches: int = 0
+    excluded_lines: int = 0
+    excluded_branches: int = 0
+    escapes: tuple[int, ...] = ()
+    patch: tuple[int, ...] = ()
 
     @property
     def missing_lines(self) -> int:
@@ -43,9 +53,20 @@ class FileCoverage:
         return sum(count for _, count in self.untaken)
 
     @property
+    def excluded(self) -> int:
+        """How many statements and exits are kept from being counted."""
+        return self.excluded_lines + self.excluded_branches
+
+    @property
     def executed(self) -> bool:
         """Whether any of its statements ran."""
         return self.missing_lines < self.statements
+
+    @property
+    def patch_missing(self) -> tuple[int, ...]:
+        """Lines of the changed statements that did not run."""
+        missing = set(self.missing)
+        return tuple(line for line in self.patch if line in missing)
 
     def entry(self) -> dict[str, Any]:
         """The file's entry in a baseline.
@@ -57,22 +78,23 @@ class FileCoverage:
         counts = {
             "missing_lines": self.missing_lines,
             "missing_branches": self.missing_branches,
+            "excluded": self.excluded,
             "statements": self.statements,
         }
         if not self.missing:
             return counts
-        return {
-            **counts,
-            **({"uncovered": self.shown} if self.executed else {"source": self.source}),
-        }
+        if self.executed:
+            return {**counts, "uncovered": self.shown}
+        bound = (self.missing_lines, self.missing_branches, self.excluded, self.statements)
+        return {**counts, "source": seal(self.sha256, bound)}
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
     """How much of a file may be missing.
 
-    `uncovered` are the lines that were, where some were not; `source` is the digest of a file
-    that nothing executed.
+    `uncovered` are the lines that were, where some were not; `source` is the seal over a file
+    that nothing executed, with its counts. `excluded` is None where it was never counted.
     """
 
     missing_lines: int
@@ -80,6 +102,7 @@ class Bound:
     statements: int
     uncovered: str = ""
     source: str = ""
+    excluded: int | None = None
 
     @classmethod
     def of(cls, entry: Mapping[str, Any], where: str) -> Bound:
@@ -89,7 +112,7 @@ class Bound:
         ------
         CockpitError: a count is missing or is none; `where` names file and key.
         """
-        for name in _COUNTS:
+        for name in (*_COUNTS, *({"excluded"} & entry.keys())):
             value = entry.get(name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 0:
                 raise CockpitError(
@@ -103,7 +126,18 @@ class Bound:
                 "measure it again with `pytest --cockpit-init`"
             )
         lines, branches, statements = (entry[name] for name in _COUNTS)
-        return cls(lines, branches, statements, uncovered, str(source))
+        return cls(lines, branches, statements, uncovered, str(source), entry.get("excluded"))
+
+    @property
+    def counts(self) -> tuple[int, int, int, int]:
+        """What `source` is sealed with."""
+        return (self.missing_lines, self.missing_branches, self.excluded or 0, self.statements)
+
+
+def seal(sha256: str, counts: Iterable[int]) -> str:
+    """A digest over a file's digest and its counts, so that none of them changes alone."""
+    text = " ".join([sha256, *map(str, counts)])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def spans(text: str) -> list[tuple[int, int]]:

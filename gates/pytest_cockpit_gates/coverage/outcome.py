@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _WORST_FIRST = ("failed", "skipped", "passed")
+_NO_TOOLS = {"row", "measurer"}
 _SHAPES: Mapping[str, Mapping[str, type]] = {
     "session": {},
     "start": {"id": str},
@@ -17,6 +18,7 @@ _SHAPES: Mapping[str, Mapping[str, type]] = {
     "collect": {"id": str, "message": str},
     "internal": {"message": str},
     "modules": {"outside": dict},
+    "disturbed": {"after": str, "what": str},
     "finish": {"exit": int},
 }
 
@@ -43,6 +45,8 @@ class TestRun:
     outside: file by module name, of modules imported from outside the tree.
     tools: versions of pytest and of its plugins.
     internal: errors of pytest itself.
+    disturbances: after which test, and how, the measurement was found stopped or replaced.
+    measurer: the file of the coverage.py that measured.
     """
 
     started: bool = False
@@ -53,6 +57,8 @@ class TestRun:
     outside: Mapping[str, str] = field(default_factory=dict)
     tools: Mapping[str, Any] = field(default_factory=dict)
     internal: tuple[str, ...] = ()
+    disturbances: tuple[tuple[str, str], ...] = ()
+    measurer: str = ""
 
     __test__ = False  # pytest: it is no test class, whatever its name says
 
@@ -73,8 +79,10 @@ def read(data: bytes) -> TestRun:
         outside={
             name: str(path) for row in _of(rows, "modules") for name, path in row["outside"].items()
         },
-        tools={key: value for key, value in (opened or {}).items() if key != "row"},
+        tools={key: value for key, value in (opened or {}).items() if key not in _NO_TOOLS},
         internal=tuple(row["message"] for row in _of(rows, "internal")),
+        disturbances=tuple((row["after"], row["what"]) for row in _of(rows, "disturbed")),
+        measurer=str((opened or {}).get("measurer", "")),
     )
 
 

@@ -85,8 +85,15 @@ _QUICK = {
 
 def proofs() -> Iterator[Proof]:
     """All of them."""
-    for proof in (*_accepted(), *_coverage_lost(), *_not_the_tree(), *_tests_gone_wrong()):
-        yield replace(proof, settings=_QUICK)
+    for proof in (
+        *_accepted(),
+        *_coverage_lost(),
+        *_demanded(),
+        *_since_the_base(),
+        *_not_the_tree(),
+        *_tests_gone_wrong(),
+    ):
+        yield replace(proof, settings={**_QUICK, **proof.settings})
 
 
 def _accepted() -> Iterator[Proof]:
@@ -173,6 +180,76 @@ def _coverage_lost() -> Iterator[Proof]:
     )
 
 
+def _demanded() -> Iterator[Proof]:
+    """Rules that settings set, and the one about comments."""
+    yield Proof(
+        "a-comment-instead-of-a-test",
+        _with(
+            {
+                "pilot.py": _PILOT.replace("def land():", "def land():  # pragma: no cover"),
+                "test_pilot.py": _ALL_OF_CLIMB,
+            },
+            {"pilot.py": {**_WHOLE, "excluded": 0}},
+        ),
+        Verdict.FAIL,
+        rules.MORE_EXCLUDED,
+    )
+    yield Proof(
+        "a-file-below-its-target",
+        _with({"pilot.py": _PILOT, "test_pilot.py": _test()}, {"pilot.py": _HALF}),
+        Verdict.FAIL,
+        rules.BELOW_TARGET,
+        settings={"targets": [{"paths": ["*.py"], "lines": 90}]},
+    )
+    yield Proof(
+        "a-lane-has-a-target-of-its-own",
+        _with(
+            {"candidate/pilot.py": _PILOT, "test_pilot.py": _test(module="candidate.pilot")},
+            {"candidate/pilot.py": _HALF},
+        ),
+        Verdict.PASS,
+        settings={"production_target": {"lines": 90}, "lane_target": {"lines": 60}},
+    )
+
+
+def _since_the_base() -> Iterator[Proof]:
+    """What only two commits show."""
+    base = _with({"pilot.py": _PILOT, "test_pilot.py": _ALL_OF_CLIMB}, {"pilot.py": _WHOLE})
+    yield Proof(
+        "a-bound-loosened-by-hand",
+        _with({"pilot.py": _PILOT, "test_pilot.py": _test()}, {"pilot.py": _HALF}),
+        Verdict.FAIL,
+        rules.LOOSENED,
+        base_files=base,
+    )
+    yield Proof(
+        "a-file-renamed-with-its-bound",
+        {
+            **{path: content for path, content in base.items() if path != "pilot.py"},
+            "flight.py": _PILOT,
+            "test_pilot.py": _ALL_OF_CLIMB.replace("pilot", "flight"),
+        },
+        Verdict.PASS,
+        base_files=base,
+    )
+    yield Proof(
+        "a-change-without-tests",
+        {**base, "pilot.py": _PILOT.replace("landed", "down")},
+        Verdict.FAIL,
+        rules.PATCH,
+        settings={"patch_ratio": 0.5},
+        base_files=base,
+    )
+    untested = _with({"radio.py": _PILOT}, {"pilot.py": _WHOLE, "radio.py": _entry(6, 6, 2)})
+    yield Proof(
+        "a-change-that-no-test-can-see",
+        {**base, **untested, "radio.py": _PILOT.replace("landed", "down")},
+        Verdict.UNKNOWN,
+        rules.NO_DATA,
+        base_files={**base, **untested},
+    )
+
+
 def _not_the_tree() -> Iterator[Proof]:
     yield Proof(
         "a-changed-file-cannot-be-read",
@@ -207,8 +284,35 @@ def _not_the_tree() -> Iterator[Proof]:
         rules.OUTSIDE_TREE,
     )
 
+    yield Proof(
+        "the-measurement-is-stopped",
+        _with(
+            {
+                "pilot.py": _PILOT,
+                "conftest.py": "import sys\n\nimport pilot\n\nsys.settrace(None)\n"
+                "if hasattr(sys, 'monitoring'):\n    sys.monitoring.set_events(1, 0)\n",
+                "test_pilot.py": _test(),
+            },
+            {"pilot.py": _entry(6, 6, 2)},
+        ),
+        Verdict.UNKNOWN,
+        rules.DISTURBED,
+    )
+
 
 def _tests_gone_wrong() -> Iterator[Proof]:
+    skipped = "import pytest\n\n\n@pytest.mark.skip\n" + _test().partition("\n\n\n")[2]
+    yield Proof(
+        "tests-are-skipped-instead",
+        {
+            "pilot.py": _PILOT,
+            "test_other.py": "import pilot\n\n\ndef test_land():\n    assert pilot.land()\n",
+            "test_pilot.py": skipped,
+            _BASELINE: dump(Baseline("coverage", {"pilot.py": _WHOLE}, {"skipped": 0})),
+        },
+        Verdict.FAIL,
+        rules.MORE_SKIPPED,
+    )
     yield Proof(
         "a-test-fails-that-passed",
         _with({"pilot.py": _PILOT, "test_pilot.py": _test(answer="low")}, {"pilot.py": _HALF}),

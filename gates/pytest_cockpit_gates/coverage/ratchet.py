@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from pytest_cockpit.api import Finding, Move, Severity
+from pytest_cockpit.api import Finding, Severity
 from pytest_cockpit.records.artifacts import printable
 from pytest_cockpit_gates.coverage import rules
+from pytest_cockpit_gates.coverage.loosening import allowed
 from pytest_cockpit_gates.coverage.model import Bound, FileCoverage, newly_missing, ranges
-from pytest_cockpit_gates.coverage.outcome import TestRun
 
 OMITTED = "an omit pattern leaves it out"
 """The reason for a file that is not measured on purpose."""
-
-_LISTED = 20
 
 
 def bound_of(path: str, bounds: Mapping[str, Bound], sources: Mapping[str, str]) -> Bound | None:
@@ -31,27 +29,29 @@ def compare(
     bounds: Mapping[str, Bound],
     *,
     sources: Mapping[str, str],
+    moved: Iterable[str],
     new_file_ratio: float,
 ) -> Iterator[Finding]:
-    """Findings of all measured files; `sources` has the old path of each moved one.
+    """Findings of all measured files.
 
-    A package's `__init__.py` that stays behind while files of the package move is executed by
-    nobody who imports them under their new names; it gets its readers back when it follows them,
-    so what it loses meanwhile is a warning.
+    `sources` has the old path of each file that was moved or renamed, by its new one; `moved` are
+    the old paths of those that a batch moves. A package's `__init__.py` that stays behind while
+    files of the package move is executed by nobody who imports them under their new names; it
+    gets its readers back when it follows them, so what it loses meanwhile is a warning.
     """
-    behind = _packages(sources.values())
+    behind = _packages(moved)
     for path, now in sorted(files.items()):
         bound = bound_of(path, bounds, sources)
         if bound is not None:
             held = _held(path, now, bound)
             yield from map(_tolerated, held) if path in behind else held
-        elif now.missing_lines > _allowed(now, new_file_ratio):
+        elif now.missing_lines + now.excluded > _allowed(now, new_file_ratio):
             yield _new(path, now, new_file_ratio)
 
 
 def _allowed(now: FileCoverage, ratio: float) -> int:
-    # 0.29 * 100 is 28.999… to a computer, and 29 to whoever wrote 0.29.
-    return int(ratio * now.statements + 1e-9)
+    # What a new file excludes is missing like the rest, or a comment would do for tests.
+    return allowed(now.statements + now.excluded, ratio)
 
 
 def _packages(paths: Iterable[str]) -> frozenset[str]:
@@ -70,6 +70,8 @@ def _held(path: str, now: FileCoverage, bound: Bound) -> Iterator[Finding]:
         yield _more_lines(path, now, bound)
     if now.missing_branches > bound.missing_branches:
         yield _more_branches(path, now, bound)
+    if bound.excluded is not None and now.excluded > bound.excluded:
+        yield _more_excluded(path, now, bound.excluded)
 
 
 def _more_lines(path: str, now: FileCoverage, bound: Bound) -> Finding:
@@ -111,16 +113,37 @@ def _more_branches(path: str, now: FileCoverage, bound: Bound) -> Finding:
     )
 
 
+def _more_excluded(path: str, now: FileCoverage, bound: int) -> Finding:
+    return Finding(
+        rules.MORE_EXCLUDED,
+        f"statements and branches that are kept from being counted: {now.excluded}, "
+        f"the baseline allows {bound}",
+        path=path,
+        line=next(iter(now.escapes), None),
+        remedy="test them instead, and remove the comment or the pattern that excludes them",
+        evidence={
+            "excluded": now.excluded,
+            "bound": bound,
+            "excluded_lines": now.excluded_lines,
+            "excluded_branches": now.excluded_branches,
+            "by": ranges(now.escapes),
+        },
+    )
+
+
 def _new(path: str, now: FileCoverage, ratio: float) -> Finding:
+    excluded = f" and {now.excluded} excluded" if now.excluded else ""
+    lines = now.missing or now.escapes
     return Finding(
         rules.NEW_FILE,
-        f"new file: {now.missing_lines} of {now.statements} statements are executed by no test, "
-        f"{_allowed(now, ratio)} are allowed; {now.shown}",
+        f"new file: {now.missing_lines} of {now.statements} statements are executed by no test"
+        f"{excluded}, {_allowed(now, ratio)} are allowed; {now.shown or ranges(lines)}",
         path=path,
-        line=now.missing[0],
+        line=next(iter(lines), None),
         remedy="test it, or raise new_file_ratio",
         evidence={
             "missing_lines": now.missing_lines,
+            "excluded": now.excluded,
             "statements": now.statements,
             "new_file_ratio": ratio,
             "uncovered": now.shown,
@@ -130,27 +153,51 @@ def _new(path: str, now: FileCoverage, ratio: float) -> Finding:
 
 def slack(
     files: Mapping[str, FileCoverage], bounds: Mapping[str, Bound], sources: Mapping[str, str]
-) -> Iterator[Finding]:
-    """One finding for all files with less missing than their bounds allow."""
+) -> dict[str, list[int]]:
+    """Statements, branches and exclusions that each bound allows and its file does not need.
+
+    The join of the baseline with one measured now differs from the baseline in these entries.
+    """
     loose = {}
     for path, now in sorted(files.items()):
         bound = bound_of(path, bounds, sources)
         if bound is not None:
-            spare = (
+            spare = [
                 max(0, bound.missing_lines - now.missing_lines),
                 max(0, bound.missing_branches - now.missing_branches),
-            )
+                max(0, (bound.excluded or 0) - now.excluded),
+            ]
             if any(spare):
                 loose[printable(path)] = spare
-    if loose:
-        lines, branches = map(sum, zip(*loose.values(), strict=True))
+    return loose
+
+
+def unbound(
+    files: Mapping[str, FileCoverage], bounds: Mapping[str, Bound], sources: Mapping[str, str]
+) -> list[str]:
+    """Files that the rule for new ones holds, until the baseline has an entry for them."""
+    return [printable(path) for path in sorted(files) if bound_of(path, bounds, sources) is None]
+
+
+def slackness(
+    loose: Mapping[str, list[int]], fixed: Iterable[str], new: Iterable[str]
+) -> Iterator[Finding]:
+    """One note of all that a baseline measured now would hold tighter."""
+    tests, files = sorted(fixed), sorted(new)
+    lines, branches, excluded = map(sum, zip(*loose.values(), strict=True)) if loose else (0, 0, 0)
+    spare = [
+        f"{lines} statements, {branches} branches and {excluded} exclusions in {len(loose)} files",
+        f"{len(tests)} known failures that pass",
+        f"{len(files)} files without an entry",
+    ]
+    told = [text for text, found in zip(spare, (loose, tests, files), strict=True) if found]
+    if told:
         yield Finding(
             rules.SLACK,
-            f"fewer missing than the baseline allows: {lines} statements and {branches} branches, "
-            f"in {len(loose)} of its files",
+            f"the baseline allows more than is needed: {', '.join(told)}",
             Severity.INFO,
-            remedy=f"tighten the baseline: {rules.INIT}, then commit it",
-            evidence={"files": {path: list(spare) for path, spare in loose.items()}},
+            remedy=f"tighten the baseline: {rules.TIGHTEN}, then commit it",
+            evidence={"files": dict(loose), "tests": tests, "new_files": files},
         )
 
 
@@ -179,71 +226,3 @@ def unmeasured(
                     else "make it a file that coverage can read"
                 ),
             )
-
-
-def untested(files: Mapping[str, FileCoverage], sources: Mapping[str, str]) -> Iterator[Finding]:
-    """Moved files that no test executes: their bound holds, and says nothing."""
-    for path in sorted(sources):
-        now = files.get(path)
-        if now is not None and now.statements and not now.executed:
-            yield Finding(
-                rules.NO_DATA,
-                f"no test executes any of its {now.statements} statements, before or after the "
-                "move: its bound holds, but shows nothing",
-                Severity.INFO,
-                path=path,
-                remedy="add a test that imports it",
-            )
-
-
-def new_failures(run: TestRun, known: Collection[str], moves: Iterable[Move]) -> Iterator[Finding]:
-    """Tests that fail and did not when the baseline was measured.
-
-    A test of a file that could not even be collected then has not got worse by running now.
-    """
-    excused = followed(known, moves)
-    for test, failure in sorted(run.failures.items()):
-        path = test.partition("::")[0]
-        if printable(test) not in excused and printable(path) not in excused:
-            yield Finding(
-                rules.NEW_TEST_FAILURE,
-                f"{printable(test)}: {printable(failure.message)}",
-                path=path or None,
-                line=failure.line,
-                remedy="make the test pass",
-                evidence={"test": printable(test)},
-            )
-
-
-def followed(tests: Collection[str], moves: Iterable[Move]) -> frozenset[str]:
-    """Node ids under the paths they had and, where their file was moved, under the new ones."""
-    targets = {printable(move.source): printable(move.target) for move in moves}
-    renamed = set()
-    for test in tests:
-        path, mark, rest = test.partition("::")
-        if path in targets:
-            renamed.add(f"{targets[path]}{mark}{rest}")
-    return frozenset(tests) | renamed
-
-
-def outside(run: TestRun, modules: Mapping[str, str]) -> Iterator[Finding]:
-    """Modules of the tree whose code came from somewhere else."""
-    for name, file in sorted(run.outside.items()):
-        if name in modules:
-            yield Finding(
-                rules.OUTSIDE_TREE,
-                f"{name} was imported from {printable(file)}, not from the tree",
-                path=modules[name],
-                remedy=(
-                    "uninstall that copy from the environment, or name the source root in "
-                    "lane.source_roots"
-                ),
-                evidence={"module": name, "file": printable(file)},
-            )
-
-
-def elsewhere(run: TestRun, paths: Iterable[str]) -> list[str]:
-    """Imported files outside the tree that look like copies of its own, for a message."""
-    ends = tuple(f"/{path.rpartition('src/')[2]}" for path in paths if "/" in path)
-    found = [file for _, file in sorted(run.outside.items()) if file.endswith(ends)]
-    return [printable(file) for file in found[:_LISTED]] if ends else []

@@ -10,6 +10,17 @@ _STRINGS = {"type": "array", "items": {"type": "string"}}
 _COMMAND = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
 _OMIT = ("test_*.py", "*_test.py", "conftest.py", "tests/*", "*/tests/*")
 
+_PERCENT = {"type": "number", "minimum": 0, "maximum": 100}
+_REACHED = {
+    "lines": {**_PERCENT, "description": "Percent of statements executed."},
+    "branches": {**_PERCENT, "description": "Percent of branches taken."},
+}
+_SHARED = {
+    "type": "object",
+    "additionalProperties": False,
+    "minProperties": 1,
+}
+
 SCHEMA: Mapping[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "settings of the coverage gate",
@@ -55,6 +66,49 @@ SCHEMA: Mapping[str, Any] = {
             "maximum": 1,
             "default": 0.2,
         },
+        "patch_ratio": {
+            "description": "Share of the changed statements to be executed; none if left out.",
+            "type": "number",
+            "minimum": 0,
+            "maximum": 1,
+        },
+        "untested_change": {
+            "description": "What a changed file means, outside a batch, that no test executes.",
+            "enum": ["unknown", "warning", "info"],
+            "default": "unknown",
+        },
+        "targets": {
+            "description": "What files must reach besides their bounds; the first match counts.",
+            "type": "array",
+            "default": [],
+            "items": {
+                **_SHARED,
+                "required": ["paths"],
+                "properties": {
+                    "paths": {
+                        **_STRINGS,
+                        "minItems": 1,
+                        "description": "Globs: `**` spans folders, `core/` is all below it.",
+                    },
+                    **_REACHED,
+                    "per": {
+                        "description": "Whether each file or all of them together must reach it.",
+                        "enum": ["file", "group"],
+                        "default": "file",
+                    },
+                },
+            },
+        },
+        "production_target": {
+            **_SHARED,
+            "properties": _REACHED,
+            "description": "The target of files outside the lane that `targets` does not match.",
+        },
+        "lane_target": {
+            **_SHARED,
+            "properties": _REACHED,
+            "description": "The target of files in the lane that `targets` does not match.",
+        },
         "skip": {
             "description": "Why the gate does not apply here; it is then not run.",
             "type": "string",
@@ -74,6 +128,11 @@ class Settings:
     pythonpath: tuple[str, ...] | None = None
     omit: tuple[str, ...] = _OMIT
     new_file_ratio: float = 0.2
+    patch_ratio: float | None = None
+    untested_change: str = "unknown"
+    targets: tuple[Mapping[str, Any], ...] = ()
+    production_target: Mapping[str, Any] | None = None
+    lane_target: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Settings:

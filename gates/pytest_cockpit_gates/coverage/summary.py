@@ -1,23 +1,23 @@
-"""What is written of a judgement: one line, evidence, and two artifacts."""
+"""What is written of a judgement: one line, evidence, and the artifacts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_cockpit.api import Context, Evidence, Finding, Severity
+from pytest_cockpit.api import Context, Evidence, Finding
 from pytest_cockpit.records import artifacts
 from pytest_cockpit.records.artifacts import printable
-from pytest_cockpit_gates.coverage import rules
+from pytest_cockpit_gates.coverage import markdown, rules
 from pytest_cockpit_gates.coverage.measure import Measurement
-from pytest_cockpit_gates.coverage.model import Bound, FileCoverage, spans
+from pytest_cockpit_gates.coverage.model import Bound, FileCoverage, ranges
+from pytest_cockpit_gates.coverage.patch import Patch
 from pytest_cockpit_gates.coverage.ratchet import bound_of
 
-SCHEMA = "pytest-cockpit/coverage-ratchet/1"
+SCHEMA = "pytest-cockpit/coverage_ratchet/1"
 
-_SHOWN_LINES = 12
-_COVERAGE_RULES = {rules.MORE_LINES, rules.MORE_BRANCHES, rules.NEW_FILE}
+_ADDED = ("statements", "missing_lines", "branches", "missing_branches", "excluded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,11 @@ class Told:
     `compared` is false where the run said nothing of the tree's coverage.
     """
 
+    context: Context
     measured: Measurement
     bounds: Mapping[str, Bound]
     sources: Mapping[str, str]
+    patch: Patch
     meta: Mapping[str, Any]
     findings: Sequence[Finding]
     compared: bool
@@ -45,8 +47,10 @@ class Told:
         fresh = sum(finding.rule == rules.NEW_TEST_FAILURE for finding in self.findings)
         known = len(tests.failures) - fresh
         ran = f"{tests.counts.get('passed', 0)} passed, {_counted(known, 'known failure')}"
-        files = _counted(self.checked, "file")
-        return f"{files}, {self._change()}, {_counted(fresh, 'new failure')} ({ran})"
+        parts = [_counted(self.checked, "file"), self._change()]
+        if self.compared and self.patch.words:
+            parts.append(self.patch.words)
+        return f"{', '.join(parts)}, {_counted(fresh, 'new failure')} ({ran})"
 
     def _change(self) -> str:
         if not self.compared:
@@ -66,6 +70,7 @@ class Told:
         return (
             Evidence("totals", self._totals()),
             Evidence("tests", self._tests()),
+            Evidence("patch", self._patch()),
             Evidence(
                 "tools",
                 {
@@ -73,6 +78,7 @@ class Told:
                     **measured.tests.tools,
                     "command": ["python", *map(printable, measured.command)],
                     "warnings": [printable(text) for text in measured.warnings],
+                    "parser": measured.parser,
                     "baseline": {
                         key: value for key, value in self.meta.items() if key != "failing_tests"
                     },
@@ -88,20 +94,23 @@ class Told:
             ),
         )
 
-    def _counts(self) -> dict[str, FileCoverage | Bound]:
-        same = {path: self.bounds[printable(path)] for path in self.measured.same}
-        return {**self.measured.files, **same}
-
     def _totals(self) -> dict[str, int]:
-        counts = self._counts().values()
+        rows = self._rows().values()
+        totals = {name: sum(row[name] for row in rows) for name in _ADDED}
         return {
-            "files": len(counts),
-            "statements": sum(now.statements for now in counts),
-            "missing_lines": sum(now.missing_lines for now in counts),
-            "missing_branches": sum(now.missing_branches for now in counts),
+            "files": len(rows),
+            **totals,
             "same_as_at_the_baseline": len(self.measured.same),
             "unreadable": len(self.measured.unreadable),
             "omitted": len(self.measured.omitted),
+        }
+
+    def _patch(self) -> dict[str, Any]:
+        return {
+            "base": self.patch.base,
+            "unknown": None if self.patch.unknown is None else printable(self.patch.unknown),
+            "statements": self.patch.statements,
+            "executed": self.patch.executed,
         }
 
     def _tests(self) -> dict[str, Any]:
@@ -115,85 +124,77 @@ class Told:
             },
         }
 
-    def write(self, context: Context) -> None:
+    def write(self) -> None:
         """Put the table of files and the uncovered lines that matter beside the report."""
-        folder = context.scratch / "artifacts"
+        folder = self.context.scratch / "artifacts"
         folder.mkdir(exist_ok=True)
-        document = {
-            "schema": SCHEMA,
-            "totals": self._totals(),
-            "tests": self._tests(),
-            "files": {
-                printable(path): self._row(path, now) for path, now in self._counts().items()
-            },
-            "unreadable": {
-                printable(path): printable(why) for path, why in self.measured.unreadable.items()
-            },
-        }
-        artifacts.write(folder / "coverage_ratchet.json", document)
-        text = "\n".join(self._markdown(context)) + "\n"
+        artifacts.write(folder / "coverage_ratchet.json", self.document(), "coverage_ratchet")
+        text = markdown.text(
+            self.line(),
+            self.findings,
+            {printable(path): now for path, now in self.measured.files.items()},
+            self.context.root,
+        )
         artifacts.write_bytes(folder / "coverage_ratchet.md", text.encode())
         log = printable(self.measured.output)
         artifacts.write_bytes(folder / "coverage_ratchet.log", log.encode())
 
-    def _row(self, path: str, now: FileCoverage | Bound) -> dict[str, Any]:
-        bound = bound_of(path, self.bounds, self.sources)
+    def document(self) -> dict[str, Any]:
+        """The artifact: every file with its digest and counts, for others to read."""
+        measured = self.measured
         return {
+            "schema": SCHEMA,
+            "commit": self.context.commit,
+            "base": self.context.base,
+            "versions": {
+                **measured.versions,
+                "pytest": str(measured.tests.tools.get("pytest", "")),
+            },
+            "totals": self._totals(),
+            "tests": self._tests(),
+            "patch": self._patch(),
+            "files": self._rows(),
+            "unreadable": {
+                printable(path): printable(why) for path, why in measured.unreadable.items()
+            },
+        }
+
+    def _rows(self) -> dict[str, dict[str, Any]]:
+        measured = self.measured
+        rows = {
+            printable(path): self._row(path, now, now.sha256, now.branches)
+            for path, now in measured.files.items()
+        }
+        for path, digest in measured.same.items():
+            # Nothing executes it: all the branches it has are missing.
+            bound = self.bounds[printable(path)]
+            rows[printable(path)] = self._row(path, bound, digest, bound.missing_branches)
+        return rows
+
+    def _row(
+        self, path: str, now: FileCoverage | Bound, sha256: str, branches: int
+    ) -> dict[str, Any]:
+        bound = bound_of(path, self.bounds, self.sources)
+        seen = now if isinstance(now, FileCoverage) else FileCoverage(now.statements)
+        return {
+            "sha256": sha256,
             "statements": now.statements,
             "missing_lines": now.missing_lines,
+            "branches": branches,
             "missing_branches": now.missing_branches,
+            "excluded": now.excluded or 0,
             "uncovered": now.shown if isinstance(now, FileCoverage) else "all",
+            "changed": len(seen.patch),
+            "changed_uncovered": ranges(seen.patch_missing),
             "bound": None
             if bound is None
             else {
                 "missing_lines": bound.missing_lines,
                 "missing_branches": bound.missing_branches,
+                "excluded": bound.excluded,
             },
         }
-
-    def _markdown(self, context: Context) -> Iterator[str]:
-        yield "# Coverage ratchet"
-        yield ""
-        yield f"{self.line()}."
-        telling = [found for found in self.findings if found.severity is not Severity.INFO]
-        for finding in telling:
-            yield ""
-            yield f"## {finding.where or finding.rule}"
-            yield ""
-            yield f"`{finding.rule}`: {finding.message}"
-            if finding.remedy:
-                yield ""
-                yield f"Remedy: {finding.remedy}."
-            yield from self._excerpt(context, finding)
-        if not telling:
-            yield ""
-            yield "Nothing was lost."
-
-    def _excerpt(self, context: Context, finding: Finding) -> Iterator[str]:
-        """The source lines that a finding about coverage is about."""
-        if finding.rule not in _COVERAGE_RULES or finding.path is None or finding.line is None:
-            return
-        told = finding.evidence
-        lines = told.get("newly_uncovered") or told.get("uncovered")
-        numbers = _numbers(lines) if lines else [line for line, _ in told["untaken"]]
-        try:
-            source = (context.root / finding.path).read_bytes().decode("utf-8", "replace")
-        except OSError:
-            return
-        text = source.splitlines()
-        yield ""
-        yield "```text"
-        for number in numbers[:_SHOWN_LINES]:
-            if number <= len(text):
-                yield f"{number:6}  {text[number - 1]}"
-        if len(numbers) > _SHOWN_LINES:
-            yield f"   and {len(numbers) - _SHOWN_LINES} more lines"
-        yield "```"
 
 
 def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _numbers(shown: str) -> list[int]:
-    return [line for first, last in spans(shown) for line in range(first, last + 1)]

@@ -25,12 +25,14 @@ class Tree:
     sources: repository-relative paths whose lines count.
     shims: those that only say where a module went; their lines do not count.
     modules: path by dotted name, for every Python file and for the sources of the moves.
+    paths: every Python file.
     """
 
     root: Path
     sources: tuple[str, ...]
     shims: frozenset[str]
     modules: Mapping[str, str]
+    paths: frozenset[str]
 
 
 def survey(context: Context) -> Tree:
@@ -46,6 +48,7 @@ def survey(context: Context) -> Tree:
         sources=tuple(path for path in paths if path.startswith(prefixes) and path not in shims),
         shims=shims,
         modules={name: path for name, path in named.items() if name is not None},
+        paths=frozenset(paths),
     )
 
 

@@ -13,6 +13,7 @@ import itertools
 import json
 import os
 import platform
+import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,7 @@ from typing import Any
 import coverage
 from coverage.exceptions import CoverageException, NoDataError
 from coverage.files import GlobMatcher
+from coverage.python import PythonFileReporter, get_python_source
 
 _OPTIONS = (
     "run:concurrency",
@@ -44,6 +46,9 @@ _PARSING = (
     "report:partial_branches_always",
 )
 """What else than its source decides which statements and branches a file has."""
+_EXCLUDING = _PARSING[1:]
+_NEVER = "(?!)"
+"""Matches nothing. Without any pattern, coverage would take every line for a match."""
 
 _SERIAL = 400
 _CHUNK = 50
@@ -57,6 +62,11 @@ def probe(request: dict[str, Any]) -> dict[str, Any]:
     parser = [coverage.__version__, sys.version_info[:2], *(options[name] for name in _PARSING)]
     return {
         "parser": hashlib.sha256(json.dumps(parser).encode()).hexdigest()[:16],
+        "measurer": str(Path(coverage.__file__).resolve()),
+        # What stands in a comment excludes one place; any other pattern is the repository's rule.
+        "patterns": sorted(
+            {text for name in _EXCLUDING for text in _patterns(configured, name) if "#" not in text}
+        ),
         "versions": {
             "coverage": coverage.__version__,
             "python": platform.python_version(),
@@ -80,7 +90,7 @@ def read(request: dict[str, Any]) -> dict[str, Any]:
     same = [path for path in kept if path not in executed and _same(path, request)]
     return {
         "omitted": sorted(set(request["files"]) - set(kept)),
-        "same": same,
+        "same": {path: _digest(Path(request["root"], path)) for path in same},
         "files": dict(_analysed(sorted(set(kept) - set(same)), data, request)),
     }
 
@@ -106,12 +116,19 @@ def _executed(data: str, request: dict[str, Any]) -> set[str]:
 
 def _same(path: str, request: dict[str, Any]) -> bool:
     """Whether the file's bytes are those whose counts are known to whoever asks."""
-    digest = request["known"].get(path)
-    return digest is not None and digest == _digest(Path(request["root"], path))
+    known = request["known"].get(path)
+    return known is not None and known["source"] == _seal(
+        _digest(Path(request["root"], path)), known["counts"]
+    )
 
 
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _seal(sha256: str, counts: Iterable[int]) -> str:
+    # As the gate's model has it, which this interpreter cannot import.
+    return hashlib.sha256(" ".join([sha256, *map(str, counts)]).encode()).hexdigest()[:16]
 
 
 def _matcher(patterns: Iterable[str], root: str) -> GlobMatcher:
@@ -132,46 +149,105 @@ def _matcher(patterns: Iterable[str], root: str) -> GlobMatcher:
 def _analysed(
     paths: list[str], data: str, request: dict[str, Any]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    arguments = (data, request["rcfile"], request["root"])
+    shared = {name: request[name] for name in ("rcfile", "root", "policy", "changed")}
     if len(paths) <= _SERIAL:
-        yield from _chunk(paths, *arguments)
+        yield from _chunk(paths, data, shared)
         return
     chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
     with concurrent.futures.ProcessPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
-        for rows in pool.map(_chunk, chunks, *map(itertools.repeat, arguments)):
+        for rows in pool.map(_chunk, chunks, itertools.repeat(data), itertools.repeat(shared)):
             yield from rows
 
 
-def _chunk(paths: list[str], data: str, rcfile: str, root: str) -> list[tuple[str, dict[str, Any]]]:
-    found = coverage.Coverage(data_file=data, config_file=rcfile)
-    found.load()
-    return [(path, _file(found, root, path)) for path in paths]
+def _chunk(
+    paths: list[str], data: str, request: dict[str, Any]
+) -> list[tuple[str, dict[str, Any]]]:
+    found = _Found(data, request)
+    return [(path, found.file(path)) for path in paths]
 
 
-def _file(found: coverage.Coverage, root: str, path: str) -> dict[str, Any]:
-    name = os.path.join(root, path)  # noqa: PTH118 - the very string that coverage recorded
-    try:
-        _, statements, _, missing, shown = found.analysis2(name)
-        branches = found.branch_stats(name)
-    except (CoverageException, SyntaxError, ValueError, RecursionError, OSError) as error:
-        said = str(error).partition("\n")[0].replace(name, path)
-        return {"error": said or type(error).__name__}
-    return {
-        "source": _digest(Path(name)),
-        "statements": len(statements),
-        "missing": missing,
-        "shown": shown.replace(" ", ""),
-        "untaken": [
-            [line, total - taken]
-            for line, (total, taken) in sorted(branches.items())
-            if total > taken
-        ],
-    }
+class _Found:
+    """Data files read twice: as configured, and without what excludes more than `policy` does."""
+
+    def __init__(self, data: str, request: dict[str, Any]) -> None:
+        self.root = request["root"]
+        self.changed = request["changed"]
+        self.configured = coverage.Coverage(data_file=data, config_file=request["rcfile"])
+        self.configured.load()
+        self.plain = coverage.Coverage(data_file=data, config_file=request["rcfile"])
+        policy = set(request["policy"])
+        escapes = []
+        for name in _EXCLUDING:
+            patterns = _patterns(self.configured, name)
+            escapes += [text for text in patterns if text not in policy]
+            self.plain.set_option(name, [_NEVER, *(text for text in patterns if text in policy)])
+        self.plain.load()
+        either = "|".join(f"(?:{text})" for text in escapes)
+        self.escapes = re.compile(either or _NEVER, re.MULTILINE)
+
+    def file(self, path: str) -> dict[str, Any]:
+        """What is known of one file, or why nothing is."""
+        name = os.path.join(self.root, path)  # noqa: PTH118 - the very string that was recorded
+        try:
+            return self._counted(name, path)
+        except (CoverageException, SyntaxError, ValueError, RecursionError, OSError) as error:
+            said = str(error).partition("\n")[0].replace(name, path)
+            return {"error": said or type(error).__name__}
+
+    def _counted(self, name: str, path: str) -> dict[str, Any]:
+        _, statements, _, missing, shown = self.configured.analysis2(name)
+        branches = self.configured.branch_stats(name)
+        exits = sum(total for total, _ in branches.values())
+        return {
+            "sha256": _digest(Path(name)),
+            "statements": len(statements),
+            "missing": missing,
+            "shown": shown.replace(" ", ""),
+            "untaken": [
+                [line, total - taken]
+                for line, (total, taken) in sorted(branches.items())
+                if total > taken
+            ],
+            "branches": exits,
+            **self._excluded(name, len(statements), exits),
+            "patch": self._patch(name, path, statements),
+        }
+
+    def _excluded(self, name: str, statements: int, exits: int) -> dict[str, Any]:
+        """How much less is counted than without the escapes, and where these are."""
+        text = get_python_source(name)
+        lines = [text.count("\n", 0, found.start()) + 1 for found in self.escapes.finditer(text)]
+        if not lines:
+            return {}
+        _, all_statements, _, _, _ = self.plain.analysis2(name)
+        all_exits = sum(total for total, _ in self.plain.branch_stats(name).values())
+        return {
+            "excluded_lines": max(0, len(all_statements) - statements),
+            "excluded_branches": max(0, all_exits - exits),
+            "escapes": sorted(set(lines)),
+        }
+
+    def _patch(self, name: str, path: str, statements: list[int]) -> list[int]:
+        """Statements that a changed line is part of."""
+        spans = self.changed.get(path)
+        if not spans:
+            return []
+        lines = {line for first, last in spans for line in range(first, last + 1)}
+        # The one way to the first line of a statement of several lines; plugins' files have none.
+        reporter = PythonFileReporter(name, self.configured)
+        return sorted(set(reporter.translate_lines(lines)) & set(statements))
+
+
+def _patterns(configured: coverage.Coverage, name: str) -> list[str]:
+    found = configured.get_option(name)
+    return [str(text) for text in found] if isinstance(found, list) else []
 
 
 def main(action: str, source: str, target: str) -> None:
     """Answer the request in the file `source` into the file `target`."""
     request = json.loads(Path(source).read_text(encoding="utf-8"))
+    # At the end: plugins of coverage may lie in the tree, and nothing there shadows the rest.
+    sys.path += request["path"]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         answer = {"probe": probe, "read": read}[action](request)

@@ -14,6 +14,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import coverage
 import pluggy
 
 # Not pytest's own marker: importing pytest for it would be this package's only import of pytest.
@@ -30,18 +31,62 @@ _MESSAGE_LENGTH = 400
 os.environ.pop("PYTEST_ADDOPTS", None)
 
 
+class Tracer:
+    """What measures this process, as it was before any code of the repository ran."""
+
+    def __init__(self) -> None:
+        self._current = coverage.Coverage.current()
+        self._function = sys.gettrace()
+        self._events = _monitored()
+
+    def disturbance(self) -> str | None:
+        """How the measurement was stopped or replaced; None while it goes on."""
+        if self._current is None:
+            return "this process is not measured"
+        if coverage.Coverage.current() is not self._current:
+            return "the running measurement was stopped"
+        if sys.gettrace() != self._function:
+            how = "removed" if sys.gettrace() is None else "replaced"
+            return f"the trace function was {how}"
+        if _monitored() != self._events:
+            return "the monitoring of coverage.py was changed"
+        return None
+
+
+def _monitored() -> tuple[object, ...]:
+    """The tool and its events where coverage.py measures by `sys.monitoring`."""
+    monitoring = getattr(sys, "monitoring", None)
+    if monitoring is None:
+        return ()
+    tool = monitoring.COVERAGE_ID
+    name = monitoring.get_tool(tool)
+    return (name, monitoring.get_events(tool) if name is not None else None)
+
+
+# Plugins named by `-p` are imported before any conftest.py.
+_TRACER = Tracer()
+
+
 class Reporter:
-    """Writes rows; in a worker of pytest-xdist only the modules, as the controller has the rest."""
+    """Writes rows; a worker of pytest-xdist leaves to the controller what both would see."""
 
     def __init__(self, path: str, root: Path, *, worker: bool) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         self._root = root
         self._worker = worker
+        self._disturbed = False
 
     def row(self, kind: str, **values: Any) -> None:
         """Append one row."""
         line = json.dumps({"row": kind, **values}) + "\n"
         os.write(self._descriptor, line.encode("ascii"))
+
+    def watch(self, after: str) -> None:
+        """Say once when the measurement no longer is what it was."""
+        what = None if self._disturbed else _TRACER.disturbance()
+        if what is not None:
+            self._disturbed = True
+            self.row("disturbed", after=after, what=what)
 
     def pytest_sessionstart(self, session: Any) -> None:
         """Name the tools; that the row is there says that pytest accepted its arguments."""
@@ -49,6 +94,7 @@ class Reporter:
             plugins = session.config.pluginmanager.list_plugin_distinfo()
             self.row(
                 "session",
+                measurer=os.path.realpath(str(coverage.__file__)),
                 pytest=importlib.metadata.version("pytest"),
                 plugins=sorted({f"{found.name} {found.version}" for _, found in plugins}),
             )
@@ -58,8 +104,13 @@ class Reporter:
         if not self._worker:
             self.row("start", id=nodeid)
 
+    def pytest_collection_finish(self) -> None:
+        """The test files and each conftest.py were imported."""
+        self.watch("collection")
+
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """The test is over, whatever came of it."""
+        self.watch(nodeid)
         if not self._worker:
             self.row("end", id=nodeid)
 
@@ -88,6 +139,7 @@ class Reporter:
     @_hook(trylast=True)
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         """The run came to its end; where its modules came from is known now."""
+        self.watch("the last test")
         self.row("modules", outside=self._outside())
         if not self._worker:
             self.row("finish", exit=int(exitstatus))
