@@ -78,10 +78,12 @@ def _plainly(line: bytes) -> Any:
     UTF-16. What it gives back byte for byte had each key once and no escape too many.
     """
     try:
-        if line.count(b"{") + line.count(b"[") > MAX_DEPTH or _BEYOND_THE_BASIC_PLANE.search(line):
+        if line.count(b"{") + line.count(b"[") > MAX_DEPTH:
+            return None
+        if not line.isascii() and _BEYOND_THE_BASIC_PLANE.search(line):
             return None
         text = line.decode()
-        row = _DECODER.decode(text)
+        row, _ = _DECODER.raw_decode(text)
         same = type(row) is dict and f"{_ENCODER.encode(row)}\n" == text
     except (ValueError, _Unsure, RecursionError):
         return None

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from pytest_cockpit.records.ledger_rows import START, Break, row_of
 from pytest_cockpit.records.merkle import Frontier, leaf
@@ -13,8 +12,7 @@ from pytest_cockpit.records.merkle import Frontier, leaf
 _BLOCK = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """One line: its number from 1, its row where it is one, and where the chain breaks."""
 
     line: int

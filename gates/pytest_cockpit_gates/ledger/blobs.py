@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pytest_cockpit import process
 from pytest_cockpit.api import CockpitError
+from pytest_cockpit.records.ledger_content import blob_id
 
-_ALGORITHMS = {40: "sha1", 64: "sha256"}
-
-
-def blob_id(data: bytes, length: int) -> str:
-    """The id of a blob with this content, in the object format whose ids have this length."""
-    digest = hashlib.new(_ALGORITHMS[length], usedforsecurity=False)
-    digest.update(b"blob %d\0" % len(data))
-    digest.update(data)
-    return digest.hexdigest()
+__all__ = ["blob_id", "differing"]
 
 
 def differing(root: Path, expected: Mapping[str, str]) -> dict[str, str | None]:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pytest_cockpit.api import Finding, Severity
+from pytest_cockpit.records import ledger_content
 from pytest_cockpit.records.ledger_git import Git, Unreadable
 from pytest_cockpit.records.text import sha256
-from pytest_cockpit_gates.ledger import contents
 from pytest_cockpit_gates.ledger.rows import Facts
 
 RULE = "ledger.unbound-change"
@@ -25,7 +25,7 @@ def judge(
     A file is bound by a glob, or by having a row. One without a row must be what it was at `base`.
     """
     for path, (expected, _, line) in sorted(facts.contents.items()):
-        content = contents.stored(root, git, path, expected)
+        content = ledger_content.stored(root, git, path, expected)
         found = None if content is None else sha256(content)
         if found != expected:
             yield _finding(path, _told(found, expected, line), {"row": expected, "found": found})
@@ -51,7 +51,7 @@ def _without_row(
             continue
         before = git.read(old) if old else None
         expected = None if before is None else sha256(before)
-        content = contents.stored(root, git, path, expected)
+        content = ledger_content.stored(root, git, path, expected)
         found = None if content is None else sha256(content)
         if found != expected:
             was = (

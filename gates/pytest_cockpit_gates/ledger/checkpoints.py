@@ -9,8 +9,8 @@ from pathlib import Path
 from pytest_cockpit.api import CockpitError, Finding, Severity
 from pytest_cockpit.records import checkpoint, ledger_keys
 from pytest_cockpit.records.checkpoint import Checkpoint
+from pytest_cockpit.records.ledger_content import linked
 from pytest_cockpit.records.signed_note import Note, NoteError, Verifier
-from pytest_cockpit_gates.ledger.held import linked
 
 RULE, SIGNATURE = "ledger.checkpoint", "ledger.checkpoint-signature"
 

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from pytest_cockpit.api import Finding
-from pytest_cockpit.records import ledger_epoch
+from pytest_cockpit.records import ledger_content, ledger_epoch
 from pytest_cockpit.records.ledger_git import Git
 from pytest_cockpit.records.ledger_rows import START, row_of
 from pytest_cockpit.records.text import sha256
-from pytest_cockpit_gates.ledger import contents
 from pytest_cockpit_gates.ledger.history import Past
 from pytest_cockpit_gates.ledger.rows import Facts
 
@@ -57,7 +56,7 @@ def vanished(
         if full in past.paths or not full.endswith(".ndjson"):
             continue
         old = git.read(oid)
-        now = contents.of(root, full.removeprefix(way)) or b""
+        now = ledger_content.of(root, full.removeprefix(way)) or b""
         if not now.startswith(old) and _is_chained(old):
             yield _gone(full, "in this tree")
 
@@ -79,7 +78,7 @@ def _once(file: Mapping[str, Any], line: int, seen: dict[str, int], path: str) -
 def _unchanged(
     root: Path, git: Git | None, file: Mapping[str, Any], line: int, path: str
 ) -> Iterator[Finding]:
-    content = contents.stored(root, git, file["path"], file["sha256"])
+    content = ledger_content.stored(root, git, file["path"], file["sha256"])
     if content is None or sha256(content) != file["sha256"]:
         state = "is gone" if content is None else f"is {sha256(content)[:12]} now"
         yield Finding(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import mmap
 import os
@@ -12,11 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_cockpit.api import Finding
+from pytest_cockpit.records.ledger_content import blob_id, linked
 from pytest_cockpit.records.ledger_git import Blob
 
 RULE = "ledger.missing"
-
-_ALGORITHMS = {40: "sha1", 64: "sha256"}
 
 
 @dataclass(slots=True)
@@ -37,10 +35,7 @@ class Held:
             return False
         if self.known.get(blob.oid) == blob.size:
             return True
-        digest = hashlib.new(_ALGORITHMS[len(blob.oid)], usedforsecurity=False)
-        digest.update(b"blob %d\0" % blob.size)
-        digest.update(self.data[: blob.size])
-        if digest.hexdigest() != blob.oid:
+        if blob_id(self.data[: blob.size], len(blob.oid)) != blob.oid:
             return False
         self.known[blob.oid] = blob.size
         return True
@@ -96,12 +91,6 @@ def opened(root: Path, path: str) -> Iterator[Held | Finding | None]:
                 yield held
             finally:
                 held.data.release()
-
-
-def linked(root: Path, path: str) -> bool:
-    """Whether the file or a folder on the way to it is a link, which may lead anywhere."""
-    parts = Path(path).parts
-    return any((root / Path(*parts[: n + 1])).is_symlink() for n in range(len(parts)))
 
 
 def _fault(root: Path, path: str) -> Finding | None:

@@ -15,7 +15,7 @@ from pytest_cockpit.records.ledger_kinds import (
     KINDS,
     PROMOTION,
     TAG,
-    judge,
+    fits,
     misfits,
 )
 from pytest_cockpit.records.ledger_rows import Break
@@ -97,7 +97,6 @@ class Reader:
         self._path = path
         self._skew = skew
         self._batch = batch
-        self._fits = judge("ledger-kinds")
 
     def take(self, seen: Seen) -> None:
         """Judge one line."""
@@ -111,7 +110,7 @@ class Reader:
         if "at" in row:
             self._time(row["at"], seen.line)
         if kind in KINDS:
-            if self._fits(row):
+            if fits(row):
                 self._keep(kind, Row(seen.line, row))
             else:
                 self._misfit(Row(seen.line, row))
