@@ -10,22 +10,82 @@ from pytest_cockpit.api import JSON, CockpitError
 from pytest_cockpit.records import baselines, text
 from pytest_cockpit.records.baselines import Baseline
 
+_SHOWN = 60
+
 Join = Callable[[JSON, JSON], JSON]
 """A gate's own `join` on `{"entries": …, "meta": …}`; a semilattice."""
 
 
+Bounds = Callable[[JSON], Mapping[str, Any]]
+"""A gate's own `bounds` on such a document: what binds, by name; an entry's under its key."""
+
+
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """What a baseline and another one do not share, as keys of entries or `meta: key`.
+class Change:
+    """One bound before and after; None where there is none."""
+
+    name: str
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        if not (isinstance(self.before, Mapping) and isinstance(self.after, Mapping)):
+            return text.one_line(f"{self.name}: {_shown(self.before)} → {_shown(self.after)}")
+        parts = [
+            f"{key} {_shown(self.before.get(key))} → {_shown(self.after.get(key))}"
+            for key in sorted({*self.before, *self.after})
+            if self.before.get(key) != self.after.get(key)
+        ]
+        return text.one_line(f"{self.name}: {', '.join(parts)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A stored baseline beside what was measured.
 
     Parameters
     ----------
-    slack: where the first is not as tight as the two joined.
-    loose: where the second is not as tight as the two joined.
+    result: the least baseline at least as tight as both.
+    slack: bounds of the stored one that can be tightened to those of the result.
+    loose: bounds that measure looser than the result's: before is what binds, after what is.
     """
 
-    slack: tuple[str, ...]
-    loose: tuple[str, ...]
+    result: Baseline
+    slack: tuple[Change, ...]
+    loose: tuple[Change, ...]
+
+
+def compare(stored: Baseline, measured: Baseline, join: Join, bounds: Bounds) -> Comparison:
+    """Both joined, and where either is not as tight as that.
+
+    Raises
+    ------
+    CockpitError: as for `joined`.
+    """
+    least = joined(stored, measured, join)
+    before, now, after = (dict(bounds(_document(each))) for each in (stored, measured, least))
+    slack = _changes(before, after, {*before, *after})
+    loose = _changes(after, now, now)
+    # What describes a bound is taken from where the bound is: of the newest measurement, if that
+    # is as tight, or as it stood.
+    entries = {
+        key: measured.entries[key]
+        if key in measured.entries and now.get(key) == after.get(key)
+        else stored.entries[key]
+        if key in stored.entries and before.get(key) == after.get(key)
+        else value
+        for key, value in least.entries.items()
+    }
+    result = replace(least, entries=entries)
+    if dict(bounds(_document(result))) != after:
+        result = least
+    return Comparison(result, slack, loose)
+
+
+def entries_of(document: JSON) -> Mapping[str, Any]:
+    """The bounds of a gate that does not say what binds: all of its entries."""
+    found: Mapping[str, Any] = document["entries"]
+    return found
 
 
 def joined(mine: Baseline, theirs: Baseline, join: Join) -> Baseline:
@@ -65,22 +125,6 @@ def merged(base: Baseline | None, mine: Baseline, theirs: Baseline, join: Join) 
     )
 
 
-def difference(
-    stored: Baseline, measured: Baseline, result: Baseline, bounds: Iterable[str] = ()
-) -> Difference:
-    """Where a stored baseline and a measured one differ from the two joined.
-
-    Parameters
-    ----------
-    bounds: keys of `meta` that are bounds like the entries; the others only describe.
-    """
-    slack = _changed(stored.entries, result.entries)
-    loose = [key for key, value in measured.entries.items() if result.entries.get(key) != value]
-    return Difference(
-        (*slack, *_meta(stored, result, bounds)), (*sorted(loose), *_meta(measured, result, bounds))
-    )
-
-
 def _demand_same(one: Baseline, other: Baseline) -> None:
     if one.gate != other.gate:
         raise CockpitError(f"baselines of {one.gate} and of {other.gate}; keep those of one gate")
@@ -97,9 +141,12 @@ def _join(mine: Baseline, theirs: Baseline, join: Join) -> Baseline:
         raise CockpitError(f"{where} failed ({reason}); mend the file by hand") from error
     if not isinstance(made, Mapping) or set(made) != {"entries", "meta"}:
         raise CockpitError(f"{where}: expected entries and meta; report this to the gate's author")
-    result = Baseline(mine.gate, made["entries"], made["meta"])
+    try:
+        data = baselines.dump(Baseline(mine.gate, made["entries"], made["meta"]))
+    except CockpitError as error:
+        raise CockpitError(f"{where}: {error}") from error
     # There and back, so that what is compared is what will be read.
-    return baselines.parse(baselines.dump(result), where)
+    return baselines.parse(data, where)
 
 
 def _document(baseline: Baseline) -> dict[str, Any]:
@@ -112,9 +159,18 @@ def _less(baseline: Baseline, gone: Iterable[str]) -> Baseline:
     return replace(baseline, entries=kept)
 
 
-def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    return [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+def _changes(
+    old: Mapping[str, Any], new: Mapping[str, Any], names: Iterable[str]
+) -> tuple[Change, ...]:
+    return tuple(
+        Change(name, old.get(name), new.get(name))
+        for name in sorted(names)
+        if old.get(name) != new.get(name)
+    )
 
 
-def _meta(side: Baseline, result: Baseline, bounds: Iterable[str]) -> list[str]:
-    return [f"meta: {key}" for key in sorted(bounds) if side.meta.get(key) != result.meta.get(key)]
+def _shown(value: Any) -> str:
+    if value is None:
+        return "none"
+    written = text.canonical_line(value).decode().strip()
+    return written if len(written) <= _SHOWN else f"{written[:_SHOWN]}…"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -11,20 +10,24 @@ from typing import Any
 
 import pytest
 
-from pytest_cockpit import discovery, runner
-from pytest_cockpit.api import CockpitError, Context, Verdict
+from pytest_cockpit import discovery
+from pytest_cockpit.api import CockpitError, Verdict
 from pytest_cockpit.config import Config
 from pytest_cockpit.git import Repository
 from pytest_cockpit.items import Outcome, Step, Steps
-from pytest_cockpit.promotion.staging import StagedTree
 from pytest_cockpit.records import baselines, ledger
+from pytest_cockpit.records.artifacts import printable
+from pytest_cockpit.records.baselines import Baseline
 from pytest_cockpit.sessions.conductor import Conductor
 from pytest_cockpit.sessions.gating import scratch
 from pytest_cockpit.sessions.lock import SessionLock
+from pytest_cockpit.sessions.measuring import Measuring, compared
 from pytest_cockpit.sessions.settings import IGNORE, artifacts_folder, load_checked
 from pytest_cockpit.sessions.takeover import take_over
 
 PLAN = "init.plan.jsonl"
+
+_NAMED = 5
 
 
 def conduct(config: pytest.Config) -> InitConductor:
@@ -65,7 +68,7 @@ class InitConductor(Conductor):
         self.settings = settings
         self.head = head
         self.lock = lock
-        self.tree = StagedTree(repository)
+        self.measuring = Measuring(repository, settings, head)
         folder = repository.root / settings.artifacts
         super().__init__(
             config,
@@ -82,12 +85,9 @@ class InitConductor(Conductor):
             Step("artifacts", "file", self._artifacts),
             Step("ledger", "file", self._ledger),
         ]
-        installed = discovery.gates()
-        measured = [
-            name for name in self.settings.gates if hasattr(installed.loaded[name].gate, "baseline")
-        ]
         steps += [
-            Step(f"baseline:{name}", "baseline", partial(self._baseline, name)) for name in measured
+            Step(f"baseline:{name}", "baseline", partial(self._baseline, name))
+            for name in self.measuring.gates()
         ]
         return steps
 
@@ -106,12 +106,13 @@ class InitConductor(Conductor):
         """Gates that have nothing to judge here, each with the reason."""
         found = {}
         loaded = discovery.gates().loaded
-        with scratch(self.repository.common_dir, "init") as folder, self.tree.at(self.head) as root:
+        common, tree = self.repository.common_dir, self.measuring.tree
+        with scratch(common, "init") as folder, tree.at(self.head) as root:
             for name in self.settings.gates:
                 suggest = getattr(loaded[name].gate, "not_applicable", None)
                 settings = self.settings.gate.get(name, {})
                 if suggest is not None and "skip" not in settings:
-                    reason = suggest(self._context(root, folder, settings))
+                    reason = suggest(self.measuring.context(root, folder, settings))
                     if reason is not None:
                         found[name] = reason
         return found
@@ -133,31 +134,34 @@ class InitConductor(Conductor):
         settings = self.settings.gate.get(gate, {})
         if "skip" in settings:
             return Outcome(Verdict.SKIP, f"declared not applicable: {settings['skip']}")
-        common = self.repository.common_dir
-        with scratch(common, gate) as folder, self.tree.at(self.head) as root:
-            measured = runner.measure_baseline(gate, self._context(root, folder, settings))
-        return self._keep(gate, measured)
-
-    def _context(self, root: Path, folder: Path, settings: Mapping[str, Any]) -> Context:
-        return Context(
-            root=root,
-            scratch=folder,
-            settings=settings,
-            lane=self.settings.lane,
-            records=self.settings.records,
-            base=self.head,
-            commit=self.head,
-            pass_environment=self.settings.pass_environment,
-        )
-
-    def _keep(self, gate: str, measured: dict[str, Any] | None) -> Outcome:
+        stored = baselines.load(self.root, self.settings.records, gate)
+        measured = self.measuring.measure(gate)
         if measured is None:
             return Outcome(Verdict.UNKNOWN, f"{gate} could measure nothing here")
-        baseline = baselines.Baseline(gate, measured["entries"], measured["meta"])
-        path = self.root / baselines.path_of(self.settings.records, gate)
-        self.keep_bytes(path, baselines.dump(baseline))
+        where = baselines.path_of(self.settings.records, gate)
+        if stored is None:
+            self.keep_bytes(self.root / where, baselines.dump(measured))
+            return Outcome(Verdict.PASS, f"wrote {where}: {len(measured.entries)} entries")
+        return self._tightened(where, stored, measured)
+
+    def _tightened(self, where: str, stored: Baseline, measured: Baseline) -> Outcome:
+        """A baseline that exists is tightened at most: loosening it is nothing done in passing."""
+        comparison = compared(stored, measured)
+        if comparison is None:
+            return Outcome(
+                Verdict.PASS, f"{where} exists and was left alone; delete it to measure it anew"
+            )
+        if comparison.slack:
+            self.keep_bytes(self.root / where, baselines.dump(comparison.result))
+        summary = f"{where} exists: {len(comparison.slack)} bounds tightened"
+        if not comparison.loose:
+            return Outcome(Verdict.PASS, summary)
+        loose = [change.name for change in comparison.loose]
+        more = f" and {len(loose) - _NAMED} more" if len(loose) > _NAMED else ""
         return Outcome(
-            Verdict.PASS, f"wrote {self.relative(path)}: {len(baseline.entries)} entries"
+            Verdict.WARN,
+            f"{summary}; {len(loose)} measured looser and left as they were: "
+            f"{', '.join(map(printable, loose[:_NAMED]))}{more}; delete it to measure it anew",
         )
 
     def pytest_unconfigure(self) -> None:

@@ -1,0 +1,171 @@
+"""Baselines that meet: never looser than either side, and nothing of a gate taken on trust."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_cockpit.api import CockpitError
+from pytest_cockpit.records import baselines, baselines_join
+from pytest_cockpit.records.baselines import Baseline
+from pytest_cockpit.records.baselines_join import Change
+
+
+def join(mine, theirs):
+    """Bounds are `max`; a note is kept where both say the same; files of either are bound."""
+    entries = {}
+    for key in {*mine["entries"], *theirs["entries"]}:
+        sides = [side["entries"][key] for side in (mine, theirs) if key in side["entries"]]
+        notes = {side.get("note") for side in sides}
+        entries[key] = {"max": min(side["max"] for side in sides)}
+        if len(notes) == 1 and None not in notes:
+            entries[key]["note"] = notes.pop()
+    failing = set(mine["meta"].get("failing", ())) & set(theirs["meta"].get("failing", ()))
+    return {"entries": entries, "meta": {"failing": sorted(failing)}}
+
+
+def bounds(document):
+    found = {key: entry["max"] for key, entry in document["entries"].items()}
+    return {**found, "failing tests": document["meta"].get("failing", [])}
+
+
+def of(meta=None, **entries):
+    rows = {
+        key: {"max": value} if isinstance(value, int) else value for key, value in entries.items()
+    }
+    return Baseline("lines", rows, {"failing": []} if meta is None else meta)
+
+
+ENTRY = st.fixed_dictionaries({"max": st.integers(0, 5)}, optional={"note": st.sampled_from("xy")})
+BASELINES = st.builds(
+    Baseline,
+    st.just("lines"),
+    st.dictionaries(st.sampled_from("abcd"), ENTRY),
+    st.fixed_dictionaries({"failing": st.lists(st.sampled_from("pq"), unique=True).map(sorted)}),
+)
+
+
+def at_most(one, other):
+    return all(one.entries[key]["max"] <= entry["max"] for key, entry in other.entries.items())
+
+
+@given(BASELINES, BASELINES)
+def test_joined_is_at_least_as_tight_as_both_whichever_comes_first(one, other):
+    result = baselines_join.joined(one, other, join)
+    assert at_most(result, one)
+    assert at_most(result, other)
+    assert result == baselines_join.joined(other, one, join)
+    assert baselines.dump(baselines_join.joined(result, one, join)) == baselines.dump(result)
+
+
+@given(st.none() | BASELINES, BASELINES, BASELINES)
+def test_a_merge_keeps_both_sides_tightening_and_both_sides_deletions(base, mine, theirs):
+    result = baselines_join.merged(base, mine, theirs, join)
+    known = base.entries if base else {}
+    for key in {*mine.entries, *theirs.entries}:
+        sides = [side.entries.get(key) for side in (mine, theirs)]
+        if key in known and None in sides:
+            assert key not in result.entries
+        else:
+            tightest = min(side["max"] for side in sides if side)
+            assert result.entries[key]["max"] == tightest
+    assert result == baselines_join.merged(base, theirs, mine, join)
+
+
+@given(BASELINES, BASELINES)
+def test_a_comparison_never_gives_a_looser_baseline(stored, measured):
+    found = baselines_join.compare(stored, measured, join, bounds)
+    assert at_most(found.result, stored)
+    assert set(found.result.meta["failing"]) <= set(stored.meta["failing"])
+    assert bool(found.slack) == (
+        bounds({"entries": stored.entries, "meta": stored.meta})
+        != bounds({"entries": found.result.entries, "meta": found.result.meta})
+    )
+    again = baselines_join.compare(found.result, measured, join, bounds)
+    assert again.slack == ()
+    assert again.loose == found.loose
+
+
+def test_slack_and_looseness_are_told_bound_by_bound():
+    stored = of(a=5, b=2, c=3, meta={"failing": ["p", "q"]})
+    measured = of(a=4, b=3, c=3, d=1, meta={"failing": ["q"]})
+    found = baselines_join.compare(stored, measured, join, bounds)
+    assert found.slack == (
+        Change("a", 5, 4),
+        Change("d", None, 1),
+        Change("failing tests", ["p", "q"], ["q"]),
+    )
+    assert found.loose == (Change("b", 2, 3),)
+    assert [str(change) for change in found.slack] == [
+        "a: 5 → 4",
+        "d: none → 1",
+        'failing tests: ["p","q"] → ["q"]',
+    ]
+
+
+def test_what_only_describes_is_taken_from_where_the_bound_is():
+    stored = of(a={"max": 2, "note": "x"}, b={"max": 2, "note": "x"}, c={"max": 5, "note": "x"})
+    measured = of(a={"max": 2, "note": "y"}, b={"max": 3, "note": "y"}, c={"max": 4, "note": "y"})
+    found = baselines_join.compare(stored, measured, join, bounds)
+    assert found.result.entries == {
+        "a": {"max": 2, "note": "y"},
+        "b": {"max": 2, "note": "x"},
+        "c": {"max": 4, "note": "y"},
+    }
+
+
+def test_bounds_that_are_not_named_after_entries_leave_the_join_as_it_is():
+    def odd(document):
+        return {"total": sum(entry["max"] for entry in document["entries"].values())}
+
+    found = baselines_join.compare(of(a=5, b=2), of(a=4, b=3), join, odd)
+    assert found.result.entries == {"a": {"max": 4}, "b": {"max": 2}}
+    assert found.slack == (Change("total", 7, 6),)
+
+
+def test_without_word_of_what_binds_whole_entries_do():
+    found = baselines_join.compare(of(a=5), of(a=4), join, baselines_join.entries_of)
+    assert [str(change) for change in found.slack] == ["a: max 5 → 4"]
+
+
+def loosest(mine, theirs):
+    return {"entries": {**mine["entries"], **theirs["entries"]}, "meta": {}}
+
+
+def giving(made):
+    return lambda *_: made
+
+
+def failing(*_):
+    raise ZeroDivisionError("by nought")
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (loosest, "its join of two baselines is looser than one of them"),
+        (giving(None), "expected entries and meta"),
+        (giving({"entries": {}}), "expected entries and meta"),
+        (giving({"entries": {"a": 1}, "meta": {}}), "expected object"),
+        (
+            giving({"entries": {"a": {"x": {1}}}, "meta": {}}),
+            "cannot be written as JSON",
+        ),
+        (failing, "join failed (ZeroDivisionError: by nought)"),
+    ],
+)
+def test_a_join_that_is_none_is_refused_in_one_line(broken, words):
+    with pytest.raises(CockpitError) as error:
+        baselines_join.joined(of(a=1), of(a=2), broken)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+    assert "lines" in str(error.value)
+
+
+def test_baselines_of_two_gates_do_not_meet():
+    other = Baseline("words", {}, {})
+    with pytest.raises(CockpitError, match="baselines of lines and of words"):
+        baselines_join.joined(of(), other, join)
+    with pytest.raises(CockpitError, match="baselines of words and of lines"):
+        baselines_join.merged(other, of(), of(), join)
