@@ -25,8 +25,16 @@ DEFAULTS: Mapping[str, Severity] = {
     "policy-function": Severity.ERROR,
     "function-missing": Severity.ERROR,
     "function-unknown": Severity.UNKNOWN,
+    "gate-condition": Severity.ERROR,
+    "gate-vacuous": Severity.WARNING,
+    "gate-broken": Severity.ERROR,
 }
 """Rules whose severity a repository may choose, without the gate's prefix."""
+
+_FIXED: Mapping[str, Severity] = {
+    "shape": Severity.ERROR,
+    "gate-evidence": Severity.UNKNOWN,
+}
 
 SEVERITY: JSON = {
     "type": "object",
@@ -65,7 +73,7 @@ def located(
         yield Finding(
             fault.rule,
             one_line(fault.message),
-            severity=Severity(chosen.get(name, DEFAULTS.get(name, Severity.ERROR))),
+            severity=_FIXED.get(name) or Severity(chosen.get(name, DEFAULTS[name])),
             path=contract.path,
             line=where.line(place),
             pointer=place,

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pytest_cockpit_gates.matriz import documents, identity, interface, modules, policy, telemetry
+from pytest_cockpit_gates.matriz import (
+    conditions,
+    documents,
+    identity,
+    interface,
+    modules,
+    policy,
+    telemetry,
+)
 from pytest_cockpit_gates.matriz.part import Judging
 
 PARTS: Mapping[str, Judging] = {
@@ -12,6 +20,7 @@ PARTS: Mapping[str, Judging] = {
     "modules": modules,
     "identity": identity,
     "interface": interface,
+    "conditions": conditions,
     "policy": policy,
     "telemetry": telemetry,
 }
