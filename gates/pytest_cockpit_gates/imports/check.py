@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
+from pytest_cockpit import process
 from pytest_cockpit.api import CockpitError, Context, Evidence, Finding, Report, Severity
 from pytest_cockpit.records import artifacts, baselines
 from pytest_cockpit.records.baselines import Baseline
-from pytest_cockpit_gates.imports import judge, static, watch
+from pytest_cockpit_gates.imports import (
+    circles,
+    contracts,
+    document,
+    effects,
+    facts,
+    judge,
+    ratchet,
+    static,
+    watch,
+)
 from pytest_cockpit_gates.imports.classify import SYNTAX, classify
+from pytest_cockpit_gates.imports.contracts import Contracts
+from pytest_cockpit_gates.imports.effects import Effect
+from pytest_cockpit_gates.imports.facts import Facts
 from pytest_cockpit_gates.imports.judge import Judged
 from pytest_cockpit_gates.imports.pool import Pool
 from pytest_cockpit_gates.imports.selection import Job, Selection, Tree, select, select_all
@@ -19,55 +35,108 @@ from pytest_cockpit_gates.imports.settings import Settings
 GATE = "imports"
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """All that was observed of a tree."""
+
+    modules: Sequence[Judged]
+    shims: Sequence[Judged]
+    effects: Sequence[Effect]
+    facts: Facts
+    contracts: Contracts
+    written: Sequence[Finding]
+
+
 def check(context: Context) -> Report:
     """Judge `context.root`."""
     settings, tree = Settings.read(context.settings), Tree(context)
     baseline = baselines.load(context.root, context.records, GATE) or Baseline(GATE)
     selection = select(context, settings, tree)
-    before = watch.stamps(tree)
-    judged = _examine(context, settings, tree, [*selection.jobs, *selection.shims])
-    modules, shims = judged[: len(selection.jobs)], judged[len(selection.jobs) :]
-    facts = static.read(context, settings, tree)
-    document = judge.failures_document(modules)
-    artifacts.write(
-        context.scratch / "artifacts" / "import_failures.json", document, "import_failures"
-    )
+    seen = _look(context, settings, tree, selection)
+    entries = baseline.entries
     findings = [
-        *_dynamic_findings(context, settings, tree, selection, modules, shims, baseline),
-        *watch.findings(tree, before, [it.outcome for it in judged]),
-        *static.findings(facts, baseline, context.moves, skip=_unparsed(modules)),
+        *_dynamic_findings(context, settings, tree, selection, seen, entries),
+        *seen.written,
+        *facts.findings(seen.facts, entries, context.moves, skip=_unparsed(seen.modules)),
+        *circles.findings(
+            seen.facts.circular, entries, tree.layout, context.changed, seen.facts.judged
+        ),
+        *seen.contracts.findings(),
+        *_loosened(context, baseline),
     ]
+    artifacts.write(
+        context.scratch / "artifacts" / "import_failures.json",
+        document.failures(seen.modules, seen.facts, entries),
+        "import_failures",
+    )
     return Report.judge(
-        _summary(modules, shims, findings),
-        checked=len(modules) + len(shims),
+        _summary(seen.modules, seen.shims, findings),
+        checked=len(seen.modules) + len(seen.shims),
         findings=findings,
-        evidence=_evidence(selection, modules, shims, facts),
+        evidence=_evidence(selection, seen),
+        cases=seen.contracts.cases(findings),
     )
 
 
 def measure(context: Context) -> Baseline:
     """What fails today: the lane's modules under their old names, and those of production."""
     settings, tree = Settings.read(context.settings), Tree(context)
-    before = watch.stamps(tree)
-    judged = _examine(context, settings, tree, select_all(settings, tree).jobs)
-    for finding in watch.findings(tree, before, [it.outcome for it in judged]):
+    seen = _look(context, settings, tree, select_all(settings, tree))
+    for finding in seen.written:
         raise CockpitError(f"imports: {finding.message}; {finding.remedy}")
-    entries = {
+    failures = {
         artifacts.printable(one.failure.path): judge.entry_of(one.failure)
-        for one in judged
+        for one in seen.modules
         if one.failure is not None
     }
-    facts = static.read(context, settings, tree)
+    entries = ratchet.entries(
+        failures,
+        facts.counts(seen.facts),
+        circles.permitted(static.read_circles(settings, tree), tree.layout),
+        effects.kinds(seen.effects),
+    )
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    meta = {"modules": len(judged), "python": python, "static": static.counts(facts)}
-    return Baseline(GATE, entries, meta)
+    return Baseline(GATE, entries, {"modules": len(seen.modules), "python": python})
 
 
-def _examine(context: Context, settings: Settings, tree: Tree, jobs: Sequence[Job]) -> list[Judged]:
+def _look(context: Context, settings: Settings, tree: Tree, selection: Selection) -> _Seen:
+    before = watch.stamps(tree)
+    judged, found = _examine(context, settings, tree, selection)
+    count = len(selection.jobs)
+    read = static.read(context, settings, tree)
+    checked = Contracts()
+    if settings.contracts:
+        checked = contracts.check(context, {name: path for path, name in tree.modules.items()})
+    return _Seen(
+        judged[:count],
+        judged[count:],
+        found,
+        replace(read, found=(*read.found, *checked.broken)),
+        checked,
+        list(watch.findings(tree, before, [it.outcome for it in judged])),
+    )
+
+
+def _examine(
+    context: Context, settings: Settings, tree: Tree, selection: Selection
+) -> tuple[list[Judged], list[Effect]]:
+    jobs = [*selection.jobs, *selection.shims]
     if not jobs:
-        return []
-    outcomes = Pool(context, settings, tree).probe(jobs)
-    return [Judged(outcome, classify(outcome, tree)) for outcome in outcomes]
+        return [], []
+    pool = Pool(context, settings, tree)
+    judged = [Judged(it, classify(it, tree, settings.growth_mb)) for it in pool.probe(jobs)]
+    modules = judged[: len(selection.jobs)]
+    found = effects.found(modules, tree)
+    sound = [it.outcome.job for it in modules if it.failure is None]
+    if settings.together and len(sound) > 1:
+        found += effects.of_tours(pool.tour(_orders(sound)), {it.module: it.path for it in sound})
+    return judged, found
+
+
+def _orders(jobs: Iterable[Job]) -> list[list[Job]]:
+    """Sorted and reversed: of any two modules, each comes before the other once."""
+    ordered = sorted(jobs, key=lambda job: job.module)
+    return [ordered, ordered[::-1]]
 
 
 def _dynamic_findings(
@@ -75,17 +144,32 @@ def _dynamic_findings(
     settings: Settings,
     tree: Tree,
     selection: Selection,
-    modules: Sequence[Judged],
-    shims: Sequence[Judged],
-    baseline: Baseline,
+    seen: _Seen,
+    entries: Mapping[str, Any],
 ) -> Iterable[Finding]:
-    healthy = frozenset(it.outcome.job.module for it in modules if it.failure is None)
-    yield from judge.import_findings(modules, baseline.entries, settings)
-    yield from judge.shim_findings(shims, healthy)
+    healthy = frozenset(it.outcome.job.module for it in seen.modules if it.failure is None)
+    yield from judge.import_findings(seen.modules, entries, settings)
+    yield from effects.findings(seen.effects, entries, settings, seen.modules)
+    yield from judge.shim_findings(seen.shims, healthy)
     yield from judge.unshimmed_findings(selection.unshimmed)
     if not context.moves:
         present = frozenset(map(artifacts.printable, tree.paths))
-        yield from judge.gone_findings(baseline.entries, present)
+        yield from judge.gone_findings(entries, present)
+
+
+def _loosened(context: Context, baseline: Baseline) -> Iterable[Finding]:
+    """What the baseline permits beyond that of the base commit, where there is one."""
+    where = baselines.path_of(context.records, GATE)
+    if context.base is None:
+        return
+    shown = process.run(
+        ["git", "show", f"{context.base}:{where}"], cwd=context.root, env=process.environment()
+    )
+    if shown.returncode:
+        return
+    base = baselines.renamed(baselines.parse(shown.stdout, where), context.moves)
+    former = {"entries": base.entries, "meta": base.meta}
+    yield from ratchet.loosened(former, {"entries": baseline.entries, "meta": baseline.meta}, where)
 
 
 def _unparsed(judged: Sequence[Judged]) -> frozenset[str]:
@@ -110,16 +194,17 @@ def _many(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _evidence(
-    selection: Selection, modules: Sequence[Judged], shims: Sequence[Judged], facts: static.Facts
-) -> list[Evidence]:
-    classes = {it.outcome.job.path: _class(it) for it in modules}
-    outcomes = [it.outcome for it in (*modules, *shims)]
+def _evidence(selection: Selection, seen: _Seen) -> list[Evidence]:
+    classes = {it.outcome.job.path: _class(it) for it in seen.modules}
+    outcomes = [it.outcome for it in (*seen.modules, *seen.shims)]
+    read = seen.facts.read
     return [
-        Evidence("selection", {"left_out": dict(selection.left_out), "read": facts.read}),
+        Evidence("selection", {"left_out": dict(selection.left_out), "read": read}),
         Evidence("classes", dict(Counter(classes.values()))),
+        Evidence("effects", dict(Counter(it.kind for it in seen.effects))),
+        Evidence("declared", {"files": list(seen.facts.declared)}),
         Evidence("modules", classes),
-        Evidence("shims", {it.outcome.job.path: _likeness(it) for it in shims}),
+        Evidence("shims", {it.outcome.job.path: _likeness(it) for it in seen.shims}),
         Evidence(
             "cost",
             {

@@ -24,12 +24,14 @@ EXIT = "exit"
 OUTSIDE = "outside-tree"
 NOT_FOUND = "not-found"
 WRITES = "writes-tree"
+MEMORY = "memory"
 
 _MESSAGE = 300
 # Addresses, process ids, times: the same failure must read the same tomorrow.
 _VOLATILE = re.compile(r"\b0x[0-9a-fA-F]{4,}|\d{6,}")
 _FRAME = re.compile(r'^ +File "(?P<file>.*)", line (?P<line>\d+) in (?P<name>.*)$', re.MULTILINE)
 _BODY = "<module>"
+_HEAVY = "takes more memory than `growth_mb` allows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,12 @@ class _Place:
     line: int | None
 
 
-def classify(outcome: Outcome, tree: Tree) -> Failure | None:
-    """The failure an outcome shows; None when the module is healthy."""
-    failure = _classify(outcome, tree)
+def classify(outcome: Outcome, tree: Tree, growth: int = 0) -> Failure | None:
+    """The failure an outcome shows; None when the module is healthy.
+
+    `growth` is how many MiB of memory an import may fill, 0 for any.
+    """
+    failure = _classify(outcome, tree) or _heavy(outcome, growth)
     if failure is None:
         return None
     text = failure.message.replace(f"{tree.root}{os.sep}", "").replace(str(tree.root), ".")
@@ -85,6 +90,13 @@ def _classify(outcome: Outcome, tree: Tree) -> Failure | None:
         return _ended(outcome, tree)
     error = outcome.report["error"]
     return _Raised(outcome, tree, error).failure() if error else _loaded(outcome, tree)
+
+
+def _heavy(outcome: Outcome, growth: int) -> Failure | None:
+    """An import that took more memory than it may, and was through before it was caught."""
+    if not growth or outcome.grown <= growth << 20:
+        return None
+    return Failure(outcome.job.module, outcome.job.path, MEMORY, _HEAVY)
 
 
 def _loaded(outcome: Outcome, tree: Tree) -> Failure | None:
@@ -136,6 +148,8 @@ def _ended(outcome: Outcome, tree: Tree) -> Failure:
 
 
 def _ending(outcome: Outcome) -> tuple[str, str]:
+    if outcome.status == "memory":
+        return MEMORY, _HEAVY
     if outcome.status == "hang":
         return HANG, "did not finish in time, stopped"
     if outcome.status == "server":
@@ -183,7 +197,7 @@ class _Raised:
             line = place.line if place else None
             return Failure(self.job.module, self.job.path, kind, message, line or own, None, needs)
         cause = Cause(place.path, place.line, kind)
-        blamed = kind if kind in (MISSING_THIRD, EXIT, OUTSIDE, WRITES) else TRANSITIVE
+        blamed = kind if kind in (MISSING_THIRD, EXIT, OUTSIDE, WRITES, MEMORY) else TRANSITIVE
         where = f"{place.path}:{place.line}" if place.line else place.path
         text = f"{where}: {message}"
         return Failure(self.job.module, self.job.path, blamed, text, own, cause, needs)
@@ -212,8 +226,13 @@ class _Raised:
             return SYNTAX, message, None
         if error["denied"]:
             return WRITES, _writing((self.outcome.report or {})["wrote"]), None
-        if error["kind"] == "SystemExit":
-            return EXIT, f"SystemExit({error['message']})", None
+        if error["kind"] in ("MemoryError", "SystemExit"):
+            exits = error["kind"] == "SystemExit"
+            return (
+                (EXIT, f"SystemExit({error['message']})", None)
+                if exits
+                else (MEMORY, message, None)
+            )
         if error["kind"] == "ModuleNotFoundError" and error["name"]:
             return self._missing(error["name"], message)
         if error["kind"] in ("ModuleNotFoundError", "ImportError"):
@@ -243,8 +262,8 @@ class _Raised:
             sought = not self.bodies and not name.startswith(f"{wanted}.")
             return (NOT_FOUND if sought else MISSING_FIRST), message, None
         top = name.partition(".")[0]
-        installed = parents.get(top) is not None or top in sys.stdlib_module_names
-        if top in parents and installed:
-            # Its package is there, so this environment can judge: the name is not in it.
+        if top in sys.stdlib_module_names or (top in parents and parents[top] is not None):
+            # Its package is there, or it is a standard module of another platform or version:
+            # this environment can judge.
             return EXCEPTION, message, None
         return MISSING_THIRD, message, top

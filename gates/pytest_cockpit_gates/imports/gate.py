@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pytest_cockpit.api import Context, Proof, Report, Rule
+from pytest_cockpit.api import JSON, Context, Proof, Report, Rule
 from pytest_cockpit_gates.imports.rules import RULES
 from pytest_cockpit_gates.imports.settings import SCHEMA
 
@@ -32,6 +32,20 @@ class ImportsGate:
         if not measured.meta["modules"]:
             return None
         return {"entries": dict(measured.entries), "meta": dict(measured.meta)}
+
+    def cases(self, context: Context) -> Iterable[str]:
+        """One case for each import-linter contract of the repository."""
+        if not context.settings.get("contracts", True):
+            return []
+        from pytest_cockpit_gates.imports.contracts import configured
+
+        return [f"contract:{name}" for name in configured(context.root)[1]]
+
+    def join(self, mine: JSON, theirs: JSON) -> JSON:
+        """The least baseline that is at least as tight as both."""
+        from pytest_cockpit_gates.imports.ratchet import join
+
+        return join(mine, theirs)
 
     def proofs(self) -> Iterable[Proof]:
         """One tree for each rule, and some that are accepted."""

@@ -32,8 +32,8 @@ def import_findings(
         if one.failure is not None:
             yield _failed(one.failure, entry, settings)
             continue
-        if entry is not None:
-            yield _slack(one.outcome.job.path, "imports now")
+        if entry is not None and "class" in entry:
+            yield slack(one.outcome.job.path, "imports now")
         if one.outcome.first is not None:
             yield _unstable(one.outcome)
 
@@ -82,26 +82,7 @@ def unshimmed_findings(unshimmed: Sequence[Job]) -> Iterator[Finding]:
 def gone_findings(entries: Mapping[str, Any], present: frozenset[str]) -> Iterator[Finding]:
     """Entries of the baseline whose file is no longer there."""
     for path in sorted(set(entries) - present):
-        yield _slack(path, "no longer exists")
-
-
-def failures_document(judged: Sequence[Judged]) -> dict[str, Any]:
-    """Content of `import_failures.json`."""
-    return {
-        "schema": "pytest-cockpit/import_failures/1",
-        "failures": [
-            {
-                "module": printable(failure.module),
-                "path": printable(failure.path),
-                "class": failure.kind,
-                "message": printable(failure.message),
-                "line": failure.line,
-            }
-            for failure in sorted(
-                (one.failure for one in judged if one.failure), key=lambda it: (it.path, it.module)
-            )
-        ],
-    }
+        yield slack(path, "no longer exists")
 
 
 def entry_of(failure: Failure) -> dict[str, Any]:
@@ -133,10 +114,10 @@ def _failed(failure: Failure, entry: Mapping[str, Any] | None, settings: Setting
 def _severity(
     failure: Failure, entry: Mapping[str, Any] | None, settings: Settings
 ) -> tuple[Severity, str]:
-    if entry is not None:
-        if entry.get("class") == failure.kind:
+    if entry is not None and "class" in entry:
+        if entry["class"] == failure.kind:
             return Severity.INFO, " (tolerated by the baseline)"
-        note = f" (the baseline tolerates {entry.get('class')}, this is {failure.kind})"
+        note = f" (the baseline tolerates {entry['class']}, this is {failure.kind})"
     else:
         note = ""
     if failure.kind == MISSING_THIRD:
@@ -152,13 +133,15 @@ def _remedy(failure: Failure) -> str:
     return rules.REMEDY[failure.kind]
 
 
-def _slack(path: str, why: str) -> Finding:
+def slack(path: str, why: str, evidence: Mapping[str, Any] | None = None) -> Finding:
+    """What the baseline tolerates in a file in vain."""
     return Finding(
         rules.SLACK,
         f"the baseline tolerates {path}, which {why}",
         severity=Severity.WARNING,
         path=path,
-        remedy="remove its entry from the baseline",
+        remedy="remove that from its entry in the baseline",
+        evidence=evidence or {},
     )
 
 

@@ -20,6 +20,7 @@ import ctypes
 import gc
 import json
 import os
+import resource
 import select
 import signal
 import time
@@ -28,22 +29,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pytest_cockpit_gates.imports.probe_child import Cell, Child
     from pytest_cockpit_gates.imports.probe_guard import Guard
+    from pytest_cockpit_gates.imports.probe_standard import Standard
+    from pytest_cockpit_gates.imports.probe_streams import listen
     from pytest_cockpit_gates.imports.probe_tree import Tree
 else:
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     from probe_child import Cell, Child
     from probe_guard import Guard
+    from probe_standard import Standard
+    from probe_streams import listen
     from probe_tree import Tree
 
     del sys.path[0]
 
 _RESULT = 1 << 18
 _TRAIL = 1 << 14
+_AFTER = 1 << 16
 _OUTPUT = 2048
 _READS = 16
 _FAULT = 8192
 _GRACE = 1.0
 _SOON = 0.1
+_WEIGH_S = 0.2
 _DEATH_SIGNAL = 1
 _SUBREAPER = 36
 
@@ -54,7 +61,7 @@ class Slot:
     def __init__(self, job: dict[str, Any], fault: int) -> None:
         self.job = job
         self.fault = fault
-        self.cells = (Cell(_RESULT), Cell(_TRAIL))
+        self.cells = (Cell(_RESULT), Cell(_TRAIL), Cell(_AFTER))
         self.pid = 0
         self.output = -1
         self.head = bytearray()
@@ -62,6 +69,9 @@ class Slot:
         self.started = time.monotonic()
         self.hung = 0.0
         self.silent = False
+        self.weighed = self.started
+        self.is_heavy = False
+        self.stop = b""
 
     def read(self) -> None:
         """Take what the child printed, keeping its beginning and its end."""
@@ -82,6 +92,11 @@ class Slot:
         data = self.cells[1].get()
         name, path = json.loads(data) if data else ("", "")
         return name, path
+
+    def goes_on(self) -> bool:
+        """Whether a tour has reached its next stop since this was asked."""
+        stop, self.stop = self.stop, self.cells[2].get()
+        return "tour" in self.job and stop != self.stop
 
     def close(self) -> None:
         """Give back all that the child needed."""
@@ -109,9 +124,21 @@ class Server:
         guard = Guard(tree, order["scratch"])
         self.child = Child(tree, guard, known, order["memory"], _die_with)
         self.poll = select.poll()
+        self.weight = 0
+
+        def hear(stream: str, text: bytes) -> None:
+            if tree.compiling is None:
+                guard.hear_words(stream)
+            else:
+                tree.compiling += text
+
+        listen(hear)
 
     def serve(self) -> None:
         """Work until nothing is left."""
+        self.child.settle()
+        self.weight = _resident(os.getpid())
+        gc.collect()
         gc.freeze()
         while self.queue or self.active:
             while self.queue and len(self.active) < self.order["workers"]:
@@ -156,8 +183,13 @@ class Server:
             _kill(slot.pid)
             self._finish(slot, status, usage)
             return
-        age = time.monotonic() - slot.started
-        if slot.hung:
+        now = time.monotonic()
+        if slot.goes_on():
+            slot.started = now
+        age = now - slot.started
+        if now > slot.weighed + _WEIGH_S and self._is_too_heavy(slot, now):
+            _kill(slot.pid)
+        elif slot.hung:
             if age > slot.hung + _GRACE:
                 _kill(slot.pid)
         elif age > self.limit or (age > _SOON * self.limit and slot.trail()[1] in self.hanging):
@@ -166,21 +198,30 @@ class Server:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(slot.pid, signal.SIGABRT)
 
+    def _is_too_heavy(self, slot: Slot, now: float) -> bool:
+        slot.weighed = now
+        slot.is_heavy = _resident(slot.pid) - self.weight > self.order["growth"] > 0
+        return slot.is_heavy
+
     def _finish(self, slot: Slot, status: int, usage: Any) -> None:
         if not slot.silent:
             slot.read()
             self.poll.unregister(slot.output)
         del self.active[slot.pid]
-        report = slot.cells[0].get()
+        report, after = slot.cells[0].get(), slot.cells[2].get()
+        # What a tour has noted so far says nothing of how it ended.
+        answer = b"" if "tour" in slot.job else report
         name, path = slot.trail()
         if slot.hung and not report and path:
             self.hanging.add(path)
         self._write(
             {
                 "id": slot.job["id"],
-                "status": _status(report, slot.hung, status),
+                "status": "memory" if slot.is_heavy else _status(answer, slot.hung, status),
                 "code": os.waitstatus_to_exitcode(status),
                 "report": json.loads(report) if report else None,
+                "after": json.loads(after) if after else None,
+                "grown": max(0, usage.ru_maxrss * _MAXRSS - self.weight),
                 "trail": [name, path],
                 "fault": os.pread(slot.fault, _FAULT, 0).decode("ascii", "replace"),
                 "output": _printed(slot.head, slot.tail),
@@ -236,6 +277,15 @@ def _children() -> list[int]:
         return []
 
 
+def _resident(pid: int) -> int:
+    """Bytes of memory a process holds; 0 where the system does not say."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as stream:
+            return int(stream.read().split()[1]) * _PAGE
+    except (OSError, IndexError):
+        return 0
+
+
 def _prctl(option: int, value: int) -> None:
     if sys.platform == "linux":
         _LIBC.prctl(option, value, 0, 0, 0)
@@ -276,12 +326,16 @@ def main() -> None:
     _arrange(order["roots"])
     server = Server(order)
     _hide()
+    if order["standard"]:
+        Standard(order["standard"]).install()
     for name in order["preload"]:
         __import__(name)
     server.serve()
 
 
 _LIBC = ctypes.CDLL(None)
+_PAGE = resource.getpagesize()
+_MAXRSS = 1 if sys.platform == "darwin" else 1024
 
 if __name__ == "__main__":
     main()

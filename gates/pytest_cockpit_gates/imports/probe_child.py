@@ -5,6 +5,7 @@ Standard library only; see `probe`.
 
 from __future__ import annotations
 
+import atexit
 import faulthandler
 import fcntl
 import json
@@ -12,13 +13,16 @@ import mmap
 import os
 import resource
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
+    from pytest_cockpit_gates.imports import probe_state
     from pytest_cockpit_gates.imports.probe_guard import Guard
     from pytest_cockpit_gates.imports.probe_tree import Tree
+else:
+    import probe_state
 
 _HEAD = 8
 _TEXT = 1000
@@ -27,6 +31,9 @@ _HALF = 20
 _CHAIN = 8
 _FOREIGN = 5
 _HIGH = 200
+_RAN = 1000
+_STATES = 20
+_LOST = 10
 _KINDS = (SyntaxError, ModuleNotFoundError, ImportError, SystemExit, MemoryError)
 
 
@@ -82,12 +89,21 @@ class Child:
         self.known = known
         self.memory = memory
         self.die_with = die_with
-        # What the judged module replaces in `os` must not decide how it is reported.
+        self.before: Mapping[str, Any] = {}
+        # What the judged module replaces must not decide how it is reported.
         self._exit = os._exit
         self._pid = os.getpid
+        self._dumps = json.dumps
+        self._callbacks = 0
+
+    def settle(self) -> None:
+        """Note what the process looks like before any import."""
+        probe_state.note_modules()
+        self.before = probe_state.snapshot()
+        self._callbacks = atexit._ncallbacks()  # noqa: SLF001 - nothing public counts them
 
     def run(
-        self, job: Mapping[str, Any], cells: tuple[Cell, Cell], output: int, fault: int
+        self, job: Mapping[str, Any], cells: Sequence[Cell], output: int, fault: int
     ) -> NoReturn:
         """Import `job["module"]` and leave the report in the first cell. Never returns."""
         code = 1
@@ -95,16 +111,54 @@ class Child:
             pid = self._pid()
             out, err = sys.stdout, sys.stderr
             self._confine(cells[1], output, fault)
-            report = json.dumps(self._import(job)).encode()
-            if self._pid() == pid:
-                cells[0].put(report)
-                for stream in (out, err):
-                    stream.flush()
+            self.guard.install(job.get("file", ""))
+            if "tour" in job:
+                self._tour(job["tour"], cells)
+            else:
+                report = self._import(job)
+                if self._pid() == pid:
+                    cells[0].put(self._dumps(report).encode())
+                    if report["error"] is None:
+                        self._after(job, cells[2])
+                    for stream in (out, err):
+                        stream.flush()
             code = 0
         except BaseException:  # noqa: BLE001 - whatever it is, a forked child must end here
             sys.excepthook(*sys.exc_info())
         finally:
             self._exit(code)
+
+    def _after(self, job: Mapping[str, Any], cell: Cell) -> None:
+        """What can only be tried once the import's own outcome is safe."""
+        self.guard.deaf = True
+        promised = _promised(job["module"])
+        callbacks = atexit._ncallbacks() > self._callbacks  # noqa: SLF001 - none public counts them
+        after: dict[str, Any] = {"stage": "names", "lost": [], "failed": []}
+        if promised:
+            cell.put(self._dumps(after).encode())
+            lost = [one for one in promised if not _is_kept(job["module"], one)]
+            after["lost"] = [str(one)[:_TEXT] for one in lost[:_LOST]]
+        if callbacks:
+            cell.put(self._dumps({**after, "stage": "exit"}).encode())
+            sys.unraisablehook = lambda args: after["failed"].append(_summary(args.exc_value))
+            atexit._run_exitfuncs()  # noqa: SLF001 - what the interpreter calls as it ends
+        if promised or callbacks:
+            cell.put(self._dumps({**after, "stage": "end"}).encode())
+
+    def _tour(self, names: Sequence[str], cells: Sequence[Cell]) -> None:
+        """Import modules one after another in this one process."""
+        self.guard.deaf = True
+        failed: dict[str, str] = {}
+        for number, name in enumerate(names):
+            cells[2].put(str(number).encode())
+            try:
+                __import__(name)
+            except BaseException as error:  # noqa: BLE001 - the next module has its turn
+                found = _summary(error)
+                failed[name] = f"{found['type']}: {found['message']}"
+                if len(failed) <= _RAN:
+                    cells[0].put(self._dumps({"failed": failed}).encode())
+        cells[2].put(str(len(names)).encode())
 
     def _confine(self, trail: Cell, output: int, fault: int) -> None:
         parent = os.getppid()
@@ -129,7 +183,6 @@ class Child:
                 trail.put(json.dumps([name[:_TEXT], path]).encode())
 
         self.tree.trail = leave_trail
-        self.guard.install()
 
     def _import(self, job: Mapping[str, Any]) -> dict[str, Any]:
         name, other = job["module"], job["same_as"]
@@ -146,6 +199,13 @@ class Child:
         report["foreign"] = self._foreign()
         report["wrote"] = self.guard.first
         report["programs"] = self.guard.programs
+        report["notes"] = list(self.guard.notes)
+        report["warned"] = list(self.tree.warned.get(name, ()))[:_STATES]
+        report["states"] = probe_state.changes(self.before)[:_STATES]
+        report["threads"] = probe_state.threads()
+        report["children"] = probe_state.children() if self.guard.programs else 0
+        report["replaced"] = self.tree.replaced(name)
+        report["ran"] = sorted({ran for ran, _ in self.tree.executed} - {name})[:_RAN]
         return report
 
     def _describe(self, error: BaseException, wanted: str) -> dict[str, Any]:
@@ -191,6 +251,25 @@ class Child:
         return sorted(found)[:_FOREIGN]
 
 
+def _promised(name: str) -> list[Any]:
+    """What `from name import *` asks for and the module does not plainly have."""
+    try:
+        held = object.__getattribute__(sys.modules.get(name), "__dict__")
+        return [one for one in held.get("__all__", ()) if one not in held]
+    except BaseException:  # noqa: BLE001 - `__all__` may be any object
+        return [f"{name}.__all__"]
+
+
+def _is_kept(name: str, promised: Any) -> bool:
+    """Whether the module has the name when it is asked, as a submodule for instance."""
+    try:
+        module = __import__(name, fromlist=[promised])
+        getattr(module, promised)
+    except BaseException:  # noqa: BLE001 - whatever it is, the name cannot be had
+        return False
+    return True
+
+
 def _same(old: str, new: str) -> dict[str, bool]:
     """Whether both names give one object, by `sys.modules` and as the parent's attribute."""
     module = sys.modules.get(new)
@@ -219,7 +298,7 @@ def _parents(*names: str | None) -> list[str]:
     return found
 
 
-def _summary(error: BaseException) -> dict[str, Any]:
+def _summary(error: BaseException | None) -> dict[str, Any]:
     kind = next((kind.__name__ for kind in _KINDS if isinstance(error, kind)), "Exception")
     name = getattr(error, "name", None) if isinstance(error, ImportError) else None
     try:

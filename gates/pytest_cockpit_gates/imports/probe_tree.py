@@ -11,6 +11,7 @@ from __future__ import annotations
 import _imp
 import marshal
 import os
+import sys
 from collections.abc import Callable
 from importlib.machinery import (
     BYTECODE_SUFFIXES,
@@ -34,8 +35,11 @@ class Tree:
         self.cache = cache
         self.executed: set[tuple[str, str]] = set()
         self.broken: tuple[str, BaseException] | None = None
+        self.warned: dict[str, tuple[tuple[int, str], ...]] = {}
+        self.compiling: bytearray | None = None
         self.trail: Callable[[str, str], None] = _no_trail
         self._stack: list[tuple[str, str]] = []
+        self._bodies: dict[str, ModuleType] = {}
         self._loader: type[_Loader] = type("TreeLoader", (_Loader,), {"tree": self})
 
     def holds(self, path: str) -> bool:
@@ -50,8 +54,10 @@ class Tree:
         parts = path[len(self.root) :].split(os.sep)
         return "site-packages" not in parts and "dist-packages" not in parts
 
-    def enter(self, name: str, path: str) -> None:
+    def enter(self, module: ModuleType, path: str) -> None:
         """A module's body begins."""
+        name = module.__name__
+        self._bodies[name] = module
         self.executed.add((name, os.path.realpath(path)))
         self._stack.append((name, path))
         self.trail(name, path)
@@ -60,6 +66,10 @@ class Tree:
         """A module's body is over."""
         self._stack.pop()
         self.trail(*self._stack[-1] if self._stack else ("", ""))
+
+    def replaced(self, name: str) -> bool:
+        """Whether the module put something else into its place."""
+        return name in self._bodies and sys.modules.get(name) is not self._bodies[name]
 
     def hook(self, path: str) -> FileFinder:
         """A path hook for the tree's own folders."""
@@ -83,7 +93,7 @@ class _Loader(SourceFileLoader):
     tree: ClassVar[Tree]
 
     def exec_module(self, module: ModuleType) -> None:
-        self.tree.enter(module.__name__, self.path)
+        self.tree.enter(module, self.path)
         try:
             super().exec_module(module)
         finally:
@@ -95,23 +105,41 @@ class _Loader(SourceFileLoader):
         kept = os.path.join(self.tree.cache, key)
         try:
             with open(kept, "rb") as stream:
-                return _code(stream.read())
+                code, warned = _kept(stream.read())
         except (OSError, EOFError, ValueError, TypeError):
-            pass
+            code, warned = self._compiled(source)
+            _keep(kept, marshal.dumps((code, warned)))
+        if warned:
+            self.tree.warned[fullname] = warned
+        return code
+
+    def _compiled(self, source: bytes) -> tuple[CodeType, tuple[tuple[int, str], ...]]:
+        """Code, and the compiler's warnings: only who compiles hears them."""
+        self.tree.compiling = heard = bytearray()
         try:
             code: CodeType = self.source_to_code(source, self.path)
         except BaseException as error:
             self.tree.broken = (self.path, error)
             raise
-        _keep(kept, marshal.dumps(code))
-        return code
+        finally:
+            self.tree.compiling = None
+        return code, _warnings(bytes(heard), os.fsencode(f"{self.path}:"))
 
 
-def _code(data: bytes) -> CodeType:
-    code = marshal.loads(data)  # noqa: S302 - written by this run into its own folder
+def _kept(data: bytes) -> tuple[CodeType, tuple[tuple[int, str], ...]]:
+    code, warned = marshal.loads(data)  # noqa: S302 - written by this run into its own folder
     if not isinstance(code, CodeType):
         raise TypeError("no code")
-    return code
+    return code, warned
+
+
+def _warnings(heard: bytes, start: bytes) -> tuple[tuple[int, str], ...]:
+    found = []
+    for line in heard.split(b"\n"):
+        number, _, text = line.removeprefix(start).partition(b": ")
+        if line.startswith(start) and number.isdigit():
+            found.append((int(number), text.decode("utf-8", "replace")))
+    return tuple(found)
 
 
 def _digest(data: bytes) -> str:

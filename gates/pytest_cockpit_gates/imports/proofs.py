@@ -37,19 +37,55 @@ if not os.path.exists(mark):
 """
 
 
+_CIRCLE = {
+    "core/tide.py": "import core.port\n",
+    "core/port.py": "import core.tide\n",
+}
+# What is refused by the system was tried all the same.
+_CACHE = """import os
+try:
+    os.mkdir("/cockpit-proof/no/such/folder")
+except OSError:
+    pass
+"""
+_ORDER = """import sys
+if "core.port" in sys.modules:
+    raise RuntimeError("the port must come after the tide")
+"""
+_CONTRACT = """[importlinter]
+root_package = core
+
+[importlinter:contract:1]
+name = The tide knows no port
+type = forbidden
+source_modules = core.tide
+forbidden_modules = core.port
+"""
+
+
+def _warns(rule: str, source: str, **settings: object) -> Proof:
+    name = rule.removeprefix("imports.")
+    files = {"core/__init__.py": "", "core/tide.py": source}
+    return Proof(name, files, Verdict.WARN, rule, settings)
+
+
 def _fails(rule: str, files: dict[str, str], **settings: object) -> Proof:
     name = rule.removeprefix("imports.")
     return Proof(name, {"core/__init__.py": "", **files}, Verdict.FAIL, rule, settings)
 
 
-def _tolerating(path: str, kind: str) -> dict[str, str]:
+def _permitting(entries: dict[str, dict[str, object]]) -> dict[str, str]:
     baseline = {
         "schema": "pytest-cockpit/baseline/1",
         "gate": "imports",
-        "entries": {path: {"class": kind, "message": "ZeroDivisionError: division by zero"}},
+        "entries": entries,
         "meta": {},
     }
     return {".cockpit/baselines/imports.json": json.dumps(baseline)}
+
+
+def _tolerating(path: str, kind: str) -> dict[str, str]:
+    return _permitting({path: {"class": kind, "message": "ZeroDivisionError: division by zero"}})
 
 
 PROOFS = (
@@ -101,6 +137,66 @@ PROOFS = (
         {**_tolerating("core/tide.py", "exception"), **_MOVED},
         Verdict.WARN,
         rules.SLACK,
+    ),
+    _fails(rules.MEMORY, {"core/tide.py": "SEA = bytearray(b'x') * (200 << 20)\n"}, growth_mb=64),
+    _warns(rules.NETWORK, "import socket\nsocket.getaddrinfo('127.0.0.1', 9)\n"),
+    _warns(rules.WRITES, _CACHE),
+    _warns(rules.PROGRAMS, "import subprocess\nsubprocess.run(['true'], check=True)\n"),
+    _warns(rules.PRINTS, "print('high tide')\n"),
+    _warns(rules.STATE, "import sys\nsys.path.append('/tide')\n", severity={"state": "warning"}),
+    _warns(rules.RUNNING, "import threading, time\nthreading.Timer(60, print).start()\n"),
+    _warns(rules.AT_EXIT, "import atexit\natexit.register(lambda: 1 / 0)\n"),
+    _warns(rules.NAMES, "__all__ = ['ebb']\n"),
+    _warns(rules.SYNTAX_WARNING, "ebb = 3\nebb is 3\n"),
+    Proof(
+        "order-dependent",
+        {"core/__init__.py": "", "core/port.py": "", "core/tide.py": _ORDER},
+        Verdict.WARN,
+        rules.ORDER,
+    ),
+    _fails(
+        rules.UNDECLARED,
+        {"core/tide.py": "import pluggy\n", "requirements.txt": "iniconfig\n"},
+    ),
+    _fails(rules.CYCLE, _CIRCLE),
+    _fails(
+        rules.CONTRACT,
+        {"core/tide.py": "import core.port\n", "core/port.py": "", ".importlinter": _CONTRACT},
+    ),
+    Proof(
+        "loosened-baseline",
+        {
+            **_tolerating("core/tide.py", "exception"),
+            "core/__init__.py": "",
+            "core/tide.py": "1 / 0\n",
+        },
+        Verdict.FAIL,
+        rules.LOOSENED,
+        base_files={**_permitting({}), "core/__init__.py": "", "core/tide.py": ""},
+    ),
+    Proof(
+        "kept-contract-accepted",
+        {
+            "core/__init__.py": "",
+            "core/tide.py": "",
+            "core/port.py": "import core.tide\n",
+            ".importlinter": _CONTRACT,
+        },
+        Verdict.PASS,
+    ),
+    Proof(
+        "permitted-circle-accepted",
+        {
+            **_permitting(
+                {
+                    "core/tide.py": {"circle": ["core/port.py"]},
+                    "core/port.py": {"circle": ["core/tide.py"]},
+                }
+            ),
+            "core/__init__.py": "",
+            **_CIRCLE,
+        },
+        Verdict.PASS,
     ),
     Proof(
         "batch-accepted",

@@ -22,6 +22,21 @@ UNRESOLVED = "imports.unresolved-first-party"
 SHADOWS = "imports.shadows-stdlib"
 BESIDE = "imports.module-beside-package"
 SYNTAX = "imports.syntax-error"
+MEMORY = "imports.memory"
+NETWORK = "imports.network"
+WRITES = "imports.writes-outside"
+PROGRAMS = "imports.starts-process"
+PRINTS = "imports.prints"
+STATE = "imports.global-state"
+RUNNING = "imports.left-running"
+AT_EXIT = "imports.fails-at-exit"
+NAMES = "imports.names-lost"
+SYNTAX_WARNING = "imports.syntax-warning"
+ORDER = "imports.order-dependent"
+UNDECLARED = "imports.undeclared-dependency"
+CYCLE = "imports.new-cycle"
+CONTRACT = "imports.contract-broken"
+LOOSENED = "imports.loosened-baseline"
 
 RULES = (
     Rule(FAILS, "Every judged module can be imported on its own."),
@@ -40,6 +55,21 @@ RULES = (
     Rule(SHADOWS, "No top-level module or package has the name of a standard one."),
     Rule(BESIDE, "No module stands beside a package of the same name."),
     Rule(SYNTAX, "Every Python file of the tree can be parsed."),
+    Rule(MEMORY, "An import stays within its memory."),
+    Rule(NETWORK, "An import does not use the network."),
+    Rule(WRITES, "An import writes nothing outside the tree but to its temporary folder."),
+    Rule(PROGRAMS, "An import starts no process."),
+    Rule(PRINTS, "An import prints nothing."),
+    Rule(STATE, "An import leaves what all code of a process shares as it was."),
+    Rule(RUNNING, "An import leaves no thread and no process running."),
+    Rule(AT_EXIT, "What an import registers for the end of the process comes to its end there."),
+    Rule(NAMES, "A module has the names that its `__all__` promises."),
+    Rule(SYNTAX_WARNING, "The compiler has nothing to warn of."),
+    Rule(ORDER, "A module that imports alone imports after any others, too."),
+    Rule(UNDECLARED, "Production imports no third party that the project does not declare."),
+    Rule(CYCLE, "No modules import each other in a circle that the baseline does not have."),
+    Rule(CONTRACT, "The repository's import-linter contracts are kept."),
+    Rule(LOOSENED, "The baseline tolerates nothing that the base commit's does not."),
 )
 
 OF_CLASS: Mapping[str, str] = {
@@ -54,6 +84,33 @@ OF_CLASS: Mapping[str, str] = {
     "crash": CRASHES,
     "exit": EXITS,
     "writes-tree": WRITES_TREE,
+    "memory": MEMORY,
+}
+
+OF_EFFECT: Mapping[str, str] = {
+    "at-exit": AT_EXIT,
+    "names": NAMES,
+    "network": NETWORK,
+    "order": ORDER,
+    "prints": PRINTS,
+    "programs": PROGRAMS,
+    "running": RUNNING,
+    "state": STATE,
+    "syntax-warning": SYNTAX_WARNING,
+    "writes": WRITES,
+}
+
+EFFECT_REMEDY: Mapping[str, str] = {
+    "at-exit": "let the function bear that nothing of the program is left",
+    "names": "correct `__all__`, or define the names",
+    "network": "move the call into a function",
+    "order": "let the module bring along all it needs, and leave others' state alone",
+    "prints": "log it, or move it into a function",
+    "programs": "move the call into a function",
+    "running": "start it in a function, or when it is first needed",
+    "state": "move the change into a function that the program calls",
+    "syntax-warning": "write the line as the warning asks",
+    "writes": "move the writing into a function",
 }
 
 REMEDY: Mapping[str, str] = {
@@ -66,5 +123,6 @@ REMEDY: Mapping[str, str] = {
     "hang": "move the waiting into a function, or raise `timeout_s`",
     "crash": "find the native code the fault names, or import it lazily",
     "writes-tree": 'write elsewhere, or put the code behind `if __name__ == "__main__":`',
+    "memory": "load the data when it is first needed, or raise the limit",
     "exit": 'put the call behind `if __name__ == "__main__":`',
 }

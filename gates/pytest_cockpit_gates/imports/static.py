@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_cockpit.analysis import scan
 from pytest_cockpit.analysis.graph import Resolver
-from pytest_cockpit.api import SHIM_MARK, Context, Finding, Move, Severity
-from pytest_cockpit.records.artifacts import printable
-from pytest_cockpit.records.baselines import Baseline
-from pytest_cockpit_gates.imports import rules
+from pytest_cockpit.analysis.scan import Import
+from pytest_cockpit.api import SHIM_MARK, Context
+from pytest_cockpit_gates.imports import cycles, declared, dependencies, rules
+from pytest_cockpit_gates.imports.dependencies import Use
+from pytest_cockpit_gates.imports.facts import Fact, Facts
 from pytest_cockpit_gates.imports.selection import Tree, is_production
 from pytest_cockpit_gates.imports.settings import Settings
 
@@ -26,91 +26,69 @@ _REMEDY: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One thing a file says that breaks a rule."""
-
-    rule: str
-    path: str
-    line: int | None
-    message: str
-    remedy: str
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What was found in the judged files; `elsewhere` counts old paths in untouched files."""
-
-    found: tuple[Fact, ...]
-    read: int
-    elsewhere: int = 0
-
-
 def read(context: Context, settings: Settings, tree: Tree) -> Facts:
     """Read the touched files of a batch, or all of production."""
     production = [path for path in tree.paths if is_production(path, settings, tree)]
+    reader = _Reader(tree)
     if not context.moves:
-        found = list(_Reader(tree).facts(production, frozenset(production)))
-        return Facts(tuple(found), len(production))
+        found = list(reader.facts(production, frozenset(production)))
+        edges = reader.edges(production)
+        return _with_uses(
+            Facts(
+                tuple(found),
+                len(production),
+                circular=cycles.inner(edges),
+                judged=frozenset(production),
+            ),
+            reader.uses(production),
+            context,
+            settings,
+        )
     targets = {move.target for move in context.moves}
     sources = {move.source for move in context.moves}
     touched = sorted(path for path in tree.paths if path in targets | {*context.changed} - sources)
-    reader = _Reader(tree)
-    found = list(reader.facts(touched, frozenset(production) | targets))
+    judged = (frozenset(production) | targets).intersection(touched)
+    found = list(reader.facts(touched, judged))
     others = sorted(set(production) - set(touched))
     spoken = [path for path in others if _mentions(tree.root / path, tree.layout.lane_module)]
     elsewhere = sum(
         fact.rule == rules.LANE_IMPORT for fact in reader.facts(spoken, frozenset(spoken))
     )
-    return Facts(tuple(found), len(touched) + len(spoken), elsewhere)
-
-
-def counts(facts: Facts) -> dict[str, dict[str, int]]:
-    """How often each file breaks each rule, as a baseline keeps it; syntax has entries there."""
-    counted: dict[str, Counter[str]] = defaultdict(Counter)
-    for fact in facts.found:
-        if fact.rule != rules.SYNTAX:
-            counted[fact.rule][printable(fact.path)] += 1
-    return {rule: dict(paths) for rule, paths in counted.items()}
-
-
-def findings(
-    facts: Facts, baseline: Baseline, moves: Sequence[Move], *, skip: frozenset[str]
-) -> Iterator[Finding]:
-    """The facts as findings; those within the baseline's counts are tolerated."""
-    grouped: dict[tuple[str, str], list[Fact]] = defaultdict(list)
-    for fact in facts.found:
-        if not (fact.rule == rules.SYNTAX and fact.path in skip):
-            grouped[fact.rule, fact.path].append(fact)
-    former = {move.target: move.source for move in moves}
-    for (rule, path), group in grouped.items():
-        tolerated = len(group) <= _allowed(baseline, rule, path, former.get(path, path))
-        yield from (_finding(fact, tolerated=tolerated) for fact in group)
-    if facts.elsewhere:
-        yield Finding(
-            rules.LANE_IMPORT,
-            f"{facts.elsewhere} more imports go through the lane in files this batch leaves alone",
-            severity=Severity.INFO,
-            evidence={"count": facts.elsewhere},
-        )
-
-
-def _allowed(baseline: Baseline, rule: str, path: str, former: str) -> int:
-    if rule == rules.SYNTAX:
-        return int(baseline.entries.get(printable(path), {}).get("class") == "syntax")
-    known = baseline.meta.get("static", {}).get(rule, {})
-    return int(known.get(printable(path), known.get(printable(former), 0)))
-
-
-def _finding(fact: Fact, *, tolerated: bool) -> Finding:
-    return Finding(
-        fact.rule,
-        fact.message + (" (tolerated by the baseline)" if tolerated else ""),
-        severity=Severity.INFO if tolerated else Severity.ERROR,
-        path=fact.path,
-        line=fact.line,
-        remedy=fact.remedy,
+    circular = cycles.inner(reader.reachable(sorted(judged), frozenset(production) | targets))
+    read_now = len(touched) + len(spoken)
+    return _with_uses(
+        Facts(tuple(found), read_now, elsewhere, circular, judged),
+        reader.uses(sorted(judged)),
+        context,
+        settings,
     )
+
+
+def read_circles(settings: Settings, tree: Tree) -> cycles.Edges:
+    """The circles of production and of the lane, as a baseline permits them."""
+    paths = [
+        path
+        for path in tree.paths
+        if tree.layout.is_lane(path) or is_production(path, settings, tree)
+    ]
+    reader = _Reader(tree)
+    reader.scan(paths)
+    return cycles.inner(reader.edges(paths))
+
+
+def _with_uses(facts: Facts, uses: Sequence[Use], context: Context, settings: Settings) -> Facts:
+    """The facts with those of undeclared dependencies, where anything declares any."""
+    known = declared.read(context.root)
+    if not known.files:
+        return facts
+    found = dependencies.facts(
+        uses,
+        known,
+        lambda: dependencies.providers(context),
+        settings.distributions,
+        settings.optional,
+    )
+    return replace(facts, found=(*facts.found, *found), declared=known.files)
 
 
 class _Reader:
@@ -120,22 +98,81 @@ class _Reader:
         self._tree = tree
         self._known: dict[str, scan.Facts | None] = {}
         self._resolver = Resolver(tree.paths, tree.layout, self._known)
+        self._files = {name: path for path, name in tree.modules.items()}
 
     def facts(self, paths: Sequence[str], production: frozenset[str]) -> Iterator[Fact]:
         """Facts of files; those in `production` are held to all rules, the others to syntax."""
-        self._scan(paths)
+        self.scan(paths)
         held = [path for path in paths if path in production]
         yield from self._syntax(paths)
         yield from self._names(held)
         imports = list(self._imports(held))
         while self._resolver.unscanned:
             # Only now is it known which packages decide whether a name is lost.
-            self._scan(sorted(self._resolver.unscanned))
+            self.scan(sorted(self._resolver.unscanned))
             self._resolver.rescan()
             imports = list(self._imports(held))
         yield from imports
 
-    def _scan(self, paths: Iterable[str]) -> None:
+    def edges(self, paths: Iterable[str]) -> dict[str, dict[str, int]]:
+        """What scanned files import as they are loaded, a moved file under its new path."""
+        found: dict[str, dict[str, int]] = {}
+        for path in paths:
+            facts = self._known[path]
+            needs: dict[str, int] = {}
+            for imp in facts.imports if facts is not None else ():
+                if imp.lazy or imp.typing_only:
+                    continue
+                for needed in self._resolver.resolve(path, imp).paths:
+                    needs.setdefault(self._served_by(needed), imp.line)
+            needs.pop(path, None)
+            found[path] = needs
+        return found
+
+    def reachable(self, starts: Sequence[str], within: frozenset[str]) -> dict[str, dict[str, int]]:
+        """The edges of files and of all that they lead to."""
+        found: dict[str, dict[str, int]] = {}
+        level = list(starts)
+        while level:
+            self.scan(level)
+            found.update(self.edges(level))
+            ahead = {needed for path in level for needed in found[path]}
+            level = sorted((ahead & within) - found.keys())
+        return found
+
+    def uses(self, paths: Iterable[str]) -> list[Use]:
+        """The first import of each third party in each scanned file."""
+        found: dict[tuple[str, str], Use] = {}
+        for path in paths:
+            facts = self._known[path]
+            for imp in facts.imports if facts is not None else ():
+                top = imp.module.partition(".")[0]
+                if imp.level or imp.guarded or imp.typing_only or (path, top) in found:
+                    continue
+                if self._is_foreign(path, top):
+                    found[path, top] = Use(top, path, imp.line)
+        return list(found.values())
+
+    def _is_foreign(self, path: str, top: str) -> bool:
+        tree = self._tree
+        own = top in tree.names or top in tree.packages or top in tree.layout.lane.aliases
+        beside = f"{path.rpartition('/')[0]}/{top}".lstrip("/")
+        # A script finds what lies beside it, though no import from elsewhere does.
+        return not (
+            own
+            or f"{beside}.py" in tree
+            or f"{beside}{_INIT}" in tree
+            or not dependencies.is_foreign(top)
+        )
+
+    def _served_by(self, path: str) -> str:
+        facts = self._known.get(path)
+        if facts is None or facts.moved_to is None:
+            return path
+        return self._files.get(facts.moved_to, path)
+
+    def scan(self, paths: Iterable[str]) -> None:
+        """Read files that were not read before."""
         unknown = [path for path in paths if path not in self._known]
         self._known.update(scan.collect(self._contents, unknown))
 
@@ -172,7 +209,7 @@ class _Reader:
             for imp in facts.imports if facts is not None else ():
                 yield from self._import(path, imp)
 
-    def _import(self, path: str, imp: scan.Import) -> Iterator[Fact]:
+    def _import(self, path: str, imp: Import) -> Iterator[Fact]:
         resolution = self._resolver.resolve(path, imp)
         spelled = self._spelled(path, imp)
         lane = self._tree.layout.lane_module
@@ -194,7 +231,7 @@ class _Reader:
             message = f"it imports what is still in the lane as {name}"
             yield Fact(rules.UNRESOLVED, path, imp.line, message, f"promote {name} first")
 
-    def _lane_import(self, path: str, imp: scan.Import, name: str, files: Sequence[str]) -> Fact:
+    def _lane_import(self, path: str, imp: Import, name: str, files: Sequence[str]) -> Fact:
         moved = [new for new in map(self._moved_to, files) if new]
         remedy = f"import {moved[0]}" if moved else f"promote {name}"
         return Fact(rules.LANE_IMPORT, path, imp.line, f"it imports {name}", remedy)
@@ -206,7 +243,7 @@ class _Reader:
             return None
         return first.removeprefix(mark).strip().decode("utf-8", "replace")
 
-    def _spelled(self, path: str, imp: scan.Import) -> list[str]:
+    def _spelled(self, path: str, imp: Import) -> list[str]:
         """The absolute dotted names a statement spells."""
         base = imp.module
         if imp.level:
