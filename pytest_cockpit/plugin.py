@@ -14,17 +14,18 @@ import pytest
 
 from pytest_cockpit import hookspecs
 
-_BATCH_ONLY = (
-    "cockpit_batch_size",
-    "cockpit_modules",
-    "cockpit_dry_run",
-    "cockpit_skip_pr",
-)
+_NEEDS = {
+    "cockpit_batch_size": ("batch",),
+    "cockpit_modules": ("batch",),
+    "cockpit_dry_run": ("batch", "rollback"),
+    "cockpit_skip_pr": ("batch", "rollback"),
+}
 _MODES = {
     "cockpit_batch": "batch",
     "cockpit_init": "init",
     "cockpit_prove": "prove",
     "cockpit_ratchet": "ratchet",
+    "cockpit_rollback": "rollback",
 }
 
 
@@ -58,6 +59,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--cockpit-skip-pr",
         action="store_true",
         help="push nothing; bring the checkout to the sealed commit instead",
+    )
+    group.addoption(
+        "--cockpit-rollback",
+        type=_batch_id,
+        metavar="BATCH-ID",
+        help="undo a merged batch: put every path back, judge the tree, seal it",
     )
     group.addoption(
         "--cockpit-init",
@@ -139,11 +146,12 @@ def _mode(options: object) -> str | None:
     if len(chosen) > 1:
         flags = ", ".join(f"--cockpit-{mode}" for mode in chosen)
         raise pytest.UsageError(f"{flags}: one mode at a time")
-    if chosen != ["batch"]:
-        for name in _BATCH_ONLY:
-            if getattr(options, name, None):
-                raise pytest.UsageError(f"--{name.replace('_', '-')}: needs --cockpit-batch")
-    return chosen[0] if chosen else None
+    mode = chosen[0] if chosen else None
+    for name, modes in _NEEDS.items():
+        if mode not in modes and getattr(options, name, None):
+            flags = " or ".join(f"--cockpit-{mode}" for mode in modes)
+            raise pytest.UsageError(f"--{name.replace('_', '-')}: needs {flags}")
+    return mode
 
 
 def _selects(expression: str, markers: set[str]) -> bool:
@@ -192,6 +200,14 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
     return int(text)
+
+
+def _batch_id(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{7}-[0-9a-f]{1,8}", text):
+        raise argparse.ArgumentTypeError(
+            f"expected a batch id such as 1a2b3c4-5d6e7f80, got {text!r}; git log shows them"
+        )
+    return text
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -112,8 +112,8 @@ class PublishingConductor(Conductor):
                     commit=built.commit,
                     moves=self.subject.moves,
                     changed=built.changed,
-                    batch_id=self.subject.batch_id,
-                    plan_sha256=self.subject.plan_sha256,
+                    batch_id=self.subject.batch_id if self.subject.moves else None,
+                    plan_sha256=self.subject.plan_sha256 if self.subject.moves else None,
                     pass_environment=self.settings.pass_environment,
                 )
                 report = gating.judge(self, name, context, self.settings)
