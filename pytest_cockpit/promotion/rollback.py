@@ -11,6 +11,7 @@ from pytest_cockpit.api import CockpitError, Move, Report
 from pytest_cockpit.config import Config
 from pytest_cockpit.git import Entry, Repository, blob_id
 from pytest_cockpit.promotion import transaction
+from pytest_cockpit.promotion.message import waiver_trailers
 from pytest_cockpit.promotion.plan import Refusal
 from pytest_cockpit.promotion.sealed import ROLLBACK, Sealed
 from pytest_cockpit.promotion.transaction import Delete, Operation, Write
@@ -313,4 +314,5 @@ def commit_message(rollback: Rollback, plan_sha256: str, reports: Mapping[str, R
         f"Plan-Sha256: {plan_sha256}",
     ]
     body += [f"Gate-{name.title()}: {report.verdict}" for name, report in sorted(reports.items())]
+    body += waiver_trailers(reports)
     return "\n".join(body) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ def make_plan(
     size: int | None = None,
     modules: Sequence[str] = (),
     base: str = "HEAD",
+    only: Sequence[str] = (),
 ) -> Plan:
     """The plan of the next batch, computed from one commit and the configuration.
 
@@ -38,43 +40,102 @@ def make_plan(
     modules: parts of the lane that ranked files are limited to; the configuration's when empty.
         What they need comes along from wherever it lies in the lane.
     base: the revision to plan from.
+    only: the files of an earlier forecast; when given, no others are ranked.
 
     Raises
     ------
     CockpitError: the history is cut off, or lane, size or modules make no sense here.
     """
-    limit = config.batch.size if size is None else size
-    if limit < 1:
-        raise CockpitError(f"batch size {limit}: expected at least 1; set --cockpit-batch-size")
-    if repo.is_shallow():
-        raise CockpitError(
-            "shallow clone: how lately files changed is unknown; run git fetch --unshallow"
-        )
-    commit = repo.resolve(base)
-    seen = snapshot.take(repo, config.lane, commit)
-    wanted = tuple(modules) or config.batch.modules
-    starts = _starts(seen, wanted)
-    ranked = scores(seen, config, repo.last_touched(commit, config.lane.path))
-    refused = preflight.refusals(seen, config, _failures(repo, config, seen))
-    closure, picked, sources = _settled(repo, seen, refused, ranked, starts, limit)
-    moves = _moves(seen, picked, ranked, sources)
+    look = _Look.at(repo, config, size, modules, base)
+    starts = [path for path in only if path in look.ranked] if only else look.starts
+    closure, picked, sources = _settled(
+        repo, look.seen, look.refused, look.ranked, starts, look.limit
+    )
+    moves = _moves(look.seen, picked, look.ranked, sources)
     return Plan.make(
-        base=commit,
+        base=look.seen.base,
         lane=config.lane,
-        size=limit,
-        modules=wanted,
+        size=look.limit,
+        modules=look.wanted,
         settings_sha256=config.digest(),
         counts={
-            "lane": len(seen.waiting),
-            "movable": len(seen.waiting) - len(closure.refused),
+            "lane": len(look.seen.waiting),
+            "movable": len(look.seen.waiting) - len(closure.refused),
             "moves": len(moves),
             "refusals": len(closure.refused),
-            "shims": seen.shims,
+            "shims": look.seen.shims,
         },
         moves=moves,
         refusals=tuple(closure.refused.values()),
         gates=[(name, config.skip(name)) for name in config.gates],
     )
+
+
+def forecast(
+    repo: Repository,
+    config: Config,
+    *,
+    size: int | None = None,
+    modules: Sequence[str] = (),
+    base: str = "HEAD",
+    target: int,
+    batches: int,
+) -> list[tuple[str, ...]]:
+    """The files of the next batches, each to be planned on top of the one before.
+
+    Parameters
+    ----------
+    target: most files in all batches together.
+    batches: most batches.
+
+    Other parameters and errors are those of `make_plan`.
+    """
+    look = _Look.at(repo, config, size, modules, base)
+    forecasts: list[tuple[str, ...]] = []
+    taken: set[str] = set()
+    while len(forecasts) < batches and len(taken) < target:
+        waiting = tuple(path for path in look.seen.waiting if path not in taken)
+        seen = dataclasses.replace(look.seen, waiting=waiting)
+        refused = {path: why for path, why in look.refused.items() if path not in taken}
+        starts = [path for path in look.starts if path not in taken]
+        limit = min(look.limit, target - len(taken))
+        _, picked, _ = _settled(repo, seen, refused, look.ranked, starts, limit)
+        if not picked:
+            break
+        forecasts.append(tuple(picked))
+        taken.update(picked)
+    return forecasts
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a commit offers to be moved."""
+
+    seen: Snapshot
+    wanted: tuple[str, ...]
+    starts: list[str]
+    ranked: Mapping[str, Score]
+    refused: Mapping[str, Refusal]
+    limit: int
+
+    @classmethod
+    def at(
+        cls, repo: Repository, config: Config, size: int | None, modules: Sequence[str], base: str
+    ) -> _Look:
+        limit = config.batch.size if size is None else size
+        if limit < 1:
+            raise CockpitError(f"batch size {limit}: expected at least 1; set --cockpit-batch-size")
+        if repo.is_shallow():
+            raise CockpitError(
+                "shallow clone: how lately files changed is unknown; run git fetch --unshallow"
+            )
+        commit = repo.resolve(base)
+        seen = snapshot.take(repo, config.lane, commit)
+        wanted = tuple(modules) or config.batch.modules
+        starts = _starts(seen, wanted)
+        ranked = scores(seen, config, repo.last_touched(commit, config.lane.path))
+        refused = preflight.refusals(seen, config, _failures(repo, config, seen))
+        return cls(seen, wanted, starts, ranked, refused, limit)
 
 
 def _starts(seen: Snapshot, modules: Sequence[str]) -> list[str]:

@@ -6,14 +6,19 @@ import contextlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pytest_cockpit import rendering, runner
-from pytest_cockpit.api import CockpitError, Context, Report
+from pytest_cockpit.api import CockpitError, Context, Report, Verdict
 from pytest_cockpit.config import Config
 from pytest_cockpit.discovery import Gates
+from pytest_cockpit.git import Repository
 from pytest_cockpit.items import Outcome, Step
+from pytest_cockpit.promotion.staging import StagedTree
+from pytest_cockpit.sessions import words
 from pytest_cockpit.sessions.conductor import Conductor
 
 _OWN = ("promotion_", "session", "progress.", ".")
@@ -45,6 +50,39 @@ def judge(conductor: Conductor, name: str, context: Context, settings: Config) -
     """What a gate says of `context.root`, once waivers are taken into account."""
     report = runner.run_gate(name, context)
     return conductor.waiving.over(name, report, context, settings.waivers.max_days)
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What every gate of a session over staged commits is run with."""
+
+    repository: Repository
+    settings: Config
+    tree: StagedTree
+
+    @classmethod
+    def of(cls, repository: Repository, settings: Config) -> Bench:
+        """The bench of a repository."""
+        return cls(repository, settings, StagedTree(repository))
+
+    def judge(self, conductor: Conductor, name: str, **facts: Any) -> tuple[Report, Outcome]:
+        """Run a gate over `facts["commit"]` and keep its report; `facts` are those of `Context`."""
+        with scratch(self.repository.common_dir, name) as folder:
+            with self.tree.at(facts["commit"]) as root:
+                if self.tree.lost:
+                    said = words.incomplete(self.tree.lost)
+                    return Report(Verdict.UNKNOWN, said), Outcome(Verdict.UNKNOWN, said)
+                context = Context(
+                    root=root,
+                    scratch=folder,
+                    settings=self.settings.gate.get(name, {}),
+                    lane=self.settings.lane,
+                    records=self.settings.records,
+                    pass_environment=self.settings.pass_environment,
+                    **facts,
+                )
+                report = judge(conductor, name, context, self.settings)
+            return report, keep_report(conductor, name, report, folder)
 
 
 def keep_report(conductor: Conductor, name: str, report: Report, scratch: Path) -> Outcome:

@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 
 from pytest_cockpit import discovery
-from pytest_cockpit.api import Context, Report, Verdict
+from pytest_cockpit.api import Report, Verdict
 from pytest_cockpit.config import Config
 from pytest_cockpit.git import Repository
 from pytest_cockpit.items import Outcome, Step, Steps
-from pytest_cockpit.promotion.staging import StagedTree
 from pytest_cockpit.promotion.transaction import recommit
-from pytest_cockpit.sessions import gating, words
+from pytest_cockpit.sessions import gating
 from pytest_cockpit.sessions.conductor import Conductor
 from pytest_cockpit.sessions.lock import SessionLock
 from pytest_cockpit.sessions.sealing import Sealing, Subject
@@ -61,7 +60,7 @@ class PublishingConductor(Conductor):
         self.lock = lock
         self.sealing = sealing
         self.finishing = finishing
-        self.tree = StagedTree(repository)
+        self.bench = gating.Bench.of(repository, settings)
         self.reports: dict[str, Report] = {}
         super().__init__(
             config,
@@ -97,29 +96,20 @@ class PublishingConductor(Conductor):
         return [*work, *gates, Step("seal", "seal", self._seal)]
 
     def _gate(self, name: str) -> Outcome:
-        built = self.build()
-        with gating.scratch(self.repository.common_dir, name) as scratch:
-            with self.tree.at(built.commit) as root:
-                if self.tree.lost:
-                    return Outcome(Verdict.UNKNOWN, words.incomplete(self.tree.lost))
-                context = Context(
-                    root=root,
-                    scratch=scratch,
-                    settings=self.settings.gate.get(name, {}),
-                    lane=self.settings.lane,
-                    records=self.settings.records,
-                    base=self.subject.base,
-                    commit=built.commit,
-                    moves=self.subject.moves,
-                    changed=built.changed,
-                    batch_id=self.subject.batch_id if self.subject.moves else None,
-                    plan_sha256=self.subject.plan_sha256 if self.subject.moves else None,
-                    pass_environment=self.settings.pass_environment,
-                )
-                report = gating.judge(self, name, context, self.settings)
-            self.reports[name] = report
-            self.lock.journal("gate", gate=name, verdict=report.verdict.value)
-            return gating.keep_report(self, name, report, scratch)
+        built, is_batch = self.build(), bool(self.subject.moves)
+        report, outcome = self.bench.judge(
+            self,
+            name,
+            base=self.subject.base,
+            commit=built.commit,
+            moves=self.subject.moves,
+            changed=built.changed,
+            batch_id=self.subject.batch_id if is_batch else None,
+            plan_sha256=self.subject.plan_sha256 if is_batch else None,
+        )
+        self.reports[name] = report
+        self.lock.journal("gate", gate=name, verdict=report.verdict.value)
+        return outcome
 
     def _seal(self) -> Outcome:
         planned = [name for name, skip in self.subject.gates if not skip]

@@ -170,7 +170,7 @@ class RollbackConductor(PublishingConductor):
         """Import every restored module under its old name, from its old file."""
         layout, failed = Layout(self.settings.lane), []
         moves = [move for move in self.rollback.moves if layout.leaves_shim(move.target)]
-        with self.tree.at(self.build().commit) as root:
+        with self.bench.tree.at(self.build().commit) as root:
             known = baselines.load(root, self.settings.records, "imports")
             excused = known.entries if known else {}
             for move in moves:
