@@ -4,19 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pytest_cockpit.api import JSON, Context, Proof, Rule
+from pytest_cockpit.api import JSON, Context, Proof
 from pytest_cockpit_gates.matriz.contracts import Contracts
 from pytest_cockpit_gates.matriz.part import Part
+from pytest_cockpit_gates.matriz.telemetry.rules import RULES
+from pytest_cockpit_gates.matriz.telemetry.settings import SCHEMA
 
-RULES: tuple[Rule, ...] = ()
-SETTINGS: Mapping[str, JSON] = {}
+__all__ = ["RULES", "SETTINGS", "cases", "judge", "proofs"]
+
+SETTINGS: Mapping[str, JSON] = {"telemetry": SCHEMA}
 
 
 def judge(context: Context, contracts: Contracts) -> Part:
-    """Nothing is declared, so nothing is judged."""
-    return Part(checked=0)
+    """Every telemetry block, and every smoke that is declared."""
+    from pytest_cockpit_gates.matriz.telemetry import judging
+
+    return judging.judge(context, contracts)
+
+
+def cases(context: Context, contracts: Contracts) -> Iterable[str]:
+    """Contracts whose smoke will be started."""
+    from pytest_cockpit_gates.matriz.telemetry import judging
+
+    return list(judging.cases(context, contracts))
 
 
 def proofs() -> Iterable[Proof]:
-    """No rule, no proof."""
-    return ()
+    """Trees for every rule of this part."""
+    from pytest_cockpit_gates.matriz.telemetry import proving
+
+    return list(proving.proofs())

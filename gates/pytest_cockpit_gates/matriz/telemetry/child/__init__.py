@@ -1,0 +1,1 @@
+"""What runs in the interpreter of the tree under judgement; nothing here imports this package."""
