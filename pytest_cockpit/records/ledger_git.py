@@ -187,6 +187,8 @@ class Git:
                 env=environment,
                 input=stdin,
                 timeout=_SECONDS,
+                # Short and reading alone: not worth the full fork that tying would cost.
+                tied=False,
             )
         except CockpitError as error:
             raise Unreadable(one_line(str(error))) from error
