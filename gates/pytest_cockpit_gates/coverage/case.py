@@ -117,8 +117,14 @@ class Case:
     def _untested(self) -> Iterator[Finding]:
         # A batch changes files on its own account, to follow what it moves.
         severity = "info" if self.context.moves else self.settings.untested_change
+        ratio = self.settings.new_file_ratio
         yield from patch.untested(
-            self.measured.files,
+            {
+                path: now
+                for path, now in self.measured.files.items()
+                # What is wrong with a new file has been said.
+                if self._bounded(path) or not ratchet.beyond(now, ratio)
+            },
             changed=self.context.changed,
             moved=self.past.sources,
             patched=self.past.base is not None,

@@ -52,7 +52,7 @@ def join_entries(mine: JSON, theirs: JSON, where: str = "") -> dict[str, Any]:
     return {**counts, **described}
 
 
-def failing_tests(meta: JSON, where: str = "") -> frozenset[str]:
+def failing_tests(meta: JSON, where: str = "the baseline") -> frozenset[str]:
     """Node ids of the tests that are known to fail.
 
     Raises
@@ -103,9 +103,10 @@ def _join_meta(mine: JSON, theirs: JSON) -> dict[str, Any]:
     # What two parsers have counted is not the one's or the other's.
     if mine.get("parser") and mine.get("parser") == theirs.get("parser"):
         joined["parser"] = mine["parser"]
-    patterns = [_texts(meta, "patterns") for meta in (mine, theirs) if "patterns" in meta]
-    if patterns:
-        joined["patterns"] = sorted(frozenset.intersection(*map(frozenset, patterns)))
+    metas = [meta for meta in (mine, theirs) if "patterns" in meta]
+    if metas:
+        patterns = (frozenset(_texts(meta, "patterns", "the baseline")) for meta in metas)
+        joined["patterns"] = sorted(frozenset.intersection(*patterns))
     for key, best in _AT_LEAST.items():
         told = [meta[key] for meta in (mine, theirs) if isinstance(meta.get(key), int)]
         if told:
@@ -118,7 +119,7 @@ def _distinct(runs: Iterable[Mapping[str, Any]]) -> list[Any]:
     return [json.loads(text) for text in sorted(texts)]
 
 
-def _texts(meta: JSON, key: str, where: str = "the baseline") -> list[str]:
+def _texts(meta: JSON, key: str, where: str) -> list[str]:
     found = meta.get(key, [])
     if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
         raise CockpitError(

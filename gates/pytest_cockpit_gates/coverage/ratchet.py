@@ -45,8 +45,13 @@ def compare(
         if bound is not None:
             held = _held(path, now, bound)
             yield from map(_tolerated, held) if path in behind else held
-        elif now.missing_lines + now.excluded > _allowed(now, new_file_ratio):
+        elif beyond(now, new_file_ratio):
             yield _new(path, now, new_file_ratio)
+
+
+def beyond(now: FileCoverage, ratio: float) -> bool:
+    """Whether more is missing than the rule for new files allows."""
+    return now.missing_lines + now.excluded > _allowed(now, ratio)
 
 
 def _allowed(now: FileCoverage, ratio: float) -> int:

@@ -197,7 +197,6 @@ class _Found:
     def _counted(self, name: str, path: str) -> dict[str, Any]:
         _, statements, _, missing, shown = self.configured.analysis2(name)
         branches = self.configured.branch_stats(name)
-        exits = sum(total for total, _ in branches.values())
         return {
             "sha256": _digest(Path(name)),
             "statements": len(statements),
@@ -208,22 +207,28 @@ class _Found:
                 for line, (total, taken) in sorted(branches.items())
                 if total > taken
             ],
-            "branches": exits,
-            **self._excluded(name, len(statements), exits),
+            "branches": _exits(branches),
+            **self._excluded(name, len(statements), branches),
             "patch": self._patch(name, path, statements),
         }
 
-    def _excluded(self, name: str, statements: int, exits: int) -> dict[str, Any]:
+    def _excluded(
+        self, name: str, statements: int, branches: dict[int, tuple[int, int]]
+    ) -> dict[str, Any]:
         """How much less is counted than without the escapes, and where these are."""
         text = get_python_source(name)
         lines = [text.count("\n", 0, found.start()) + 1 for found in self.escapes.finditer(text)]
         if not lines:
             return {}
         _, all_statements, _, _, _ = self.plain.analysis2(name)
-        all_exits = sum(total for total, _ in self.plain.branch_stats(name).values())
+        gone = _exits(self.plain.branch_stats(name)) - _exits(branches)
+        # The exits of a line that need not all be taken are counted, and never missing.
+        waved = PythonFileReporter(name, self.configured).no_branch_lines()
+        waved -= PythonFileReporter(name, self.plain).no_branch_lines()
+        free = _exits({line: exits for line, exits in branches.items() if line in waved})
         return {
             "excluded_lines": max(0, len(all_statements) - statements),
-            "excluded_branches": max(0, all_exits - exits),
+            "excluded_branches": max(0, gone) + free,
             "escapes": sorted(set(lines)),
         }
 
@@ -236,6 +241,10 @@ class _Found:
         # The one way to the first line of a statement of several lines; plugins' files have none.
         reporter = PythonFileReporter(name, self.configured)
         return sorted(set(reporter.translate_lines(lines)) & set(statements))
+
+
+def _exits(branches: dict[int, tuple[int, int]]) -> int:
+    return sum(total for total, _ in branches.values())
 
 
 def _patterns(configured: coverage.Coverage, name: str) -> list[str]:
