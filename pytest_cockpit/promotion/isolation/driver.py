@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import prod
 from typing import Any
 
 from pytest_cockpit.api import CockpitError, Verdict
@@ -178,13 +179,12 @@ class Isolation:
         return search
 
     def _begin(self, given: Session | None) -> None:
-        # A unit is good when all its files are.
-        good = [1.0] * len(self.units.members)
-        for path, risk in self._risks.items():
-            good[self.units.number[path]] *= 1 - risk
+        # A unit is good when all its files are. Multiplied in the order of the units, which
+        # unlike that of the mappings is the same after reading them back from anywhere.
+        priors = [1 - prod(1 - self._risks[path] for path in paths) for paths in self.units.members]
         self._search = Search(
             self.units,
-            [1 - chance for chance in good],
+            priors,
             self._trust,
             attributable=self._attributable,
             base_green=self._base_green,

@@ -31,7 +31,7 @@ The order is the caller's, see `units`; 400 units take about 50 ms.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import exp, log1p
 
 _LEAST, _MOST = 1e-6, 0.999
@@ -84,6 +84,7 @@ class Nested:
         )
         return found / (1 - good[contaminated])
 
+    @cached_property
     def expected_greens(self) -> float:
         """How many of the sessions expected for all units are of trees without a defect."""
         count = len(self.risks)

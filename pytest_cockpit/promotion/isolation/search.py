@@ -9,8 +9,8 @@ became good since. The last contaminated unit is therefore red on top of the goo
 by a verdict that may be wrong. Before it is blamed it is tested again, alone with what it needs:
 
 - red: it is to blame, once red is ahead by the margin of `trust`;
-- green, and together with the good units red again: it does not get along with some of them. Those
-  are found, and the unit is what stays behind;
+- green, and together with the good units red by that margin: it does not get along with some of
+  them. Those are found, and the unit is what stays behind;
 - green, and together with the good units green after all: the gates are flaky, and it is good.
 
 The search is a generator that yields subsets and is sent sessions, and it is nothing but a
@@ -88,7 +88,7 @@ class Search:
         self._base_green = base_green
         self._returned = False
         self._plan = nested(self._in(units.order(units.all, self._risks)))
-        self._margin = trust.margin(self._plan.expected_greens())
+        self._margin = trust.margin(self._plan.expected_greens)
         if given is not None:
             self.contaminated = units.all
             self._take(given)
@@ -142,15 +142,18 @@ class Search:
     def _accuse(self, unit: int) -> Asking:
         """Decide on the last contaminated unit, which was red once on top of the good ones."""
         alone, together = self.units.alone(unit), self.good | {unit}
+        apart = int(alone != together)
         if (
-            alone != together
+            apart
             and not (yield from self._is_green(alone, outcome.CONFIRM))
             and (yield from self._is_red(alone, outcome.CONFIRM, reds=2))
         ):
             yield from self._blame(unit)
-        elif not (yield from self._is_red(together, outcome.REPEAT, reds=1)):
+        # Units that only fail together are rare: a unit that is green alone is so far as likely a
+        # flake's victim, and the green verdict counts.
+        elif not (yield from self._is_red(together, outcome.REPEAT, reds=1, greens=apart)):
             self._accept(frozenset({unit}))
-        elif alone == together:
+        elif not apart:
             yield from self._blame(unit)
         elif not (yield from self._is_red(self.good, outcome.REPEAT, greens=1)):
             yield from self._blame(unit, (yield from self._partners(unit)))
@@ -228,16 +231,19 @@ class Search:
 
     def _is_red(self, tree: frozenset[int], why: str, *, reds: int = 0, greens: int = 0) -> Judging:
         """Judge a tree until one kind of verdict is ahead by the margin; some were seen before."""
-        for _ in range(self._trust.repeats):
-            if abs(reds - greens) >= self._margin:
-                return reds > greens
+        left = self._trust.repeats
+        while left and abs(reds - greens) < self._margin:
+            left -= 1
             if (yield from self._is_green(tree, why)):
                 greens += 1
             else:
                 reds += 1
-        raise Stopped(
-            f"{self._trust.repeats} verdicts on one tree did not decide: the gates are too flaky"
-        )
+        if abs(reds - greens) < self._margin:
+            repeats = self._trust.repeats
+            raise Stopped(
+                f"{repeats} verdicts on one tree decided nothing: the gates are too flaky"
+            )
+        return reds > greens
 
     def _is_green(self, tree: frozenset[int], why: str) -> Judging:
         """One verdict on a tree. What is neither red nor green is asked for once more."""
