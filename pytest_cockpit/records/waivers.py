@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_cockpit.api import JSON
 from pytest_cockpit.records import globs, ledger, schema
-from pytest_cockpit.records.text import parse, printable
+from pytest_cockpit.records.text import one_line, parse, printable
 
 KIND, REVOKED = "waiver", "waiver-revoked"
 SCHEMA = "waiver"
@@ -123,7 +123,7 @@ def read(data: bytes, *, base: bytes = b"") -> Book:
     rows = list(_rows(data))
     found: dict[str, Waiver] = {}
     void = {
-        str(row.get("id")): f"was revoked: {printable(str(row.get('reason', 'no reason given')))}"
+        str(row.get("id")): f"was revoked: {one_line(str(row.get('reason', 'no reason given')))}"
         for _, row in rows
         if row.get("kind") == REVOKED
     }

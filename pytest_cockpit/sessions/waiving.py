@@ -15,6 +15,7 @@ from pytest_cockpit.api import CockpitError, Context, Report, Verdict
 from pytest_cockpit.git import GitError, Repository
 from pytest_cockpit.records import waiver_ledger, waivers, waiving
 from pytest_cockpit.records.artifacts import printable
+from pytest_cockpit.records.text import one_line
 from pytest_cockpit.records.waivers import Book, Situation
 
 VARIABLE = "COCKPIT_LABELS"
@@ -60,9 +61,9 @@ class Waiving:
         """What was waived, for the terminal."""
         for row in self.rows():
             count = f"{row['findings']} finding{'' if row['findings'] == 1 else 's'}"
-            yield (
+            yield one_line(
                 f"{row['gate']}: {count} waived by {row['id']} ({row['rule']}, {row['owner']}, "
-                f"until {row['expires']}): {printable(row['reason'])}"
+                f"until {row['expires']}): {row['reason']}"
             )
 
     def learn(self, told: Mapping[str, list[dict[str, Any]]]) -> None:

@@ -129,6 +129,41 @@ def test_without_word_of_what_binds_whole_entries_do():
     assert [str(change) for change in found.slack] == ["a: max 5 → 4"]
 
 
+def test_a_bound_of_two_parts_is_joined_part_by_part():
+    def parts(mine, theirs):
+        keys = {*mine["entries"], *theirs["entries"]}
+        sides = {k: [s["entries"][k] for s in (mine, theirs) if k in s["entries"]] for k in keys}
+        entries = {
+            key: {part: min(side[part] for side in found) for part in ("lines", "branches")}
+            for key, found in sides.items()
+        }
+        return {"entries": entries, "meta": {}}
+
+    stored = of(
+        {}, a={"lines": 1, "branches": 9, "note": "x"}, b={"lines": 1, "branches": 1, "note": "x"}
+    )
+    measured = of({}, a={"lines": 9, "branches": 1, "note": "y"}, b={"lines": 1, "branches": 1})
+
+    def binding(document):
+        return {
+            key: {part: entry[part] for part in ("lines", "branches")}
+            for key, entry in document["entries"].items()
+        }
+
+    found = baselines_join.compare(stored, measured, parts, binding)
+    assert found.result.entries == {
+        "a": {"lines": 1, "branches": 1},
+        "b": {"lines": 1, "branches": 1},
+    }
+    assert [str(change) for change in found.slack] == ["a: branches 9 → 1"]
+    assert [str(change) for change in found.loose] == ["a: lines 1 → 9"]
+    both = Change("a", {"x": 1, "y": 2, "z": 3}, {"x": 0, "y": 2, "w": None})
+    assert str(both) == "a: x 1 → 0, z 3 → none"
+    assert str(Change("a", None, {"x": 0})) == 'a: none → {"x":0}'
+    assert str(Change("a", {"x": 0}, None)) == 'a: {"x":0} → none'
+    assert str(Change("a\nb", "x" * 58, "x" * 59)) == f'a\\nb: "{"x" * 58}" → "{"x" * 59}…'
+
+
 def loosest(mine, theirs):
     return {"entries": {**mine["entries"], **theirs["entries"]}, "meta": {}}
 
@@ -144,7 +179,8 @@ def failing(*_):
 @pytest.mark.parametrize(
     ("broken", "words"),
     [
-        (loosest, "its join of two baselines is looser than one of them"),
+        (loosest, "lines: its join of two baselines is looser than one of them; report this to"),
+        (loosest, "to the gate's author and mend the file by hand"),
         (giving(None), "expected entries and meta"),
         (giving({"entries": {}}), "expected entries and meta"),
         (giving({"entries": {"a": 1}, "meta": {}}), "expected object"),

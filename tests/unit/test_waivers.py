@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -90,7 +90,13 @@ def test_nothing_checked_stays_unknown_when_all_its_errors_are_waived():
 
 
 @pytest.mark.parametrize(
-    ("rule", "gate"), [("ledger.chain", "ledger"), ("ledger.chain", "other"), ("x.y", "ledger")]
+    ("rule", "gate"),
+    [
+        ("ledger.chain", "ledger"),
+        ("ledger.chain", "other"),
+        ("ledger.chain.deep", "other"),
+        ("x.y", "ledger"),
+    ],
 )
 def test_the_ledger_excuses_nothing_of_its_own(rule, gate):
     before = report(Finding(rule, "broken", path="app/main.py"))
@@ -116,7 +122,14 @@ def test_a_waiver_that_does_not_hold_is_named_in_the_finding(changes, words):
     assert {finding.severity for finding in after.findings} == {Severity.ERROR}
     assert waiving.used(after) == []
     [told] = [item for item in after.evidence if item.name == "waivers"]
-    assert told.data["refused"][0]["findings"] == 2
+    assert told.data == {
+        "used": [],
+        "refused": [{"id": "w-1", "why": words.removeprefix("; waiver w-1 "), "findings": 2}],
+    }
+
+
+def test_as_long_as_allowed_is_not_too_long():
+    assert judged(report(INSIDE), book(row(expires="2026-08-18"))).verdict is Verdict.WARN
 
 
 def test_the_last_day_counts():
@@ -128,6 +141,7 @@ def test_the_last_day_counts():
 def test_as_many_findings_as_allowed_are_covered():
     after = judged(report(INSIDE, INSIDE), book(row(max_findings=2)))
     assert after.verdict is Verdict.WARN
+    assert after.summary == "3 modules; 2 findings waived"
     assert waiving.used(after)[0]["findings"] == 2
 
 
@@ -144,12 +158,16 @@ def test_a_revoked_waiver_does_not_hold():
     assert after.verdict is Verdict.FAIL
     assert after.findings[0].message.endswith("; waiver w-1 was revoked: mended")
     assert judged(report(INSIDE), book(revoked, ROW)).verdict is Verdict.FAIL
+    after = judged(report(INSIDE), book(ROW, {"kind": "waiver-revoked", "id": "w-1"}))
+    assert after.findings[0].message.endswith("; waiver w-1 was revoked: no reason given")
 
 
 def test_an_id_given_twice_names_no_waiver():
     after = judged(report(INSIDE), book(ROW, row(rule="imports.other")))
     assert after.verdict is Verdict.FAIL
-    assert "its id was given twice" in after.findings[0].message
+    assert after.findings[0].message == (
+        "no such module; waiver w-1 does not hold: its id was given twice"
+    )
 
 
 def test_a_broken_ledger_has_no_waiver_that_holds():
@@ -169,7 +187,10 @@ def test_a_ledger_that_was_written_anew_has_no_waiver_that_holds():
     base = ledger.extend(b"", [{"kind": "opened"}])
     assert judged(report(INSIDE), book({"kind": "opened"}, ROW, base=base)).verdict is Verdict.WARN
     after = judged(report(INSIDE), book(ROW, base=base))
-    assert "does not begin with the rows of the base commit" in after.findings[0].message
+    assert after.findings[0].message == (
+        "no such module; waiver w-1 does not hold: "
+        "the ledger does not begin with the rows of the base commit"
+    )
 
 
 @pytest.mark.parametrize(
@@ -205,6 +226,21 @@ def test_files_by_glob(glob, path, inside):
 def test_rules_by_name_or_by_gate(rule, covered):
     [waiver] = book(row(rule=rule)).waivers
     assert waivers.covers(waiver, "imports.missing", "app/main.py", NOW) is covered
+
+
+def test_rules_whose_names_have_dots():
+    [waiver] = book(row(rule="acme.imports.*", scope={"file": "**"})).waivers
+    assert waivers.covers(waiver, "acme.imports.missing", "a.py", NOW)
+    assert not waivers.covers(waiver, "acme.others.missing", "a.py", NOW)
+
+
+def test_a_rule_is_known_when_any_installed_one_is_covered():
+    rules = ["imports.missing", "imports.cycle"]
+    assert waivers.known("imports.cycle", rules)
+    assert waivers.known("imports.*", rules)
+    assert not waivers.known("imports.cycles", rules)
+    assert not waivers.known("import.*", rules)
+    assert not waivers.known("imports.*", [])
 
 
 @pytest.mark.parametrize(
@@ -292,6 +328,29 @@ def test_a_row_without_the_form_of_a_waiver_is_none(changes):
     assert kept.waivers == ()
     assert len(kept.unfit) == 1
     assert judged(report(INSIDE), kept).verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"reason": "short"}, "line 2: /reason: expected one line of 10 to 500 characters"),
+        ({"scope": {"file": "/etc"}}, "line 2: /scope/file: expected relative glob with / and"),
+        ({"expires": "0000-01-01"}, "line 2: at, expires: no such day"),
+    ],
+)
+def test_what_is_wrong_with_a_row_is_told_with_its_line(changes, words):
+    [told] = book({"kind": "opened"}, row(**changes)).unfit
+    assert told.startswith(words)
+
+
+def test_a_line_that_cannot_be_read_hides_no_waiver_after_it():
+    data = b'{"waiver"\n' + ledger.extend(b"", [ROW])
+    assert [waiver.id for waiver in waivers.read(data).waivers] == ["w-1"]
+
+
+def test_the_day_is_that_of_utc():
+    late = datetime(2026, 6, 1, 23, tzinfo=timezone(timedelta(hours=-5)))
+    assert waivers.latest(late) == date(2026, 6, 2)
 
 
 def test_a_clock_set_back_revives_nothing():
