@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_cockpit.api import CockpitError
+from pytest_cockpit.commands import ledger_recording
+from pytest_cockpit.commands.ledger_desk import Desk, at_hand
 
 if TYPE_CHECKING:
-    from pytest_cockpit.config import Config
-    from pytest_cockpit.git import Repository
-    from pytest_cockpit.records.ledger_git import Git
     from pytest_cockpit.records.signed_note import Verifier
 
 KEY_VARIABLE = "COCKPIT_LEDGER_KEY"
@@ -28,8 +25,12 @@ def register(subparsers: Any) -> None:
     actions = ledger.add_subparsers(dest="action", metavar="ACTION", required=True)
     for name, run, text in (
         ("verify", _verify, "judge the ledger, or a proof without one"),
-        ("record", _record, "enter what files have become, or where tags lead"),
-        ("import", _import, "enter files of history that nobody vouches for"),
+        ("record", ledger_recording.record, "enter what files have become, or where tags lead"),
+        (
+            "import",
+            ledger_recording.import_history,
+            "enter files of history that nobody vouches for",
+        ),
         ("checkpoint", _checkpoint, "write the ledger's tree head, signed if there is a key"),
         ("prove", _prove, "print a proof that others can verify"),
         ("key", _key, "make a key that signs checkpoints"),
@@ -85,78 +86,14 @@ _ARGUMENTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Desk:
-    """The ledger of the checkout that the command was given in."""
-
-    repository: Repository
-    config: Config
-    settings: Mapping[str, Any]
-    name: str
-
-    @property
-    def root(self) -> Path:
-        """The checkout."""
-        return self.repository.root
-
-    @property
-    def path(self) -> Path:
-        """The ledger's file."""
-        return self.root / self.name
-
-    @property
-    def git(self) -> Git:
-        """Its content in git."""
-        from pytest_cockpit.records.ledger_git import Git
-
-        return Git(self.root)
-
-    def rows(self) -> list[dict[str, Any]]:
-        """The ledger's rows."""
-        from pytest_cockpit.records import ledger
-
-        return ledger.rows(self.path.read_bytes()) if self.path.is_file() else []
-
-    def base(self) -> str | None:
-        """The commit that is checked out."""
-        return self.repository.resolve("HEAD") if self.repository.ref("HEAD") else None
-
-    def verifiers(self) -> list[Verifier]:
-        """The configured keys."""
-        from pytest_cockpit.records import ledger_keys
-
-        return [ledger_keys.verifier(key) for key in self.settings.get("keys", ())]
-
-    def inside(self, text: str) -> str:
-        """A path as the ledger has it, counted from the repository's root."""
-        whole = Path(os.path.normpath(Path.cwd() / text))
-        if not whole.is_relative_to(self.root) or ".git" in whole.relative_to(self.root).parts:
-            raise CockpitError(f"{text}: lies outside {self.root}; name a file of the repository")
-        return whole.relative_to(self.root).as_posix()
-
-
-def _desk() -> _Desk:
-    from pytest_cockpit import config
-    from pytest_cockpit.git import Repository
-    from pytest_cockpit.records import ledger_content
-
-    repository = Repository.discover(Path.cwd())
-    chosen = config.load(repository.root)
-    settings = chosen.gate.get("ledger", {})
-    name = str(settings.get("path") or f"{chosen.records}/promotions.ndjson")
-    if ledger_content.linked(repository.root, name):
-        raise CockpitError(f"{name}: a link leads elsewhere; put a file of its own there")
-    return _Desk(repository, chosen, settings, name)
-
-
 def _verify(arguments: argparse.Namespace) -> int:
-    desk = _desk()
+    desk = at_hand()
     if arguments.proof is not None:
         return _verify_proof(arguments.proof, desk.verifiers())
     return _judge(desk)
 
 
-def _judge(desk: _Desk) -> int:
+def _judge(desk: Desk) -> int:
     """What the installed gate says, which is all that can be said without a batch."""
     import tempfile
 
@@ -199,98 +136,10 @@ def _verify_proof(path: Path, verifiers: Sequence[Verifier]) -> int:
     return 1 if found else 0
 
 
-def _record(arguments: argparse.Namespace) -> int:
-    desk = _desk()
-    if not arguments.paths and not arguments.tag:
-        raise CockpitError("nothing to record; name a file, or a tag with --tag")
-    made = [*_changes(desk, arguments.paths), *_tags(desk, arguments.tag)]
-    return _append(desk, made, arguments.reason)
-
-
-def _changes(desk: _Desk, paths: Sequence[str]) -> Iterator[dict[str, Any]]:
-    from pytest_cockpit.records import ledger_content
-    from pytest_cockpit.records.text import sha256
-
-    base, git = desk.base(), desk.git
-    newest = ledger_content.newest(desk.rows())
-    length = 64 if desk.repository.object_format() == "sha256" else 40
-    for path in dict.fromkeys(each for text in paths for each in _files(desk, text)):
-        before = desk.repository.blob(base, path) if base else None
-        committed = None if before is None else sha256(before)
-        previous = newest.get(path, committed)
-        content = ledger_content.stored(desk.root, git, path, previous)
-        if content is None and path not in newest and before is None:
-            raise CockpitError(f"{path}: is not there and never was; correct the path")
-        row = ledger_content.row(path, content, previous, base, length)
-        if path in newest and row["sha256"] == previous:
-            print(f"{path}: recorded already")
-        else:
-            yield row
-
-
-def _files(desk: _Desk, text: str) -> list[str]:
-    path = desk.inside(text)
-    if not (desk.root / path).is_dir() or (desk.root / path).is_symlink():
-        return [path]
-    return desk.git.tracked(f":(top,literal){path}")
-
-
-def _tags(desk: _Desk, names: Sequence[str]) -> Iterator[dict[str, Any]]:
-    known = {row["tag"] for row in desk.rows() if row["kind"] == "tag"}
-    for name in names:
-        found = desk.git.ref(f"refs/tags/{name}")
-        if found is None:
-            raise CockpitError(f"{name}: no such tag; see `git tag`")
-        if name in known:
-            raise CockpitError(f"{name}: recorded before; a tag is never moved")
-        yield {"kind": "tag", "tag": name, "object": found[0], "commit": found[1]}
-
-
-def _import(arguments: argparse.Namespace) -> int:
-    from pytest_cockpit.records import ledger_content, ledger_epoch
-
-    desk = _desk()
-    files = {}
-    tracked = set(desk.git.tracked())
-    for text in arguments.paths:
-        path = desk.inside(text)
-        content = ledger_content.stored(desk.root, desk.git, path, None)
-        if content is None:
-            raise CockpitError(f"{text}: is not there; name a file of rows")
-        if path not in tracked:
-            raise CockpitError(f"{text}: git does not track it; git add it first")
-        if path == desk.name:
-            raise CockpitError(f"{text}: is the ledger itself; name another")
-        files[path] = content
-    return _append(desk, [ledger_epoch.row(files, desk.rows())], arguments.reason)
-
-
-def _append(desk: _Desk, made: Sequence[dict[str, Any]], reason: str | None) -> int:
-    from pytest_cockpit.records import ledger
-
-    # Appending looks at the last row alone; nothing is added to what is broken further up.
-    desk.rows()
-    extra = {"at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
-    if reason is not None:
-        extra["reason"] = reason
-    for row in made:
-        ledger.append(desk.path, {**row, **extra})
-        print(f"{desk.name}: {_told(row)}")
-    return 0
-
-
-def _told(row: Mapping[str, Any]) -> str:
-    if row["kind"] == "tag":
-        return f"tag {row['tag']} at {row['commit']}"
-    if row["kind"] == "epoch":
-        return f"{len(row['files'])} files, {sum(each['rows'] for each in row['files'])} rows"
-    return f"{row['path']}: {row['sha256'] or 'deleted'}"
-
-
 def _checkpoint(arguments: argparse.Namespace) -> int:
     from pytest_cockpit.records import artifacts, checkpoint, ledger_keys
 
-    desk = _desk()
+    desk = at_hand()
     path = desk.root / checkpoint.path_of(desk.name)
     key = arguments.key or _key_file()
     signers = [ledger_keys.signer(key, desk.verifiers(), arguments.name)] if key else []
@@ -307,7 +156,7 @@ def _checkpoint(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _origin(desk: _Desk, path: Path, asked: str | None) -> str:
+def _origin(desk: Desk, path: Path, asked: str | None) -> str:
     from pytest_cockpit.records import checkpoint
 
     old = checkpoint.read(path.read_bytes())[1].origin if path.is_file() else None
@@ -327,7 +176,7 @@ def _prove(arguments: argparse.Namespace) -> int:
     from pytest_cockpit.records.ledger_prove import Prover
     from pytest_cockpit.records.text import canonical
 
-    desk = _desk()
+    desk = at_hand()
     place = desk.root / checkpoint.path_of(desk.name)
     note = place.read_bytes() if place.is_file() else b""
     with _ledger(desk).open("rb") as stream:
@@ -340,7 +189,7 @@ def _prove(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _ledger(desk: _Desk) -> Path:
+def _ledger(desk: Desk) -> Path:
     if not desk.path.is_file():
         raise CockpitError(f"{desk.name}: is not there; promote a batch or record a file first")
     return desk.path

@@ -43,7 +43,7 @@ class Prover:
         note: the ledger's checkpoint, which the proof is for if it covers the row.
         """
         size = self._size(note, seq + 1)
-        self._demand(seq < size, f"has no row {seq}; the last one is {size - 1}")
+        self._demand(0 <= seq < size, f"has no row {seq}; the last one is {size - 1}")
         path = merkle.inclusion(self._leaves[:size], seq)
         facts = {"seq": seq, "row": self._lines[seq].decode()}
         return self._proof("inclusion", size, path, note, facts)

@@ -55,7 +55,7 @@ def clone(tmp_path: Path) -> Clone:
 
 
 @pytest.fixture(params=["poly1305", "sha256"])
-def mac(request, monkeypatch) -> str:
+def mac(request, monkeypatch):
     if request.param == "sha256":
         monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives", None)
     return request.param

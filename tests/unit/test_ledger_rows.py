@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import string
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import rfc8785
@@ -132,7 +133,7 @@ def test_the_fast_validator_accepts_what_the_schema_does(row):
     assert ledger_kinds.judge("ledger-row")(fit) == (schema.problems(row, "ledger-row") == [])
 
 
-GOOD = {
+GOOD: dict[str, dict[str, Any]] = {
     "promotion": {
         "batch_id": "b",
         "base": "a" * 40,

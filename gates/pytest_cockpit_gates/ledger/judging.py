@@ -6,10 +6,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pytest_cockpit.api import SHIM_MARK, Context, Evidence, Finding, Report, Severity
-from pytest_cockpit.records import artifacts
+from pytest_cockpit.api import SHIM_MARK, Context, Finding, Report, Severity
 from pytest_cockpit.records.ledger_git import Blob, Git, Unreadable
 from pytest_cockpit_gates.ledger import (
     batch,
@@ -19,6 +17,7 @@ from pytest_cockpit_gates.ledger import (
     held,
     history,
     published,
+    reporting,
     tags,
 )
 from pytest_cockpit_gates.ledger.checkpoints import Vouched
@@ -31,7 +30,6 @@ from pytest_cockpit_gates.ledger.scanning import Scan, scan
 NAME = "promotions.ndjson"
 PUBLISHED = ("refs/remotes/origin/main", "refs/remotes/origin/master")
 SKEW_S = 300
-STATE = "ledger_state.json"
 
 _BRANCHES = 50
 
@@ -91,8 +89,9 @@ def _whole(context: Context, path: str, ground: Ground, found: Held) -> Report:
     if not lasting:
         _remember(store, found, read, walked, memory)
     findings = [*lasting, *_around(context, path, ground, read, walked)]
-    _keep_state(context, path, found, read, vouched, walked)
-    return _report(path, found, read, vouched, findings, ground)
+    reporting.keep_state(context, path, found, read, vouched, walked)
+    at_base = None if ground.at_base is None else (str(ground.base), ground.at_base)
+    return reporting.report(path, found, read, vouched, findings, at_base)
 
 
 def _history(ground: Ground, found: Held, path: str, memory: Memory | None) -> Walk:
@@ -171,65 +170,6 @@ def _remember(store: Store, found: Held, read: Scan, walked: Walk, memory: Memor
             roots={str(size): root.hex() for size, root in read.roots.items() if size},
         ),
     )
-
-
-def _report(
-    path: str, found: Held, read: Scan, vouched: Vouched, findings: list[Finding], ground: Ground
-) -> Report:
-    kinds = read.reader.facts.kinds
-    rows, promotions = sum(kinds.values()), kinds["promotion"]
-    state = f"findings: {len(findings)}" if findings else "whole"
-    own = {
-        "bytes": found.size,
-        "rows": rows,
-        "head": read.chain.head,
-        "root": read.tree.root().hex(),
-        "resumed": read.resumed,
-    }
-    evidence = [Evidence("ledger", own)]
-    if ground.at_base is not None:
-        facts = {"commit": ground.base, "blob": ground.at_base.oid, "bytes": ground.at_base.size}
-        evidence.append(Evidence("ledger-at-base", facts))
-    return Report.judge(
-        f"{path}: rows: {rows}, of promotions: {promotions}, {_said(vouched)}, {state}",
-        checked=read.chain.lines + (not found.ends()),
-        findings=findings,
-        evidence=evidence,
-    )
-
-
-def _said(vouched: Vouched) -> str:
-    if vouched.checkpoint is None:
-        return "no checkpoint"
-    by = f"signed by {', '.join(vouched.signed_by)}" if vouched.signed_by else "unsigned"
-    return f"checkpoint at {vouched.checkpoint.size} {by}"
-
-
-def _keep_state(
-    context: Context, path: str, found: Held, read: Scan, vouched: Vouched, walked: Walk
-) -> None:
-    point = vouched.checkpoint
-    state: dict[str, Any] = {
-        "schema": "pytest-cockpit/ledger-state/1",
-        "ledger": path,
-        "rows": read.chain.lines,
-        "bytes": found.size,
-        "head": read.chain.head,
-        "root": read.tree.root().hex(),
-        "kinds": dict(read.reader.facts.kinds),
-        "resumed": read.resumed,
-        "checkpoint": point
-        and {
-            "origin": point.origin,
-            "size": point.size,
-            "root": point.root.hex(),
-            "signed_by": vouched.signed_by,
-        },
-        "history": {"commits": len(walked.commits), "since": context.settings.get("since")}
-        if context.base is not None
-        else None,
-    }
-    artifacts.write(context.scratch / "artifacts" / STATE, state, "ledger-state")
 
 
 def _without(context: Context, path: str, found: Held | Finding | None, ground: Ground) -> Report:
