@@ -53,11 +53,11 @@ def check(context: Context) -> Report:
     baseline = baselines.load(context.root, context.records, GATE) or Baseline(GATE)
     selection = select(context, settings, tree)
     seen = _look(context, settings, tree, selection)
-    entries = baseline.entries
+    entries, unparsed = baseline.entries, _unparsed(seen.modules)
     findings = [
         *_dynamic_findings(context, settings, tree, selection, seen, entries),
         *seen.written,
-        *facts.findings(seen.facts, entries, context.moves, skip=_unparsed(seen.modules)),
+        *facts.findings(seen.facts, entries, context.moves, skip=unparsed),
         *circles.findings(
             seen.facts.circular, entries, tree.layout, context.changed, seen.facts.judged
         ),
@@ -66,7 +66,7 @@ def check(context: Context) -> Report:
     ]
     artifacts.write(
         context.scratch / "artifacts" / "import_failures.json",
-        document.failures(seen.modules, seen.facts, entries),
+        document.failures(seen.modules, facts.counts(seen.facts, unparsed), entries),
         "import_failures",
     )
     return Report.judge(
@@ -91,7 +91,7 @@ def measure(context: Context) -> Baseline:
     }
     entries = ratchet.entries(
         failures,
-        facts.counts(seen.facts),
+        facts.counts(seen.facts, _unparsed(seen.modules)),
         circles.permitted(static.read_circles(settings, tree), tree.layout),
         effects.kinds(seen.effects),
     )

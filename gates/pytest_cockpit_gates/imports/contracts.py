@@ -177,7 +177,8 @@ def _ini(text: str) -> Sequence[str] | None:
 
 
 def _toml(text: str) -> Sequence[str] | None:
-    table = tomllib.loads(text).get("tool", {}).get("importlinter")
+    tool = tomllib.loads(text).get("tool")
+    table = tool.get("importlinter") if isinstance(tool, dict) else None
     if not isinstance(table, dict) or not table:
         return None
     contracts = table.get("contracts", [])

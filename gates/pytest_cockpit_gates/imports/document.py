@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_cockpit.records.artifacts import printable
-from pytest_cockpit_gates.imports import facts as static_facts
-from pytest_cockpit_gates.imports.facts import Facts
 from pytest_cockpit_gates.imports.judge import Judged
 
 SCHEMA = "pytest-cockpit/import_failures/1"
 
 
-def failures(judged: Sequence[Judged], facts: Facts, entries: Mapping[str, Any]) -> dict[str, Any]:
+def failures(
+    judged: Sequence[Judged], counts: Mapping[str, Mapping[str, int]], entries: Mapping[str, Any]
+) -> dict[str, Any]:
     """Empty lists say that every module imports and no import breaks a rule."""
     failed = sorted((one.failure for one in judged if one.failure), key=lambda it: it.path)
     return {
@@ -36,7 +36,7 @@ def failures(judged: Sequence[Judged], facts: Facts, entries: Mapping[str, Any])
                 "count": count,
                 "permitted": _entry(entries, path).get("edges", {}).get(rule, 0),
             }
-            for path, found in sorted(static_facts.counts(facts).items())
+            for path, found in sorted(counts.items())
             for rule, count in sorted(found.items())
         ],
     }

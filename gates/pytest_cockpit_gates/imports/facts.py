@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,14 +48,14 @@ class Facts:
     declared: tuple[str, ...] = ()
 
 
-def counts(facts: Facts) -> dict[str, dict[str, int]]:
+def counts(facts: Facts, skip: Container[str] = ()) -> dict[str, dict[str, int]]:
     """How many imports of each file break each rule, as a baseline permits them.
 
-    A syntax error is a class of failure there; what is unknown is nobody's to permit.
+    Files in `skip` have a syntax error as their failure.
     """
     counted: dict[str, Counter[str]] = defaultdict(Counter)
     for fact in facts.found:
-        if fact.rule != rules.SYNTAX and fact.severity is Severity.ERROR:
+        if not (fact.rule == rules.SYNTAX and fact.path in skip):
             counted[printable(fact.path)][fact.rule] += 1
     return {path: dict(found) for path, found in counted.items()}
 
@@ -100,17 +100,15 @@ def _entry(entries: Mapping[str, Any], path: str, former: Mapping[str, str]) -> 
 
 
 def _allowed(entry: Mapping[str, Any], rule: str) -> int:
-    if rule == rules.SYNTAX:
-        return int(entry.get("class") == "syntax")
-    return int(entry.get("edges", {}).get(rule, 0))
+    permitted = int(entry.get("edges", {}).get(rule, 0))
+    return permitted or int(rule == rules.SYNTAX and entry.get("class") == "syntax")
 
 
 def _finding(fact: Fact, *, tolerated: bool) -> Finding:
-    eased = tolerated and fact.severity is Severity.ERROR
     return Finding(
         fact.rule,
-        fact.message + (" (tolerated by the baseline)" if eased else ""),
-        severity=Severity.INFO if eased else fact.severity,
+        fact.message + (" (tolerated by the baseline)" if tolerated else ""),
+        severity=Severity.INFO if tolerated else fact.severity,
         path=fact.path,
         line=fact.line,
         remedy=fact.remedy,

@@ -29,7 +29,7 @@ _REMEDY: Mapping[str, str] = {
 def read(context: Context, settings: Settings, tree: Tree) -> Facts:
     """Read the touched files of a batch, or all of production."""
     production = [path for path in tree.paths if is_production(path, settings, tree)]
-    reader = _Reader(tree)
+    reader = Reader(tree)
     if not context.moves:
         found = list(reader.facts(production, frozenset(production)))
         edges = reader.edges(production)
@@ -71,7 +71,7 @@ def read_circles(settings: Settings, tree: Tree) -> cycles.Edges:
         for path in tree.paths
         if tree.layout.is_lane(path) or is_production(path, settings, tree)
     ]
-    reader = _Reader(tree)
+    reader = Reader(tree)
     reader.scan(paths)
     return cycles.inner(reader.edges(paths))
 
@@ -91,7 +91,7 @@ def _with_uses(facts: Facts, uses: Sequence[Use], context: Context, settings: Se
     return replace(facts, found=(*facts.found, *found), declared=known.files)
 
 
-class _Reader:
+class Reader:
     """Reads files as far as they are needed."""
 
     def __init__(self, tree: Tree) -> None:
@@ -99,6 +99,7 @@ class _Reader:
         self._known: dict[str, scan.Facts | None] = {}
         self._resolver = Resolver(tree.paths, tree.layout, self._known)
         self._files = {name: path for path, name in tree.modules.items()}
+        self._served: dict[str, str] = {}
 
     def facts(self, paths: Sequence[str], production: frozenset[str]) -> Iterator[Fact]:
         """Facts of files; those in `production` are held to all rules, the others to syntax."""
@@ -166,10 +167,12 @@ class _Reader:
         )
 
     def _served_by(self, path: str) -> str:
-        facts = self._known.get(path)
-        if facts is None or facts.moved_to is None:
+        """The file that a shim in the lane stands for; any other path as it is."""
+        if not self._tree.layout.is_lane(path):
             return path
-        return self._files.get(facts.moved_to, path)
+        if path not in self._served:
+            self._served[path] = self._files.get(self._moved_to(path) or "", path)
+        return self._served[path]
 
     def scan(self, paths: Iterable[str]) -> None:
         """Read files that were not read before."""
