@@ -39,10 +39,8 @@ _FIXED: Mapping[str, Severity] = {
 SEVERITY: JSON = {
     "type": "object",
     "properties": {
-        name: {
-            "enum": ["error", "warning", *(["unknown"] if name.endswith("unknown") else ["info"])]
-        }
-        for name in DEFAULTS
+        name: {"enum": ["error", "warning", "unknown" if usual is Severity.UNKNOWN else "info"]}
+        for name, usual in DEFAULTS.items()
     },
     "additionalProperties": False,
 }

@@ -115,11 +115,12 @@ def _absent(module: str, offered: Mapping[int, str], lookup: Lookup) -> Iterator
                 UNKNOWN, place, message, f"bind {name} in {module} by a statement", evidence
             )
             continue
-        hint = meant(name, lookup.names(module))
+        plain = outcome.why == f"{module} has no {name}"
+        why = meant(name, lookup.names(module)) if plain else f": {outcome.why}"
         yield Fault(
             MISSING,
             place,
-            f"{module} has no function {name}: {outcome.why}{hint}",
+            f"{module} has no function {name}{why}",
             f"define {name} in {module}, correct the name, or take it out of the contract",
             evidence,
         )

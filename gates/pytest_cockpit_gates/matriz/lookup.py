@@ -37,10 +37,14 @@ class Answer(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """An answer, with the reason where it is not `FOUND`."""
+    """An answer, with the reason where it is not `FOUND`.
+
+    `foreign` when it hangs on an attribute of something that is not in the tree.
+    """
 
     answer: Answer
     why: str = ""
+    foreign: bool = False
 
 
 _FOUND = Outcome(Answer.FOUND)
@@ -139,7 +143,7 @@ class Lookup:
             return _best(self._taken(source, names, seen))
         if binding.level or source.partition(".")[0] == module.partition(".")[0]:
             return Outcome(Answer.UNKNOWN, f"{module} imports {source}, which is not in this tree")
-        return _foreign(source, names)
+        return _foreign(source, binding.name, rest)
 
     def _is_ours(self, source: str, level: int) -> bool:
         """Whether an import means the tree, not what is installed under the same name."""
@@ -163,6 +167,8 @@ class Lookup:
         self, module: str, chain: Names, rest: Names, seen: frozenset[tuple[str, Names]]
     ) -> Outcome:
         found = self._find(module, (*chain, *rest), seen)
+        if found.foreign and not rest:
+            return _FOUND  # else importing the module would fail
         if found.answer is Answer.MISSING:
             # Such a module could not be imported, so there is more to it than was read.
             why = f"{module} takes it from {'.'.join(chain)}, which was not found"
@@ -257,13 +263,13 @@ def _best(outcomes: Iterable[Outcome]) -> Outcome:
     return max(outcomes, key=lambda outcome: outcome.answer)
 
 
-def _foreign(source: str, names: Names) -> Outcome:
-    """What can be said of a name from a module that is not in the tree."""
-    if len(names) == 1:
+def _foreign(source: str, name: str | None, rest: Names) -> Outcome:
+    """What can be said of a name taken from a module that is not in the tree."""
+    if not rest:
         return _FOUND
-    if source in _BARE_MODULES and names[0] in _BARE:
-        return Outcome(Answer.MISSING, f"{names[0]} has no {names[1]}")
-    return Outcome(Answer.UNKNOWN, f"{source} is not in this tree")
+    if source in _BARE_MODULES and name in _BARE:
+        return Outcome(Answer.MISSING, f"{name} has no {rest[0]}")
+    return Outcome(Answer.UNKNOWN, f"{source} is not in this tree", foreign=True)
 
 
 def _is_builtin(chain: Names) -> bool:
