@@ -36,18 +36,18 @@ def pattern(name: str) -> re.Pattern[str]:
     return re.compile(_PLACEHOLDER.sub(".+", re.escape(name)), re.DOTALL)
 
 
-def judge(declared: Declared, recording: Recording) -> Iterator[Finding]:
-    """What a contract declares and the smoke did not keep."""
+def judge(declared: Declared, recording: Recording, *, whole: bool) -> Iterator[Finding]:
+    """What a contract declares and the smoke did not keep; `whole` when it came to its end."""
     for item in declared.spans:
         found = [span for span in recording.spans if pattern(item.name).fullmatch(span.name)]
         if found:
             yield from _attributes(declared, item, _spans(found), "span")
-        else:
+        elif whole:
             yield _no_span(declared, item, recording)
     for item in declared.metrics:
         same = item.name.casefold()
         metrics = [metric for metric in recording.metrics if metric.name.casefold() == same]
-        if not metrics:
+        if not metrics and whole:
             yield _no_metric(declared, item, recording)
         for metric in metrics:
             yield from _metric(declared, item, metric)

@@ -95,7 +95,7 @@ def is_command(value: Any) -> bool:
     if isinstance(value, str):
         return re.search(_FUNCTION, value) is not None
     return (
-        isinstance(value, list)
+        isinstance(value, list | tuple)
         and bool(value)
         and all(isinstance(item, str) and item and "\0" not in item for item in value)
     )

@@ -88,7 +88,8 @@ def _of_block(block: Declared, outcome: Outcome, held: Held | None) -> Iterator[
     """What concerns one contract."""
     if outcome.recording is None:
         return
-    yield from emitted.judge(block, outcome.recording)
+    # What a smoke that broke off did not reach is no fault of its own.
+    yield from emitted.judge(block, outcome.recording, whole=outcome.fault is None)
     if held is not None:
         yield from _by_conventions(held, outcome.recording)
 

@@ -10,7 +10,7 @@ _METRIC = (
     "A Bd Bq By C Cel F Gy H Hz J K L Lmb N Ohm Pa S Sv T V W Wb a bar bit cal cd eV g "
     "kat l lm lx m mol rad s sr st t u"
 )
-_OTHER = "% deg d h min mo wk ' ''"
+_OTHER = "% deg d h min mo rpm wk ' ''"
 _PREFIXES = "Y Z E P T G M k h da d c m u n p f a z y Ki Mi Gi Ti"
 
 

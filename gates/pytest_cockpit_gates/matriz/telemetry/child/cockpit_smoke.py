@@ -52,7 +52,8 @@ def _run(job: Any) -> None:
     if job["kind"] == "module":
         runpy.run_module(job["target"], run_name="__main__", alter_sys=True)
     elif job["kind"] == "path":
-        sys.path.insert(0, str(Path(job["target"]).parent))
+        # Behind the tree's own folders: a smoke is often named like what it smokes.
+        sys.path.insert(len(job["path"]), str(Path(job["target"]).resolve().parent))
         runpy.run_path(job["target"], run_name="__main__")
     else:
         module, _, name = job["target"].partition(":")
