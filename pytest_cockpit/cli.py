@@ -13,6 +13,7 @@ from pytest_cockpit.api import CockpitError
 COMMANDS = (
     "pytest_cockpit.commands.waivers",
     "pytest_cockpit.commands.baselines",
+    "pytest_cockpit.commands.ledger",
 )
 """Modules with a function `register(subparsers)`, which adds parsers whose default `run` takes the
 parsed arguments and returns the exit code."""

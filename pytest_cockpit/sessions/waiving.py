@@ -43,6 +43,7 @@ class Waiving:
 
     def over(self, gate: str, report: Report, context: Context, max_days: int) -> Report:
         """The report with what is waived as warnings; only a `FAIL` has anything to waive."""
+        self.used.pop(gate, None)
         if report.verdict is not Verdict.FAIL:
             return waiving.without(report)
         if context.base not in self._known:
