@@ -795,3 +795,194 @@ def test_a_seal_is_over_all_of_it(one: int, two: int, digest: str, other: str) -
     assert (seal(digest, (one, two)) == seal(other, (one, two))) is (digest == other)
     assert (seal(digest, (one, two)) == seal(digest, (two, one))) is (one == two)
     assert seal(digest, (one, two)) != seal(digest, (one, two + 1))
+
+
+# Bounds
+
+
+def of_one(now: FileCoverage, bound: Bound) -> list[Finding]:
+    found = ratchet.compare({"a.py": now}, {"a.py": bound}, sources={}, moved=(), new_file_ratio=0)
+    return list(found)
+
+
+def test_what_is_said_of_more_missing_lines() -> None:
+    now = FileCoverage(9, (3, 4, 9), "3-4,9")
+    assert of_one(now, Bound(3, 0, 9)) == []
+    (found,) = of_one(now, Bound(2, 0, 9, "3-5"))
+    assert found == Finding(
+        rules.MORE_LINES,
+        "statements that no test executes: 3, the baseline allows 2; newly 9",
+        path="a.py",
+        line=9,
+        remedy="test these lines, or remove the code that no test needs",
+        evidence={
+            "missing_lines": 3,
+            "bound": 2,
+            "uncovered": "3-4,9",
+            "newly_uncovered": "9",
+        },
+    )
+    (found,) = of_one(now, Bound(2, 0, 9))
+    assert found.message.endswith("the baseline allows 2: 3-4,9")
+    assert (found.line, found.evidence["newly_uncovered"]) == (3, "")
+
+
+def test_what_is_said_of_more_missing_branches() -> None:
+    now = FileCoverage(9, (3,), "3", ((3, 2), (5, 1), (7, 1)))
+    assert of_one(now, Bound(1, 4, 9)) == []
+    (found,) = of_one(now, Bound(1, 3, 9))
+    assert found == Finding(
+        rules.MORE_BRANCHES,
+        "branches that no test takes: 4, the baseline allows 3; from line 5,7",
+        path="a.py",
+        line=5,
+        remedy="test both ways out of these lines",
+        evidence={"missing_branches": 4, "bound": 3, "untaken": [[3, 2], [5, 1], [7, 1]]},
+    )
+    (found,) = of_one(FileCoverage(9, (3,), "3", ((3, 2),)), Bound(1, 1, 9))
+    assert found.message.endswith("from line 3")
+
+
+def test_what_is_said_of_a_new_file() -> None:
+    now = FileCoverage(10, (3, 4, 9), "3-4,9")
+    files = {"a.py": now, "b.py": FileCoverage(10, (3, 4), "3-4")}
+    (found,) = ratchet.compare(files, {}, sources={}, moved=(), new_file_ratio=0.2)
+    assert found == Finding(
+        rules.NEW_FILE,
+        "new file: 3 of 10 statements are executed by no test, 2 are allowed; 3-4,9",
+        path="a.py",
+        line=3,
+        remedy="test it, or raise new_file_ratio",
+        evidence={
+            "missing_lines": 3,
+            "excluded": 0,
+            "statements": 10,
+            "new_file_ratio": 0.2,
+            "uncovered": "3-4,9",
+        },
+    )
+
+
+def test_packages_left_behind_by_a_batch_are_warned_of() -> None:
+    now = FileCoverage(9, (3,), "3")
+    names = ("lane/__init__.py", "lane/air/__init__.py", "lane/other/__init__.py", "__init__.py")
+    files = dict.fromkeys(names, now)
+    bounds = dict.fromkeys(names, Bound(0, 0, 9))
+    found = ratchet.compare(
+        files, bounds, sources={}, moved=["lane/air/pilot.py"], new_file_ratio=0
+    )
+    told = {row.path: row.severity for row in found}
+    assert told == {
+        "lane/__init__.py": Severity.WARNING,
+        "lane/air/__init__.py": Severity.WARNING,
+        "lane/other/__init__.py": Severity.ERROR,
+        "__init__.py": Severity.ERROR,
+    }
+    (found_one,) = ratchet.compare(
+        {names[0]: now}, bounds, sources={}, moved=["lane/x.py"], new_file_ratio=0
+    )
+    assert found_one.message == (
+        "statements that no test executes: 1, the baseline allows 0; newly 3; files of its "
+        "package moved without it"
+    )
+
+
+def test_a_files_own_bound_comes_before_that_of_its_old_path() -> None:
+    bounds = {"a.py": Bound(1, 0, 9), "old.py": Bound(2, 0, 9), "caf\\udce9.py": Bound(3, 0, 9)}
+    assert ratchet.bound_of("a.py", bounds, {"a.py": "old.py"}) == bounds["a.py"]
+    assert ratchet.bound_of("b.py", bounds, {"b.py": "old.py"}) == bounds["old.py"]
+    assert ratchet.bound_of("b.py", bounds, {"b.py": "caf\udce9.py"}) == bounds["caf\\udce9.py"]
+    assert ratchet.bound_of("caf\udce9.py", bounds, {}) == bounds["caf\\udce9.py"]
+    assert ratchet.bound_of("b.py", bounds, {}) is None
+
+
+def test_what_is_said_of_files_without_data() -> None:
+    bounds = {"kept.py": Bound(1, 0, 9), "left.py": Bound(1, 0, 9)}
+    reasons = {
+        "broken.py": "it does not parse",
+        "kept.py": ratchet.OMITTED,
+        "free.py": ratchet.OMITTED,
+        "new.py": ratchet.OMITTED,
+    }
+    expected = ["kept.py", "broken.py", "broken.py", "fine.py", "free.py", "new.py"]
+    found = list(ratchet.unmeasured(expected, reasons, bounds, {"new.py": "left.py"}))
+    omitted = "if that is meant, measure the baseline without it: `pytest --cockpit-init`"
+    assert found == [
+        Finding(
+            rules.NO_DATA,
+            f"not measured: {why}",
+            Severity.UNKNOWN,
+            path=path,
+            remedy=remedy,
+        )
+        for path, why, remedy in (
+            ("broken.py", "it does not parse", "make it a file that coverage can read"),
+            ("kept.py", ratchet.OMITTED, omitted),
+            ("new.py", ratchet.OMITTED, omitted),
+        )
+    ]
+
+
+def test_what_is_said_of_copies_elsewhere() -> None:
+    run = TestRun(
+        outside={
+            "pilot": "/site/pilot.py",
+            "acme.pilot": "/site/acme/pilot.py",
+            "coverage.x": "/site/coverage/x.py",
+        }
+    )
+    (found, measurer) = suite.outside(
+        run, {"acme.pilot": "src/acme/pilot.py", "coverage.x": "c.py"}
+    )
+    assert found == Finding(
+        rules.OUTSIDE_TREE,
+        "acme.pilot was imported from /site/acme/pilot.py, not from the tree",
+        path="src/acme/pilot.py",
+        remedy="uninstall that copy from the environment, or name the source root in "
+        "lane.source_roots",
+        evidence={"module": "acme.pilot", "file": "/site/acme/pilot.py"},
+    )
+    assert measurer.remedy == "rename it: what measures has this name"
+    assert suite.elsewhere(run, ["src/acme/pilot.py", "pilot.py"]) == ["/site/acme/pilot.py"]
+    assert suite.elsewhere(run, ["pilot.py"]) == []
+    many = TestRun(outside={f"a{n:02}": f"/s/x/a{n:02}.py" for n in range(30)})
+    copies = suite.elsewhere(many, [f"x/a{n:02}.py" for n in range(30)])
+    assert copies == [f"/s/x/a{n:02}.py" for n in range(20)]
+
+
+def test_an_entry_keeps_what_it_needs() -> None:
+    counts = {"missing_lines": 0, "missing_branches": 1, "excluded": 3, "statements": 9}
+    now = FileCoverage(9, untaken=((1, 1),), excluded_lines=2, excluded_branches=1)
+    assert now.entry() == counts
+    now = FileCoverage(9, (2, 3), "2-3", sha256="d")
+    assert now.executed
+    assert now.entry()["uncovered"] == "2-3"
+    assert "source" not in now.entry()
+    now = FileCoverage(2, (2, 3), "2-3", ((2, 1),), sha256="d", excluded_lines=4)
+    assert not now.executed
+    assert now.entry() == {
+        "missing_lines": 2,
+        "missing_branches": 1,
+        "excluded": 4,
+        "statements": 2,
+        "source": seal("d", (2, 1, 4, 2)),
+    }
+    bound = Bound.of(now.entry(), "a.py")
+    assert (bound.counts, bound.source) == ((2, 1, 4, 2), seal("d", (2, 1, 4, 2)))
+    assert Bound.of(entry(1), "a.py").counts == (1, 0, 0, 10)
+    assert len(bound.source) == 16
+
+
+@pytest.mark.parametrize("text", ["3-7,12", "", "1", "1,2,3-4"])
+def test_lines_that_are_read(text: str) -> None:
+    assert Bound.of({**entry(1), "uncovered": text}, "a.py").uncovered == text
+
+
+@pytest.mark.parametrize("text", ["1-", "a", "1,,2", "-1", "1 ", "1\n", None, 3, "²"])
+def test_lines_that_are_not(text: Any) -> None:
+    with pytest.raises(CockpitError) as caught:
+        Bound.of({**entry(1), "uncovered": text}, "b.json: a.py")
+    assert str(caught.value) == (
+        f"b.json: a.py: uncovered: expected lines such as 3-7,12, got {text!r}; "
+        "measure it again with `pytest --cockpit-init`"
+    )

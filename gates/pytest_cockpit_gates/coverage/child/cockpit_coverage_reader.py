@@ -47,6 +47,8 @@ _PARSING = (
 )
 """What else than its source decides which statements and branches a file has."""
 _EXCLUDING = _PARSING[1:]
+_COMMENTS = ("# pragma: no cover", "# pragma: no branch")
+_COMMENT = re.compile(r"pragma|no.?(cov|branch)|skip.?cov", re.IGNORECASE)
 _NEVER = "(?!)"
 """Matches nothing. Without any pattern, coverage would take every line for a match."""
 
@@ -63,9 +65,13 @@ def probe(request: dict[str, Any]) -> dict[str, Any]:
     return {
         "parser": hashlib.sha256(json.dumps(parser).encode()).hexdigest()[:16],
         "measurer": str(Path(coverage.__file__).resolve()),
-        # What stands in a comment excludes one place; any other pattern is the repository's rule.
         "patterns": sorted(
-            {text for name in _EXCLUDING for text in _patterns(configured, name) if "#" not in text}
+            {
+                text
+                for name in _EXCLUDING
+                for text in _patterns(configured, name)
+                if not _of_comments(text)
+            }
         ),
         "versions": {
             "coverage": coverage.__version__,
@@ -245,6 +251,15 @@ class _Found:
 
 def _exits(branches: dict[int, tuple[int, int]]) -> int:
     return sum(total for total, _ in branches.values())
+
+
+def _of_comments(pattern: str) -> bool:
+    """Whether it excludes one place by its comment; any other pattern is the repository's rule."""
+    return bool(
+        "#" in pattern
+        or _COMMENT.search(pattern)
+        or any(re.search(pattern, it) for it in _COMMENTS)
+    )
 
 
 def _patterns(configured: coverage.Coverage, name: str) -> list[str]:
