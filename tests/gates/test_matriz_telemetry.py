@@ -16,6 +16,7 @@ from pytest_cockpit_gates.matriz import gate, telemetry
 from pytest_cockpit_gates.matriz.contracts import Contract, Contracts
 from pytest_cockpit_gates.matriz.proving import contract_of
 from pytest_cockpit_gates.matriz.telemetry import RULES, cases, judge, proofs, running, semconv
+from pytest_cockpit_gates.matriz.telemetry.recording import Unreadable, read
 from pytest_cockpit_gates.matriz.telemetry.smokes import Smoke
 
 PATH = "contracts/matrix_core.json"
@@ -112,12 +113,16 @@ def test_a_coroutine_is_awaited(tmp_path):
     "body",
     [
         "import atexit\natexit.register(lambda: tracer.start_span('late').end())\n",
-        "import threading, time\n"
-        "def work():\n    time.sleep(0.2)\n    tracer.start_span('late').end()\n"
-        "threading.Thread(target=work).start()\n",
+        (
+            "import threading, time\n"
+            "def work():\n    time.sleep(0.2)\n    tracer.start_span('late').end()\n"
+            "threading.Thread(target=work).start()\n"
+        ),
         # A fork that ends by itself neither writes for the smoke nor hides what it emits.
-        "import os, sys\nchild = os.fork()\nif child == 0:\n    sys.exit(0)\nos.waitpid(child, 0)\n"
-        "tracer.start_span('late').end()\n",
+        (
+            "import os, sys\nchild = os.fork()\nif child == 0:\n    sys.exit(0)\nos.waitpid(child, 0)\n"
+            "tracer.start_span('late').end()\n"
+        ),
     ],
     ids=["at exit", "thread", "fork"],
 )
@@ -334,8 +339,10 @@ def test_attributes_are_kept_without_their_values(tmp_path):
     assert artifacts.validate(json.loads(data), "matriz_telemetry") == []
     assert (
         "error",
-        'span "one" attribute a.traceparent is not version-trace-span-flags in '
-        "lowercase hexadecimal",
+        (
+            'span "one" attribute a.traceparent is not version-trace-span-flags in '
+            "lowercase hexadecimal"
+        ),
     ) in said(part, "ids")
 
 
@@ -467,23 +474,23 @@ def test_a_block_of_any_shape_is_borne(tmp_path_factory, telemetry, smoke, modul
 
 @given(data=st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_a_recording_of_any_content_is_refused_in_one_line(data):
-    with pytest.raises(running.Unreadable) as caught:
-        running.read(data, "0" * 64)
+    with pytest.raises(Unreadable) as caught:
+        read(data, "0" * 64)
     assert "\n" not in str(caught.value)
 
 
 def test_a_recording_that_is_no_plain_file_is_refused(tmp_path):
     place = tmp_path / "results"
     os.mkfifo(place)
-    with pytest.raises(running.Unreadable, match="no file"):
+    with pytest.raises(Unreadable, match="no file"):
         running._content(place)
     (tmp_path / "link").symlink_to("/etc/hostname")
-    with pytest.raises(running.Unreadable, match="before anything"):
+    with pytest.raises(Unreadable, match="before anything"):
         running._content(tmp_path / "link")
     large = tmp_path / "large"
     with large.open("wb") as stream:
         stream.truncate(running.LARGEST + 1)
-    with pytest.raises(running.Unreadable, match="at most"):
+    with pytest.raises(Unreadable, match="at most"):
         running._content(large)
 
 
