@@ -12,13 +12,8 @@ from pathlib import Path
 from pytest_cockpit.analysis.layout import Layout
 from pytest_cockpit.api import Lane
 from pytest_cockpit_gates.matriz import modules
-from pytest_cockpit_gates.matriz.namespaces import (
-    Binding,
-    ClassFacts,
-    Kind,
-    Namespace,
-    namespace,
-)
+from pytest_cockpit_gates.matriz.bindings import Binding, ClassFacts, Kind
+from pytest_cockpit_gates.matriz.namespaces import Namespace, namespace
 
 _SOURCES = frozenset({".py", ".pyi"})
 # Bases that add no public member to a class.

@@ -31,7 +31,7 @@ class Benchmarks:
                 continue
             stats = row["stats"]
             rounds = stats.get("rounds")
-            if not isinstance(rounds, int) or rounds < self.rounds:
+            if type(rounds) is not int or rounds < self.rounds:
                 yield Doubt(f"has {rounds} rounds, {self.rounds} are needed", self.path)
             elif self.statistic not in stats:
                 yield Doubt(f"has no {self.statistic}", self.path)
