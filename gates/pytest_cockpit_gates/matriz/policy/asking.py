@@ -38,7 +38,8 @@ class Asked:
     @property
     def why(self) -> str:
         """Why there are no answers."""
-        return "; ".join(finding.message for finding in self.findings)
+        told = "; ".join(finding.message for finding in self.findings)
+        return told or self.outcome.failure or ""
 
 
 @dataclass(slots=True)
@@ -184,11 +185,17 @@ def _silent(bundle: Bundle, failure: str) -> Finding:
     )
 
 
+def _same(mine: engine.Answer, theirs: engine.Answer) -> bool:
+    """Whether two answers agree; to Python 1 is true, to a policy it is not."""
+    kinds = {isinstance(one.value, bool) for one in (mine, theirs)}
+    return mine == theirs and len(kinds) == 1
+
+
 def _differences(asked: Asked, second: Sequence[engine.Answer]) -> Iterator[Finding]:
     """Where both have an answer and the two are not the same."""
     pairs = zip(asked.job.questions, asked.outcome.answers, second, strict=False)
     for question, mine, theirs in pairs:
-        if mine.state not in ("value", "undefined") or mine == theirs:
+        if mine.state not in ("value", "undefined") or _same(mine, theirs):
             continue
         shown = [one.value if one.state == "value" else "undefined" for one in (mine, theirs)]
         yield Finding(

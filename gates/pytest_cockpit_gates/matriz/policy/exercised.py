@@ -58,7 +58,7 @@ def exercised(decided: Iterable[Decided], contracts: Iterable[Contract]) -> list
 def share(found: Sequence[Exercised]) -> float:
     """Of 1, how much of all there is was seen."""
     total = sum(len(one.units) for one in found)
-    return 1 - sum(len(one.missed) for one in found) / total if total else 1.0
+    return sum(one.shown for one in found) / total if total else 1.0
 
 
 def judged(found: Sequence[Exercised], least: float | None) -> Iterator[Finding]:

@@ -159,7 +159,7 @@ def parse(path: str, text: str) -> Module:
     for statement in split(words):
         first = statement[0]
         if first.is_("package"):
-            package = _dotted(statement[1:])
+            package = _package(statement)
         elif first.is_("import"):
             imports.append(statement[-1].text)
         else:
@@ -167,6 +167,13 @@ def parse(path: str, text: str) -> Module:
     if not package:
         raise Unreadable("the file names no package", 1)
     return Module(path, text, words, package, tuple(imports), tuple(clauses))
+
+
+def _package(statement: Tokens) -> str:
+    odd = next((word for word in statement if word.kind == "sign" and word.text not in ".[]"), None)
+    if odd is not None:
+        raise Unreadable(f"{odd.text} was not expected here", odd.line)
+    return _dotted(statement[1:])
 
 
 def split(words: Sequence[Token]) -> Iterator[Tokens]:
