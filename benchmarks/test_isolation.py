@@ -32,9 +32,8 @@ SCENES = [(risk, count) for risk in (0.01, 0.02, 0.05) for count in (50, 400)]
 
 _LINES: dict[str, list[str]] = {
     BLIND: [
-        "| risk | files | R1 | search | to R1 | all | to R1 | to R1 and confirmations | {} |".format(
-            "binary splitting | bisecting | one by one"
-        ),
+        "| risk | files | R1 | search | to R1 | all | to R1 | to R1 and confirming | "
+        + " | ".join(("binary splitting", "bisecting", "one by one |")),
         "|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ],
     CLUES: [

@@ -62,18 +62,16 @@ def test_prefixes_of_an_order_are_closed(needs, chooser):
 
 @pytest.mark.parametrize(
     ("flakes", "greens", "margin"),
-    [(0, 1000, 2), (0.01, 9.89, 2), (0.01, 9.91, 3), (0.01, 979, 3), (0.01, 981, 4), (0.1, 1, 4)],
+    [(0, 1000, 2), (0.01, 8.99, 2), (0.01, 9.01, 3), (0.01, 890, 3), (0.01, 892, 4), (0.1, 1, 4)],
 )
 def test_margin(flakes, greens, margin):
     assert Trust(flakes=flakes).margin(greens) == margin
 
 
 def test_margin_for_fewer_innocents():
-    assert Trust(innocents=0.0001).margin(9.8) == 3
-
-
-def test_margin_at_the_bound():
-    assert Trust(flakes=0.2, innocents=0.05).margin(1) == 2
+    assert Trust(innocents=0.0001).margin(8) == 3
+    assert Trust(flakes=0.2, innocents=0.16).margin(1) == 2
+    assert Trust(flakes=0.2, innocents=0.14).margin(1) == 3
     assert Trust(flakes=0.25).margin(0.0) == 2
 
 

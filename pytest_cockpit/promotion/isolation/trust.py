@@ -10,8 +10,9 @@ of at most `(flakes / (1 - flakes)) ** margin`.
 The margin follows from how many innocent units may be blamed per batch. A search asks for an
 expected number of trees without a defect (`greens`); each gives a wrong red with the chance
 `flakes` and then ends at one innocent unit, which is blamed when `margin - 1` more verdicts in its
-favour go wrong as well: at most `greens * flakes * (flakes / (1 - flakes)) ** (margin - 1)`
-innocents. The least margin that keeps this below the bound is taken, and never less than 2: a
+favour go wrong as well: `greens * flakes * (flakes / (1 - flakes)) ** (margin - 1)` innocents. The
+sessions that a wrong red brings with it can go wrong too, which is allowed for as ten sessions
+more. The least margin that keeps all this below the bound is taken, and never less than 2: a
 single red verdict blames nobody.
 """
 
@@ -20,6 +21,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_cockpit.api import CockpitError
+
+_BROUGHT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Trust:
     def margin(self, greens: float) -> int:
         """How far red has to be ahead of green, or green of red, on one tree."""
         odds = self.flakes / (1 - self.flakes)
-        margin, innocents = 2, greens * self.flakes * odds
+        margin, innocents = 2, greens * (1 + _BROUGHT * self.flakes) * self.flakes * odds
         while innocents > self.innocents:
             margin, innocents = margin + 1, innocents * odds
         return margin
