@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pytest_cockpit.api import Context, Verdict
 from pytest_cockpit.records import artifacts, checkpoint, ledger
-from pytest_cockpit_gates.ledger import gate, memory
+from pytest_cockpit_gates.ledger import gate, judging, memory
 from pytest_cockpit_gates.ledger.memory import Memory, Store
 from pytest_cockpit_gates.ledger.rows import Facts
 
@@ -50,7 +50,8 @@ class Clone:
 
 
 @pytest.fixture
-def clone(tmp_path: Path) -> Clone:
+def clone(tmp_path: Path, monkeypatch) -> Clone:
+    monkeypatch.setattr(judging, "_LINES", 1)
     return Clone(tmp_path)
 
 
@@ -88,6 +89,19 @@ def test_an_edit_of_what_is_remembered_is_seen(clone: Clone, mac: str, line: int
     clone.path.write_bytes(b"".join(rows))
     clone.note(8)
     assert clone.rules() == [("ledger.chain", line + 2)]
+
+
+def test_a_few_rows_more_are_read_again_and_not_remembered(clone: Clone, monkeypatch):
+    clone.judge()
+    before = clone.memory.read_bytes()
+    monkeypatch.setattr(judging, "_LINES", 3)
+    for number in (8, 9):
+        clone.note(number)
+        assert clone.judge()[1] == 8
+        assert clone.memory.read_bytes() == before
+    clone.note(10)
+    assert clone.judge()[1] == 8
+    assert clone.judge()[1] == 11
 
 
 @pytest.mark.parametrize("size", [0, 1, 4, 6])

@@ -32,6 +32,8 @@ PUBLISHED = ("refs/remotes/origin/main", "refs/remotes/origin/master")
 SKEW_S = 300
 
 _BRANCHES = 50
+# To remember a large ledger takes as long as to read some hundred rows again.
+_LINES, _COMMITS = 500, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,8 @@ def _where_refs_are(context: Context, git: Git) -> Git:
 
 
 def _remember(store: Store, found: Held, read: Scan, walked: Walk, memory: Memory | None) -> None:
-    if read.resumed == read.chain.lines and not walked.commits and memory is not None:
+    little = read.chain.lines - read.resumed < _LINES and len(walked.commits) < _COMMITS
+    if memory is not None and read.resumed and little:
         return
     known = memory.commits if memory else ()
     # Older commits lie in the past of newer ones, or on other branches; some of those are enough.
