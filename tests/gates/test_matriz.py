@@ -17,6 +17,7 @@ from pytest_cockpit.records.text import pointer
 from pytest_cockpit.testing import check_proofs, prove, run_gate, shortcomings
 from pytest_cockpit_gates.matriz import gate, schemas
 from pytest_cockpit_gates.matriz.contracts import Contract, document
+from pytest_cockpit_gates.matriz.faults import DEFAULTS
 from pytest_cockpit_gates.matriz.files import matcher, walk
 from pytest_cockpit_gates.matriz.parts import PARTS
 from pytest_cockpit_gates.matriz.positions import positions
@@ -111,6 +112,18 @@ def test_parts_have_rules_and_settings_of_their_own():
     settings = [key for part in PARTS.values() for key in part.SETTINGS]
     assert len(rules) == len(set(rules))
     assert len(settings) == len(set(settings))
+
+
+def test_the_page_tells_of_every_rule_and_setting():
+    page = (DATA.parents[2] / "docs" / "gates" / "matriz.md").read_text(encoding="utf-8")
+    for name, part in PARTS.items():
+        if name not in {"policy", "telemetry"}:
+            assert [rule.id for rule in part.RULES if f"| `{rule.id}` |" not in page] == []
+            assert [key for key in part.SETTINGS if f"| `{key}` |" not in page] == []
+    evidence = gate.settings_schema["properties"]["evidence"]["properties"]
+    assert [key for key in evidence if f"| `{key}` |" not in page] == []
+    table = page.partition("## Severities")[2].partition("## Policy")[0]
+    assert [name for name in DEFAULTS if f"`{name}`" not in table] == []
 
 
 # Which schema
