@@ -8,16 +8,15 @@ however it ends short of being killed. Of attributes, types and sizes are kept, 
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import functools
 import importlib
-import inspect
 import json
 import logging
 import os
 import runpy
 import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +58,9 @@ def _run(job: Any) -> None:
         module, _, name = job["target"].partition(":")
         function: Any = functools.reduce(getattr, name.split("."), importlib.import_module(module))
         result = function()
-        if inspect.iscoroutine(result):
+        if isinstance(result, types.CoroutineType):
+            import asyncio
+
             result = asyncio.run(result)
         if isinstance(result, int) and result:
             sys.exit(int(result))
