@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 import unicodedata
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from pytest_cockpit.api import Lane
 
@@ -22,7 +22,7 @@ class Layout:
         # The longest first, so that `src/pkg/x.py` counts from `src` and not from `.`.
         self.sources = tuple(sorted(map(_folder, lane.source_roots), key=len, reverse=True))
 
-    @property
+    @cached_property
     def lane_module(self) -> str | None:
         """Dotted name of the lane's folder; None when it has none."""
         return self.module_of(f"{self._prefix}{INIT}")

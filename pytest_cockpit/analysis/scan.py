@@ -19,7 +19,16 @@ from typing import Any
 from pytest_cockpit.analysis.statements import WORDS, Import, Walk
 from pytest_cockpit.api import SHIM_MARK
 
-__all__ = ["Facts", "FactsCache", "Import", "collect", "compile_error", "scan", "texts"]
+__all__ = [
+    "Facts",
+    "FactsCache",
+    "Import",
+    "collect",
+    "compile_error",
+    "scan",
+    "texts",
+    "uncollected",
+]
 
 SCHEMA = 1
 """Raise it whenever the same bytes may give other facts than before: cached facts are dropped."""
@@ -75,7 +84,9 @@ def _scan(source: bytes) -> Facts:
     except (ValueError, LookupError) as exc:
         # Null bytes, and codecs that are no text encoding.
         error = (str(exc), 1)
-    bidi = _lines(_BIDI, text)
+    # Most files are plain ASCII, and have none of these characters.
+    plain = text.isascii()
+    bidi = () if plain else _lines(_BIDI, text)
     moved_to = _moved_to(source)
     return Facts(
         imports=() if error else tuple(walk.imports),
@@ -83,7 +94,7 @@ def _scan(source: bytes) -> Facts:
         # A shim's own machinery serves nothing but what lies in its folder.
         dynamic=walk.dynamic and not error and moved_to is None,
         moved_to=moved_to,
-        invisible=tuple(sorted({*bidi, *_lines(_UNSEEN, text)})),
+        invisible=() if plain else tuple(sorted({*bidi, *_lines(_UNSEEN, text)})),
         bidi=bidi,
         longest=max(map(len, text.split(b"\n"))),
     )
@@ -150,7 +161,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Millions of short-lived nodes hold no cycles; collecting among them costs a third more."""
     enabled = gc.isenabled()
     gc.disable()
@@ -278,7 +289,7 @@ def collect(
         found.update(cache.get_many(wanted))
     absent = [oid for oid in wanted if oid not in found]
     fresh: dict[str, Facts] = {}
-    with _quiet(), _uncollected():
+    with _quiet(), uncollected():
         for oid, source in read(absent) if absent else ():
             if source is None:
                 found[oid] = None

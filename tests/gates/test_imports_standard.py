@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -83,57 +84,80 @@ def ran(code):
     return done.stdout.strip()
 
 
-@pytest.mark.parametrize(
-    ("code", "printed"),
-    {
-        "nothing-is-seen-before": (
-            "print('json' in sys.modules, 'logging' in sys.modules)",
-            "False False",
-        ),
-        "a-parent-lost-its-attribute": ("import xml\nprint(hasattr(xml, 'etree'))", "False"),
-        "and-gets-it-back": ("import xml.etree.ElementTree\nprint(hasattr(xml, 'etree'))", "True"),
-        "a-part-is-the-part-of-the-whole": (
-            "import json.decoder, json\nprint(json.JSONDecoder is json.decoder.JSONDecoder)",
-            "True",
-        ),
-        "a-builtin-first": (
-            "import itertools, _collections, collections\n"
-            "print(collections.deque is _collections.deque)",
-            "True",
-        ),
-        "another-way-first": (
-            "import importlib.machinery as m\n"
-            "spec = m.PathFinder.find_spec('re')\n"
-            "re = m.SourceFileLoader('re', spec.origin).load_module()\n"
-            "import json\nprint(json.decoder.re is re)",
-            "True",
-        ),
-        "a-path-in-front": (
-            "import tempfile\n"
-            "folder = tempfile.mkdtemp()\n"
-            "open(folder + '/logging.py', 'w').write('MINE = True')\n"
-            "sys.path.insert(0, folder)\n"
-            "import logging\nprint(logging.MINE)",
-            "True",
-        ),
-        "a-finder-of-its-own": (
-            "class Refuses:\n"
-            "    def find_spec(self, name, path=None, target=None):\n"
-            "        if name == 'logging': raise ImportError('refused')\n"
-            "sys.meta_path.insert(0, Refuses())\n"
-            "try: import logging\n"
-            "except ImportError as error: print(error)",
-            "refused",
-        ),
-        "the-spec-is-its-own": (
-            "import json\nprint(json.__spec__.origin == json.__file__, json.__loader__ is json.__spec__.loader)",
-            "True True",
-        ),
-        "it-can-be-reloaded": (
-            "import importlib, json\nprint(importlib.reload(json) is json)",
-            "True",
-        ),
-    }.values(),
-)
+SERVED = {
+    "nothing-is-seen-before": (
+        "print('json' in sys.modules, 'logging' in sys.modules)",
+        "False False",
+    ),
+    "a-parent-lost-its-attribute": ("import xml\nprint(hasattr(xml, 'etree'))", "False"),
+    "and-gets-it-back": ("import xml.etree.ElementTree\nprint(hasattr(xml, 'etree'))", "True"),
+    "a-part-is-the-part-of-the-whole": (
+        """
+        import json.decoder, json
+        print(json.JSONDecoder is json.decoder.JSONDecoder)
+        """,
+        "True",
+    ),
+    "a-builtin-first": (
+        """
+        import itertools, _collections, collections
+        print(collections.deque is _collections.deque)
+        """,
+        "True",
+    ),
+    "another-way-first": (
+        """
+        import importlib.machinery as m
+        spec = m.PathFinder.find_spec('re')
+        re = m.SourceFileLoader('re', spec.origin).load_module()
+        import json
+        print(json.decoder.re is re)
+        """,
+        "True",
+    ),
+    "a-path-in-front": (
+        """
+        import tempfile
+        with tempfile.TemporaryDirectory() as folder:
+            open(folder + '/logging.py', 'w').write('MINE = True')
+            sys.path.insert(0, folder)
+            import logging
+        print(logging.MINE)
+        """,
+        "True",
+    ),
+    "a-finder-of-its-own": (
+        """
+        class Refuses:
+            def find_spec(self, name, path=None, target=None):
+                if name == 'logging': raise ImportError('refused')
+        sys.meta_path.insert(0, Refuses())
+        try: import logging
+        except ImportError as error: print(error)
+        """,
+        "refused",
+    ),
+    "a-finder-after-it": (
+        """
+        class Mine:
+            def find_spec(self, name, path=None, target=None):
+                print('asked for', name)
+        sys.meta_path.insert(1, Mine())
+        import _collections
+        """,
+        "asked for _collections",
+    ),
+    "the-spec-is-its-own": (
+        """
+        import json
+        print(json.__spec__.origin == json.__file__, json.__loader__ is json.__spec__.loader)
+        """,
+        "True True",
+    ),
+    "it-can-be-reloaded": ("import importlib, json\nprint(importlib.reload(json) is json)", "True"),
+}
+
+
+@pytest.mark.parametrize(("code", "printed"), SERVED.values(), ids=SERVED)
 def test_what_is_served(code, printed):
-    assert ran(code) == printed
+    assert ran(textwrap.dedent(code)) == printed

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_cockpit.analysis import scan
-from pytest_cockpit.analysis.graph import Resolver
+from pytest_cockpit.analysis.graph import Resolution, Resolver
 from pytest_cockpit.analysis.scan import Import
 from pytest_cockpit.api import SHIM_MARK, Context
 from pytest_cockpit_gates.imports import cycles, declared, dependencies, rules
@@ -28,6 +28,11 @@ _REMEDY: Mapping[str, str] = {
 
 def read(context: Context, settings: Settings, tree: Tree) -> Facts:
     """Read the touched files of a batch, or all of production."""
+    with scan.uncollected():
+        return _read(context, settings, tree)
+
+
+def _read(context: Context, settings: Settings, tree: Tree) -> Facts:
     production = [path for path in tree.paths if is_production(path, settings, tree)]
     reader = Reader(tree)
     if not context.moves:
@@ -100,6 +105,7 @@ class Reader:
         self._resolver = Resolver(tree.paths, tree.layout, self._known)
         self._files = {name: path for path, name in tree.modules.items()}
         self._served: dict[str, str] = {}
+        self._resolved: dict[str, list[tuple[Import, Resolution]]] = {}
 
     def facts(self, paths: Sequence[str], production: frozenset[str]) -> Iterator[Fact]:
         """Facts of files; those in `production` are held to all rules, the others to syntax."""
@@ -112,6 +118,7 @@ class Reader:
             # Only now is it known which packages decide whether a name is lost.
             self.scan(sorted(self._resolver.unscanned))
             self._resolver.rescan()
+            self._resolved.clear()
             imports = list(self._imports(held))
         yield from imports
 
@@ -119,12 +126,11 @@ class Reader:
         """What scanned files import as they are loaded, a moved file under its new path."""
         found: dict[str, dict[str, int]] = {}
         for path in paths:
-            facts = self._known[path]
             needs: dict[str, int] = {}
-            for imp in facts.imports if facts is not None else ():
+            for imp, resolution in self._resolutions(path):
                 if imp.lazy or imp.typing_only:
                     continue
-                for needed in self._resolver.resolve(path, imp).paths:
+                for needed in resolution.paths:
                     needs.setdefault(self._served_by(needed), imp.line)
             needs.pop(path, None)
             found[path] = needs
@@ -208,12 +214,17 @@ class Reader:
 
     def _imports(self, paths: Iterable[str]) -> Iterator[Fact]:
         for path in paths:
-            facts = self._known[path]
-            for imp in facts.imports if facts is not None else ():
-                yield from self._import(path, imp)
+            for imp, resolution in self._resolutions(path):
+                yield from self._import(path, imp, resolution)
 
-    def _import(self, path: str, imp: Import) -> Iterator[Fact]:
-        resolution = self._resolver.resolve(path, imp)
+    def _resolutions(self, path: str) -> list[tuple[Import, Resolution]]:
+        if path not in self._resolved:
+            facts = self._known[path]
+            imports = facts.imports if facts is not None else ()
+            self._resolved[path] = [(imp, self._resolver.resolve(path, imp)) for imp in imports]
+        return self._resolved[path]
+
+    def _import(self, path: str, imp: Import, resolution: Resolution) -> Iterator[Fact]:
         spelled = self._spelled(path, imp)
         lane = self._tree.layout.lane_module
         through = sorted(name for name in spelled if lane and f"{name}.".startswith(f"{lane}."))
