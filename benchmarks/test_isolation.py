@@ -30,10 +30,10 @@ CLUES = "isolation: expected sessions, 50 files, risk 2 %, the whole batch first
 FLAKES = "isolation: innocent files blamed per batch, 1 % of the sessions red by mistake"
 SCENES = [(risk, count) for risk in (0.01, 0.02, 0.05) for count in (50, 400)]
 
+_PEERS = "binary splitting | bisecting | one by one"
 _LINES: dict[str, list[str]] = {
     BLIND: [
-        "| risk | files | R1 | search | to R1 | all | to R1 | to R1 and confirming | "
-        + " | ".join(("binary splitting", "bisecting", "one by one |")),
+        f"| risk | files | R1 | search | to R1 | all | to R1 | to R1 and confirming | {_PEERS} |",
         "|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ],
     CLUES: [
