@@ -8,6 +8,10 @@ import jsonschema
 import pytest
 
 from pytest_cockpit.api import Context, Verdict
+from pytest_cockpit_gates.matriz import bounds
+from pytest_cockpit_gates.matriz.contracts import Contract
+from pytest_cockpit_gates.matriz.identity import Policy, faults
+from pytest_cockpit_gates.matriz.interface import offers
 from pytest_cockpit_gates.matriz.judging import judge
 from pytest_cockpit_gates.matriz.schemas import shipped
 
@@ -31,6 +35,15 @@ def _contract(index):
             {"metric": "coverage", "op": ">=", "value": 90},
             {"metric": "error_rate", "op": "<=", "value": 0.01},
         ],
+        "identity": {
+            "requires_auth": True,
+            "accepted_subjects": ["lukhas:user:*", f"lukhas:svc:s{index % 20}"],
+            "required_tiers": ["trusted", "inner_circle"],
+            "required_tiers_numeric": [3, 4],
+            "scopes": [f"m{index}.read", f"m{index}.write"],
+            "webauthn_required": True,
+            "api_policies": [{"fn": "total_1", "requires_step_up": True}],
+        },
         "telemetry": {"spans": [{"name": f"call {n}"} for n in range(2)]},
     }
 
@@ -55,6 +68,27 @@ def test_schema_check(meter, contracts):
 
 
 @_GROUP
+def test_identity_check(meter, contracts):
+    """What else the gate does with each contract that needs no other file."""
+    policy = Policy.of({})
+    read = [Contract(f"{index}.json", b"", value) for index, value in enumerate(contracts)]
+
+    def judged():
+        return [
+            fault
+            for contract in read
+            for fault in (
+                *faults(contract, policy),
+                *offers(contract)[0],
+                *bounds.read(contract)[0],
+            )
+        ]
+
+    found = meter("identity, policies, conditions", judged, rounds=5)
+    assert found == []
+
+
+@_GROUP
 def test_plain_jsonschema(meter, contracts):
     document = shipped().document
     validator = jsonschema.validators.validator_for(document)(document)
@@ -69,11 +103,11 @@ def test_plain_jsonschema(meter, contracts):
 
 @_GROUP
 def test_whole_gate(meter, contracts, tmp_path):
-    """Files found, read, held against the schema and against the modules of the tree."""
+    """Files found, read, held against the schema, themselves and the modules of the tree."""
     for contract in contracts:
         folder = tmp_path / "tree" / contract["module"].replace(".", "/")
         folder.mkdir(parents=True)
-        (folder / "__init__.py").touch()
+        (folder / "__init__.py").write_text("def total_1(): ...\n\ndef total_2(): ...\n")
         (folder / "matrix_one.json").write_text(json.dumps(contract, indent=2))
     context = Context(root=tmp_path / "tree", scratch=tmp_path)
     report = meter("the whole gate, from files", lambda: judge(context), rounds=1)
