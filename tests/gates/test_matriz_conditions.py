@@ -151,6 +151,22 @@ def test_the_range_is_told():
     )
 
 
+def test_each_fault_has_its_remedy():
+    remedies = {
+        json.dumps(it): bounds.read(contract(it))[0][0].remedy
+        for it in ({}, row(op="=>"), row(value="x"), row(value=101), row(value=0))
+    }
+    assert list(remedies.values()) == [
+        'write a "metric"',
+        "use one of <, <=, ==, !=, >=, >",
+        "write a number",
+        "write a value that can be measured",
+        "write a bound that means something",
+    ]
+    assert bounds.read(contract(row(value=101)))[0][0].keys == ("gates", 0, "value")
+    assert bounds.read(contract(row(value=0)))[0][0].keys == ("gates", 0, "value")
+
+
 # Units
 
 
@@ -704,6 +720,36 @@ def test_odd_reports_of_coverage_are_refused(content):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"{}", 'has no "files": it is no report of coverage'),
+        (b'{"files": {"a\\nb": 3}}', "has no counts for a\\nb"),
+        (b"<html/>", "is no report of coverage in Cobertura's format"),
+        (b"<coverage>", "is no XML: no element found: line 1, column 10"),
+        (XML.replace('hits="1"', 'hits="NaN"'), "has the count NaN"),
+        (XML.replace('hits="1"', ""), "has the count None"),
+        (
+            '<!DOCTYPE c [<!ENTITY a "b">]>' + XML.partition("\n")[2],
+            "declares entities, which no report of coverage needs",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_report_is_told(content, message):
+    with pytest.raises(ValueError, match=r".") as caught:
+        read(content)
+    assert str(caught.value) == message
+
+
+def test_counts_of_eighteen_digits_are_counts():
+    assert read(XML.replace('hits="1"', 'hits="' + "9" * 18 + '"')).files["core.py"].missing == 1
+
+
+def test_the_most_hits_of_a_line_count():
+    content = XML.replace('number="2" hits="3"', 'number="2" hits="0"')
+    assert read(content).files["core.py"] == source_coverage.Counts(3, 2)
+
+
 JSONS = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 2**62) | st.floats() | st.text(max_size=4),
     lambda inner: (
@@ -852,6 +898,7 @@ def test_a_broken_gate_fails_with_its_place(tmp_path):
     assert (finding.path, finding.pointer) == ("matrix_a.json", "/gates/1")
     assert finding.line
     assert finding.message == "coverage >= 90 is broken: m.json has 80"
+    assert finding.remedy == "make coverage >= 90 again"
     assert finding.evidence == {
         "metric": "coverage",
         "value": 80.0,
@@ -876,6 +923,10 @@ def test_a_gate_without_evidence_is_unknown(tmp_path):
         )
     ]
     assert "1 without evidence" in report.summary
+    (finding,) = report.findings
+    assert finding.pointer == "/gates/0"
+    assert finding.remedy == "measure coverage of this tree into a file that evidence names"
+    assert finding.evidence == {"metric": "coverage"}
 
 
 def test_changing_the_file_after_the_measurement_opens_nothing(tmp_path):

@@ -326,6 +326,94 @@ def test_tokens_need_a_network(token, found):
 # Findings
 
 
+@pytest.mark.parametrize(
+    ("value", "message", "remedy"),
+    [
+        (
+            {},
+            "says nothing of who may call the module",
+            'add "identity" with requires_auth, required_tiers and required_tiers_numeric',
+        ),
+        (
+            {"identity": {**GOOD, "required_tiers": ["x"]}},
+            'tier "x" is not one of guest, visitor, friend, trusted, inner_circle, root_dev',
+            "use one of guest, visitor, friend, trusted, inner_circle, root_dev",
+        ),
+        (
+            {"identity": {**GOOD, "required_tiers": []}},
+            "requires no tier",
+            'name the tiers in "required_tiers", such as "guest"',
+        ),
+        (
+            {"identity": {**GOOD, "required_tiers_numeric": [2]}},
+            "tiers friend, trusted are numbered [2], expected [2, 3]",
+            'write "required_tiers_numeric": [2, 3]',
+        ),
+        (
+            {"identity": {**GOOD, "scopes": []}},
+            "requires authentication and names no scope",
+            'name the scopes in "scopes", or set requires_auth to false',
+        ),
+        (
+            {"identity": {**GOOD, "accepted_subjects": ["x"]}},
+            'subject "x" does not start with "lukhas:user:" or "lukhas:svc:"',
+            'start it with "lukhas:user:" or "lukhas:svc:"',
+        ),
+        (
+            {"identity": {**GOOD, "accepted_subjects": ["lukhas:svc:"]}},
+            'subject "lukhas:svc:" names nobody behind "lukhas:svc:"',
+            'write a name or "*" behind "lukhas:svc:"',
+        ),
+        (
+            {"identity": {**GOOD, "required_tiers": ["root_dev"], "required_tiers_numeric": [5]}},
+            "does not require WebAuthn, though tier root_dev is required",
+            'set "webauthn_required" to true',
+        ),
+        (
+            {"identity": GOOD, "tokenization": {"enabled": True}},
+            "tokenization is enabled without a network",
+            'name the "network"',
+        ),
+        (
+            {"identity": {**GOOD, "scopes": "x"}, "tokenization": []},
+            "expected an object, got an empty array",
+            "write an object",
+        ),
+        (
+            {"identity": {**GOOD, "webauthn_required": 1}},
+            "expected true or false, got 1",
+            "write true or false",
+        ),
+    ],
+)
+def test_each_rule_has_its_words(value, message, remedy):
+    fault = faults(contract(value), Policy.of({}))[0]
+    assert (fault.message, fault.remedy) == (message, remedy)
+
+
+def test_what_a_number_should_have_been_is_evidence():
+    value = {"identity": {**GOOD, "required_tiers_numeric": [2]}}
+    (fault,) = faults(contract(value), Policy.of({}))
+    assert fault.evidence == {"tiers": ["friend", "trusted"], "expected": [2, 3]}
+
+
+def test_why_webauthn_is_needed_is_evidence():
+    (fault,) = faults(contract({"module": "m", "identity": GOOD}), Policy.of({"critical": ["m"]}))
+    assert fault.evidence == {"because": ["m is critical"]}
+
+
+def test_the_value_of_a_field_is_a_reason():
+    (fault,) = told({}, {"critical_fields": {"/x-risk": ["high"]}}, **{"x-risk": "high"})
+    assert fault[2].endswith('though /x-risk is "high"')
+
+
+def test_the_part_counts_contracts(tmp_path):
+    text = json.dumps({"module": "core", "identity": GOOD})
+    report = run_gate(gate, {"core.py": "", "matrix_a.json": text}, tmp_path=tmp_path)
+    (parts,) = [it.data for it in report.evidence if it.name == "parts"]
+    assert parts["identity"] == {"checked": 1, "summary": ""}
+
+
 def test_a_finding_has_file_line_pointer_and_remedy(tmp_path):
     text = json.dumps({"module": "core", "identity": {**GOOD, "scopes": []}}, indent=1)
     schema = '{"$schema": "https://json-schema.org/draft/2020-12/schema"}'

@@ -355,6 +355,49 @@ def test_names_are_followed_to_where_they_come_from(tmp_path, files, name, expec
     assert answer(tmp_path, files, name, "p").answer is expected
 
 
+@pytest.mark.parametrize(
+    ("files", "name", "why"),
+    [
+        ({"p.py": ""}, "f", "p has no f"),
+        ({"p.py": "from p import f"}, "f", "p takes f from itself"),
+        ({"p.py": "from ... import f"}, "f", "p imports from beyond its top"),
+        ({"p.py": "from ...q import *"}, "f", "p takes all of ..., not in this tree"),
+        ({"p.py": "from q import *"}, "f", "p takes all of q, not in this tree"),
+        ({"p.py": "from p.q import f"}, "f", "p imports p.q, which is not in this tree"),
+        ({"p.py": "import q"}, "q.f", "q is not in this tree"),
+        ({"p.py": "def __getattr__(n): ..."}, "f", "p makes names at run time"),
+        ({"p.py": "def f(:"}, "f", "p cannot be read: invalid syntax, line 1"),
+        ({"p.so": ""}, "f", "p is compiled"),
+        ({"p.py": "import q as f"}, "f", "it is a module"),
+        ({"p/__init__.py": "", "p/f.py": ""}, "f", "it is a module"),
+        ({"p.py": "f = 1"}, "f", "it is a constant"),
+        ({"p.py": "f = 1"}, "f.g", "what has g is made at run time"),
+        ({"p.py": "f = q.x"}, "f", "p takes it from q.x, which was not found"),
+        ({"p.py": "class f: ..."}, "f.g", "the class has no g"),
+        ({"p.py": "class f(g()): ..."}, "f.g", "a base class is computed"),
+        ({"p.py": "class f(int): ..."}, "f.g", "int has no g"),
+        ({"p.py": "from abc import ABC\nclass f(ABC): ..."}, "f.g", "ABC has no g"),
+        ({"p.py": "@x\nclass f: ..."}, "f.g", "g may be set at run time"),
+        ({"p.py": "class f(p.Gone): ..."}, "f.g", "p has no p"),
+        ({"p.py": "from q import *", "q.py": "_f = f"}, "_f", "q keeps _f to itself"),
+        ({"p.py": "from q import *", "q.py": "__all__ = []"}, "f", "q does not list f in __all__"),
+        (
+            {"p.py": "from q import *", "q.py": "__all__ = x\ndef f(): ..."},
+            "f",
+            "q computes its __all__",
+        ),
+        ({"q.py": ""}, "f", "p is not in this tree"),
+    ],
+)
+def test_the_reason_is_told(tmp_path, files, name, why):
+    assert answer(tmp_path, files, name, "p").why == why
+
+
+def test_where_it_leads_too_far_is_told(tmp_path):
+    files = {f"m{n}.py": f"from m{n + 1} import f" for n in range(600)}
+    assert answer(tmp_path, files, "f", "m0").why == "m0 leads through too many other modules"
+
+
 def test_a_circle_of_imports_comes_to_an_end(tmp_path):
     files = {"a.py": "from b import *\nfrom b import f", "b.py": "from a import *\nfrom a import f"}
     assert answer(tmp_path, files, "f", "a").answer is MISSING
@@ -513,7 +556,8 @@ def test_a_policy_for_another_function_is_told(name):
         "matriz.policy-function",
         ("identity", "api_policies", 1, "fn"),
     )
-    assert json.dumps(name) in fault.message
+    assert fault.message.startswith(f"a policy for {json.dumps(name)}, which is not in public_api")
+    assert fault.remedy == "offer the function in interface.public_api, or remove the policy"
 
 
 @pytest.mark.parametrize(
@@ -566,7 +610,14 @@ def test_a_missing_function_is_told_with_the_nearest_name(tmp_path):
     )
     assert finding.message == 'core has no function totals; did you mean "total"?'
     assert finding.line
-    assert "define totals in core" in finding.remedy
+    assert finding.remedy == (
+        "define totals in core, correct the name, or take it out of the contract"
+    )
+    assert finding.evidence == {
+        "module": "core",
+        "function": "totals",
+        "why": "core has no totals",
+    }
 
 
 def test_why_a_name_is_no_function_is_told(tmp_path):
@@ -578,6 +629,11 @@ def test_what_cannot_be_told_leaves_the_verdict_open(tmp_path):
     report, (finding,) = of_the_gate(tmp_path, "def __getattr__(name): ...", "total")
     assert (report.verdict, finding.severity) == (Verdict.UNKNOWN, Severity.UNKNOWN)
     assert finding.evidence["why"] == "core makes names at run time"
+    assert finding.message == (
+        "whether total is in core cannot be told: core makes names at run time"
+    )
+    assert finding.remedy == "bind total in core by a statement"
+    assert finding.pointer == "/interface/public_api/0/fn"
 
 
 def test_a_module_that_is_not_there_is_told_once(tmp_path):
