@@ -560,6 +560,7 @@ def test_an_honest_history_passes(port: Port, key: tuple[Path, str]):
     port.commit("rename")
     report = port.judge()
     assert report.verdict is Verdict.PASS, report.findings
+    assert "checkpoint at" in report.summary
     assert "signed by port.example" in report.summary
     assert port.judge(base).verdict is Verdict.PASS
     # The ledger itself moves to another place.

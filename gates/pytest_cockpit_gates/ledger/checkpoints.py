@@ -23,6 +23,7 @@ class Vouched:
 
     path: str
     checkpoint: Checkpoint | None = None
+    signed: bool = False
     signed_by: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
@@ -74,6 +75,7 @@ def read(root: Path, ledger: str, keys: Sequence[str], origin: str | None) -> Vo
         return found
     try:
         note, found.checkpoint = checkpoint.read(data)
+        found.signed = bool(note.signatures)
     except NoteError as error:
         message = f"is no checkpoint: {error}"
         found.findings.append(Finding(RULE, message, path=found.path, remedy=_REMEDY))

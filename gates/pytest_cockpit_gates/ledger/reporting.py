@@ -50,8 +50,10 @@ def report(
 def _said(vouched: Vouched) -> str:
     if vouched.checkpoint is None:
         return "no checkpoint"
-    by = f"signed by {', '.join(vouched.signed_by)}" if vouched.signed_by else "unsigned"
-    return f"checkpoint at {vouched.checkpoint.size} {by}"
+    by = "its signatures not verified" if vouched.signed else "unsigned"
+    if vouched.signed_by:
+        by = f"signed by {', '.join(vouched.signed_by)}"
+    return f"checkpoint at {vouched.checkpoint.size}, {by}"
 
 
 def keep_state(
