@@ -377,6 +377,40 @@ def test_units_are_judged():
     assert first.remedy == 'write "s", and record in it'
 
 
+def test_what_to_do_is_told(known):
+    telemetry = {
+        "spans": [{"name": "s", "attrs": ["otel.mine"]}, {"name": "s"}],
+        "metrics": [{"name": "9"}, {"name": "m", "unit": "ms", "type": "histogram"}],
+    }
+    found = block(telemetry)
+    assert [item.remedy for item in naming.judge(found)] == [
+        "begin with a letter; go on with letters, digits, _ . - /; at most 255 of them",
+        'write "s", and record seconds',
+        "keep one of the two",
+    ]
+    (reserved,) = conventions.judge(held(known, telemetry))
+    assert reserved.remedy == "choose a namespace of your own"
+    seen = recorded(
+        [span("one"), span("x", status="ERROR")], [metric("m", scope="lib")], unended=("y",)
+    )
+    assert [item.remedy for item in emitted.health(found, seen)] == [
+        "start it in a with statement, or end it in a finally",
+        "let the smoke go a way that works",
+    ]
+    declared_block = block(
+        {
+            "spans": [{"name": "one", "attrs": ["a"]}, {"name": "two"}],
+            "metrics": [{"name": "m", "type": "gauge"}, {"name": "n"}],
+        }
+    )
+    assert [item.remedy for item in emitted.judge(declared_block, seen, whole=True)] == [
+        "set it, to text that is not empty or to a number",
+        "let the smoke reach the code that emits it, or declare it no more",
+        "make the two agree; with another instrument, its values mean something else",
+        "let the smoke reach the code that emits it, or declare it no more",
+    ]
+
+
 # Semantic conventions
 
 
@@ -473,6 +507,8 @@ def test_a_package_is_read_from_its_source(known):
     assert known.templates == ("core.label",)
     assert known.attribute("core.label.mine") == "core.label"
     assert known.attribute("core.labels") == "core.labels"
+    nested = replace(known, templates=("core.label.sub", "core.label", "core"))
+    assert nested.attribute("core.label.sub.mine") == "core.label.sub"
     assert known.attribute("core.old") == "core.old"
 
 
@@ -711,6 +747,9 @@ def test_a_scope_of_another_version_is_told(known):
             'scope "core" emits by conventions 1.9.0, declared is 1.10.0',
         )
     ]
+    (finding,) = conventions.other_version(found, "core", url)
+    assert finding.remedy == "make the two agree"
+    assert finding.evidence == {"scope": "core", "schema_url": url}
     assert list(conventions.other_version(found, "core", url.replace("9", "10"))) == []
     assert list(conventions.other_version(found, "core", "")) == []
 
@@ -778,9 +817,13 @@ def test_what_is_not_emitted_is_told():
     assert first.message == 'span "one" is not emitted'
     assert second.message == 'metric "m" is not emitted'
     assert first.evidence == second.evidence == {"spans": ["other"], "metrics": ["x"]}
-    many = recorded([span(f"s{number:02}") for number in range(30)])
+    many = recorded(
+        [span(f"s{number:02}") for number in range(30)],
+        [metric(f"m{number:02}") for number in range(30)],
+    )
     (first, _) = emitted.judge(found, many, whole=True)
-    assert len(first.evidence["spans"]) == 20
+    assert first.evidence["spans"] == [f"s{number:02}" for number in range(20)]
+    assert first.evidence["metrics"] == [f"m{number:02}" for number in range(20)]
     only = recorded(metrics=[metric("x")])
     assert next(emitted.judge(found, only, whole=True)).message == 'span "one" is not emitted'
 
@@ -812,6 +855,15 @@ def test_attributes_are_on_every_span():
     spans = [span(attributes=full), span(attributes=empty), span()]
     (finding,) = emitted.judge(found, recorded(spans), whole=True)
     assert finding.evidence == {"emitted": 3, "with": 2, "not_empty": 1}
+
+
+def test_every_attribute_is_looked_for():
+    found = block({"spans": [{"name": "one", "attrs": ["a", "b", "c"]}]})
+    seen = recorded([span(attributes={"a": Attribute("str", 1)})])
+    assert [item.pointer for item in emitted.judge(found, seen, whole=True)] == [
+        "/telemetry/spans/0/attrs/1",
+        "/telemetry/spans/0/attrs/2",
+    ]
 
 
 def test_attributes_are_on_every_point_of_a_metric():
@@ -852,6 +904,10 @@ def test_a_metric_has_its_unit_and_instrument():
     assert first.evidence == {"scope": "core", "emitted": "1", "declared": "s"}
     # Even of a smoke that broke off: what was emitted was emitted.
     assert len(list(emitted.judge(found, recorded(metrics=[metric()]), whole=False))) == 2
+    fine = recorded(metrics=[metric(unit="s")])
+    (finding,) = emitted.judge(found, fine, whole=True)
+    assert finding.pointer == "/telemetry/metrics/0/type"
+    assert finding.evidence == {"scope": "core", "emitted": "counter", "declared": "histogram"}
     bare = recorded(metrics=[metric(unit="")])
     assert next(emitted.judge(found, bare, whole=True)).message.startswith(
         'metric "core.count" has unit ""'
@@ -887,6 +943,10 @@ def test_what_no_contract_declares_is_told_once():
     ]
     assert findings[0].evidence == {"name": "x", "scopes": ["core", "lib"], "count": 2}
     assert findings[2].remedy == "declare it below telemetry.metrics, or emit it no more"
+    assert findings[2].evidence["scopes"] == ["core"]
+    other = declared.read(Contract("d.json", b"{}", {}))
+    (first, *_) = emitted.undeclared([other, one], recorded([span("x")]), INFO)
+    assert (first.path, first.severity) == ("d.json", INFO)
 
 
 def test_spans_that_fail_or_do_not_end_are_told():
@@ -1252,6 +1312,7 @@ def test_a_contract_says_it_better_than_the_settings(tmp_path):
         'tool.cockpit.gate.matriz.telemetry.smokes."core.common" matches no module whose contract '
         "declares telemetry"
     )
+    assert finding.remedy == "remove it, or correct the name"
 
 
 def test_a_module_that_must_have_a_smoke_and_has_none_is_unknown(tmp_path):

@@ -101,7 +101,7 @@ def hold(
     if version > latest:
         message = f"{shown(version)} is newer than {shown(latest)}, which is installed here"
         return _unheld(declared, message, f"pip install --upgrade {semconv.PACKAGE}")
-    if version < conventions.versions[0] or version not in conventions.versions:
+    if version not in conventions.versions:
         nearest = min(
             conventions.versions,
             key=lambda known: [abs(a - b) for a, b in zip(known, version, strict=True)],

@@ -63,8 +63,8 @@ class Conventions:
         """The name under which the conventions know an attribute; itself where they do not."""
         if name in self.attributes:
             return name
-        prefixes = (known for known in self.templates if name.startswith(f"{known}."))
-        return max(prefixes, key=len, default=name)
+        # Of several prefixes of one name, the longest is the last in order.
+        return max((one for one in self.templates if name.startswith(f"{one}.")), default=name)
 
 
 def parsed(text: str) -> Version | None:

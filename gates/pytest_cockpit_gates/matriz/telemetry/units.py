@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 LONGEST = 63
@@ -13,16 +14,6 @@ _METRIC = (
 _OTHER = "% deg d h min mo rpm wk ' ''"
 _PREFIXES = "Y Z E P T G M k h da d c m u n p f a z y Ki Mi Gi Ti"
 
-
-def _either(words: str) -> str:
-    longest_first = sorted(words.split(), key=lambda word: (-len(word), word))
-    return "|".join(map(re.escape, longest_first))
-
-
-_ATOM = rf"(?:(?:{_either(_PREFIXES)})?(?:{_either(_METRIC)})|{_either(_OTHER)}|\[[!-Z^-~]+\])"
-_NOTE = r"\{[!-z|~]+\}"
-_SIMPLE = rf"(?:10[*^][-+]?[0-9]+|{_ATOM}(?:[-+]?[0-9]+)?(?:{_NOTE})?|[0-9]+(?:{_NOTE})?|{_NOTE})"
-_UNIT = re.compile(rf"/?{_SIMPLE}(?:[./]{_SIMPLE})*")
 
 _SPELLED = {
     "byte": "By",
@@ -64,7 +55,7 @@ _DURATIONS = frozenset({"ns", "us", "ms", "min", "h", "d", "wk"})
 
 def is_unit(text: str) -> bool:
     """Whether UCUM and OpenTelemetry take it; no unit at all is the unit `1`."""
-    return not text or (len(text) <= LONGEST and _UNIT.fullmatch(text) is not None)
+    return not text or (len(text) <= LONGEST and _form().fullmatch(text) is not None)
 
 
 def instead(text: str) -> str:
@@ -78,3 +69,13 @@ def instead(text: str) -> str:
 def is_other_duration(text: str) -> bool:
     """Whether it is a unit of time other than the second."""
     return text in _DURATIONS
+
+
+@functools.cache
+def _form() -> re.Pattern[str]:
+    """Terms between dots and slashes: an atom with its prefix, exponent and annotation."""
+    prefix, metric, other = ("|".join(words.split()) for words in (_PREFIXES, _METRIC, _OTHER))
+    atom = rf"(?:(?:{prefix})?(?:{metric})|{other}|\[[!-Z^-~]+\])"
+    note = r"\{[!-z|~]+\}"
+    term = rf"(?:10[*^][-+]?[0-9]+|{atom}(?:[-+]?[0-9]+)?(?:{note})?|[0-9]+(?:{note})?|{note})"
+    return re.compile(rf"/?{term}(?:[./]{term})*")
