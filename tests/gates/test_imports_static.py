@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
-import json
 import os
 import subprocess
 import sys
-import tempfile
 import venv
 from pathlib import Path
 
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_cockpit import child
@@ -21,19 +17,12 @@ from pytest_cockpit.api import CockpitError, Context, Lane, Move, Severity, Verd
 from pytest_cockpit.records import artifacts, baselines
 from pytest_cockpit_gates.imports import (
     circles,
-    contracts,
-    cycles,
-    declared,
     dependencies,
-    facts,
     gate,
-    ratchet,
     rules,
     static,
 )
 from pytest_cockpit_gates.imports.check import measure
-from pytest_cockpit_gates.imports.dependencies import Use
-from pytest_cockpit_gates.imports.facts import Fact, Facts
 from pytest_cockpit_gates.imports.selection import Tree
 from pytest_cockpit_gates.imports.settings import Settings
 
@@ -66,79 +55,6 @@ def permitting(entries):
 
 def of(report, rule):
     return [it for it in report.findings if it.rule == rule]
-
-
-# --- circles
-
-
-def test_a_tree_without_circles_has_no_inner_edges():
-    assert cycles.inner({"a": {"b": 1, "c": 2}, "b": {"c": 3}, "c": {}, "d": {"a": 1}}) == {}
-
-
-def test_only_edges_on_a_circle_are_inner():
-    edges = {
-        "a": {"b": 1, "x": 9},
-        "b": {"a": 2, "c": 3},
-        "c": {"d": 4, "away": 5},
-        "d": {"c": 6},
-        "x": {"a": 7},
-    }
-    assert cycles.inner(edges) == {
-        "a": {"b": 1, "x": 9},
-        "b": {"a": 2},
-        "x": {"a": 7},
-        "c": {"d": 4},
-        "d": {"c": 6},
-    }
-
-
-def test_the_shortest_circle_is_shown_from_the_edge_that_closed_it():
-    edges = {"a": {"b": 1}, "b": {"c": 2, "d": 3}, "c": {"d": 4}, "d": {"a": 5}}
-    (cycle, longer) = cycles.unagreed(cycles.inner(edges), (), {"d"})
-    assert (cycle.path, cycle.line, cycle.files) == ("d", 5, ("d", "a", "b", "d"))
-    assert longer.files == ("b", "c", "d", "a", "b")
-
-
-def test_an_agreed_edge_is_not_told_and_may_lie_on_a_new_circle():
-    edges = {"a": {"b": 1}, "b": {"a": 2, "c": 3}, "c": {"a": 4}}
-    agreed = {("a", "b"), ("b", "a")}
-    (cycle,) = cycles.unagreed(edges, agreed, ())
-    assert cycle.files == ("b", "c", "a", "b")
-    assert list(cycles.unagreed(edges, agreed | {("b", "c"), ("c", "a")}, ())) == []
-
-
-graphs = st.dictionaries(
-    st.sampled_from("abcdefgh"),
-    st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 9)),
-).map(
-    lambda edges: {
-        path: {n: v for n, v in needs.items() if n != path} for path, needs in edges.items()
-    }
-)
-
-
-@given(graphs)
-def test_inner_edges_are_those_with_a_way_back(edges):
-    def reaches(start, end):
-        seen, pending = set(), [start]
-        while pending:
-            one = pending.pop()
-            if one == end:
-                return True
-            if one not in seen:
-                seen.add(one)
-                pending += edges.get(one, {})
-        return False
-
-    wanted = {(a, b) for a, needs in edges.items() for b in needs if b in edges and reaches(b, a)}
-    inner = cycles.inner(edges)
-    assert {(a, b) for a, needs in inner.items() for b in needs} == wanted
-    found = list(cycles.unagreed(inner, (), ()))
-    for cycle in found:
-        assert cycle.files[0] == cycle.files[-1] == cycle.path
-        assert len(set(cycle.files)) == len(cycle.files) - 1
-        assert all(b in inner[a] for a, b in itertools.pairwise(cycle.files))
-    assert {pair for it in found for pair in itertools.pairwise(it.files)} == wanted
 
 
 CIRCLE = {"core/tide.py": "import core.port\n", "core/port.py": "\nimport core.tide\n"}
@@ -228,251 +144,6 @@ def test_a_circle_through_a_shim_is_a_circle(judge):
     assert set(finding.evidence["files"]) == {"core/tide.py", "core/port.py"}
 
 
-# --- declared dependencies
-
-
-DECLARATIONS = {
-    "project": (
-        "pyproject.toml",
-        "[project]\nname = 'x'\ndependencies = ['Tide_Table>=1; python_version>\"3\"']\n",
-    ),
-    "extra": (
-        "pyproject.toml",
-        "[project]\nname = 'x'\n[project.optional-dependencies]\na = ['tide-table[sea]~=2']\n",
-    ),
-    "group": (
-        "pyproject.toml",
-        "[dependency-groups]\ndev = ['tide.table', {include-group = 'a'}]\na = []\n",
-    ),
-    "poetry": ("pyproject.toml", "[tool.poetry.dependencies]\npython = '^3'\ntide-table = '^1'\n"),
-    "poetry-group": ("pyproject.toml", "[tool.poetry.group.dev.dependencies]\ntide-table = '^1'\n"),
-    "uv": ("pyproject.toml", "[tool.uv]\ndev-dependencies = ['tide-table']\n"),
-    "pdm": ("pyproject.toml", "[tool.pdm.dev-dependencies]\ntest = ['tide-table']\n"),
-    "setup.cfg": ("setup.cfg", "[options]\ninstall_requires =\n    tide-table >= 1\n"),
-    "setup.cfg-extra": ("setup.cfg", "[options.extras_require]\nsea = tide-table\n"),
-    "setup.py": (
-        "setup.py",
-        "from setuptools import setup\nsetup(install_requires=['tide-table'])\n",
-    ),
-    "setup.py-extra": (
-        "setup.py",
-        "import setuptools\nsetuptools.setup(extras_require={'a': ['tide-table']})\n",
-    ),
-    "requirements": ("requirements.txt", "# sea\n\ntide-table==1.0 --hash=sha256:00 # why\n"),
-    "requirements-of-a-kind": ("requirements-dev.txt", "tide-table\n"),
-    "requirements-folder": ("requirements/base.in", "tide-table\n"),
-    "egg": ("requirements.txt", "git+https://example.org/tide.git@main#egg=tide-table\n"),
-    "at-an-address": ("requirements.txt", "tide-table @ https://example.org/tide.zip\n"),
-}
-
-
-@pytest.mark.parametrize(("file", "text"), DECLARATIONS.values(), ids=DECLARATIONS)
-def test_declarations_are_read(tmp_path, file, text):
-    lay(tmp_path, {file: text})
-    found = declared.read(tmp_path)
-    assert found.names == {"tide-table"}
-    assert found.files == (file,)
-    assert found.opaque == ()
-
-
-NOTHING = {
-    "python-of-poetry": ("pyproject.toml", "[tool.poetry.dependencies]\npython = '^3'\n"),
-    "options": (
-        "requirements.txt",
-        "--index-url https://example.org/\n-c constraints.txt\n-e .\n./local\n",
-    ),
-    "an-address-alone": ("requirements.txt", "https://example.org/tide.zip\n"),
-    "an-empty-list": ("pyproject.toml", "[project]\nname = 'x'\ndependencies = []\n"),
-}
-
-
-@pytest.mark.parametrize(("file", "text"), NOTHING.values(), ids=NOTHING)
-def test_what_names_nothing(tmp_path, file, text):
-    lay(tmp_path, {file: text})
-    assert declared.read(tmp_path).names == set()
-    assert declared.read(tmp_path).files == (file,)
-
-
-UNSAID = {
-    "tools-only": ("pyproject.toml", "[tool.ruff]\nline-length = 100\n"),
-    "setup.cfg": ("setup.cfg", "[flake8]\nmax-line-length = 100\n"),
-    "setup.py": ("setup.py", "from setuptools import setup\nsetup()\n"),
-}
-
-
-@pytest.mark.parametrize(("file", "text"), UNSAID.values(), ids=UNSAID)
-def test_a_file_that_declares_nothing_is_none(tmp_path, file, text):
-    lay(tmp_path, {file: text})
-    assert declared.read(tmp_path) == declared.Declared()
-
-
-OPAQUE = {
-    "dynamic": ("pyproject.toml", "[project]\nname = 'x'\ndynamic = ['dependencies']\n"),
-    "computed": ("setup.py", "from setuptools import setup\nsetup(install_requires=read())\n"),
-    "no-python": ("setup.py", "setup(\n"),
-    "conda": ("environment.yml", "dependencies: [tide]\n"),
-    "pipfile": ("Pipfile", "[packages]\ntide = '*'\n"),
-    "file-of-setup.cfg": ("setup.cfg", "[options]\ninstall_requires = file: needs.txt\n"),
-}
-
-
-@pytest.mark.parametrize(("file", "text"), OPAQUE.values(), ids=OPAQUE)
-def test_what_cannot_be_read_without_running_is_opaque(tmp_path, file, text):
-    lay(tmp_path, {file: text})
-    assert declared.read(tmp_path).opaque == (file,)
-
-
-def test_requirements_are_followed_inside_the_repository_only(tmp_path):
-    lay(tmp_path, {"away.txt": "outside\n"})
-    root = tmp_path / "tree"
-    lay(
-        root,
-        {
-            "requirements.txt": "-r more/base.txt\n-r ../away.txt\n--requirement=requirements.txt\n",
-            "more/base.txt": "-r deep.txt\ntide \\\n  >=1\n",
-            "more/deep.txt": "ebb\n",
-        },
-    )
-    (root / "requirements-x.txt").symlink_to(tmp_path / "away.txt")
-    found = declared.read(root)
-    assert found.names == {"tide", "ebb"}
-    assert found.opaque == ("requirements-x.txt",)
-
-
-def test_setuptools_reads_its_dynamic_dependencies_from_files(tmp_path):
-    text = "[project]\ndynamic = ['dependencies']\n[tool.setuptools.dynamic]\ndependencies = {file = ['needs.txt']}\n"
-    lay(tmp_path, {"pyproject.toml": text, "needs.txt": "tide\n"})
-    assert declared.read(tmp_path) == declared.Declared(frozenset({"tide"}), ("pyproject.toml",))
-
-
-@pytest.mark.parametrize(
-    ("file", "text", "said"),
-    [
-        ("pyproject.toml", "[", r"^pyproject\.toml: not TOML"),
-        ("setup.cfg", "x", r"^setup\.cfg: not INI"),
-    ],
-)
-def test_a_broken_declaration_is_an_error(tmp_path, file, text, said):
-    lay(tmp_path, {file: text})
-    with pytest.raises(CockpitError, match=said):
-        declared.read(tmp_path)
-
-
-@given(
-    st.sampled_from(["pyproject.toml", "setup.cfg", "setup.py", "requirements.txt"]),
-    st.one_of(
-        st.binary(),
-        st.text().map(str.encode),
-        st.recursive(
-            st.one_of(st.none(), st.booleans(), st.integers(), st.text()),
-            lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
-        ).map(lambda value: f"[project]\nname = 1\ndependencies = {json.dumps(value)}\n".encode()),
-    ),
-)
-def test_no_declaration_breaks_the_reader(file, data):
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / file).write_bytes(data)
-        try:
-            found = declared.read(Path(folder))
-        except CockpitError as error:
-            said = str(error)
-        else:
-            said = f"{file}: "
-            assert all(name == declared.normal(name) for name in found.names)
-    assert said.startswith(f"{file}: ")
-    assert "\n" not in said
-
-
-def told(uses, names=(), known=None, named=None, optional=(), opaque=()):
-    asked = []
-
-    def providers():
-        asked.append(1)
-        return known or {}
-
-    found = dependencies.facts(
-        [Use(top, "core/tide.py", 3) for top in uses],
-        declared.Declared(frozenset(names), ("pyproject.toml",), tuple(opaque)),
-        providers,
-        named or {},
-        frozenset(optional),
-    )
-    return [(it.message, it.severity) for it in found], len(asked)
-
-
-def test_the_same_name_needs_nobody_asked():
-    assert told(["tide_table"], ["tide-table"]) == ([], 0)
-
-
-def test_the_environment_knows_who_provides_a_name():
-    assert told(["yaml"], ["pyyaml"], {"yaml": ["PyYAML"]}) == ([], 1)
-    ((message, severity),), _ = told(["yaml"], ["tide"], {"yaml": ["PyYAML"]})
-    assert message == "it imports yaml, and no file declares PyYAML"
-    assert severity is Severity.ERROR
-
-
-def test_a_well_known_name_that_is_not_installed_is_judged():
-    assert told(["yaml"], ["pyyaml"])[0] == []
-    assert told(["yaml"])[0][0][1] is Severity.ERROR
-
-
-def test_a_name_that_nothing_knows_is_unknown():
-    ((message, severity),), _ = told(["tide"])
-    assert message == "it imports tide, not declared under that name and not installed here"
-    assert severity is Severity.UNKNOWN
-
-
-def test_an_opaque_declaration_makes_it_unknown():
-    ((message, severity),), _ = told(["yaml"], opaque=["setup.py"])
-    assert message == "it imports yaml, and setup.py may declare it: it is not read"
-    assert severity is Severity.UNKNOWN
-
-
-def test_the_settings_come_first():
-    known = {"tide": ["wrong"]}
-    assert told(["tide"], ["sea"], known, {"tide": "Sea"}) == ([], 0)
-    ((message, _),), asked = told(["tide"], ["wrong"], known, {"tide": "Sea"})
-    assert message == "it imports tide, and no file declares Sea"
-    assert asked == 0
-    assert told(["tide"], optional=["tide"]) == ([], 0)
-
-
-def test_one_of_several_providers_is_enough():
-    assert told(["google"], ["google-auth"], {"google": ["protobuf", "google-auth"]})[0] == []
-
-
-USES = {
-    "twice": ("import pluggy\nimport pluggy._manager\n", [("pluggy", 1)]),
-    "from": ("from pluggy.hooks import x\n", [("pluggy", 1)]),
-    "lazy": ("def f():\n    import pluggy\n", [("pluggy", 2)]),
-    "guarded": ("try:\n    import pluggy\nexcept ImportError: pass\n", []),
-    "for-typing": ("import typing\nif typing.TYPE_CHECKING:\n    import pluggy\n", []),
-    "relative": ("from . import pluggy\n", []),
-    "standard": ("import os, __main__\n", []),
-    "ours": ("import core.port, app, notes.deep\n", []),
-    "alias": ("import acme.tide\n", []),
-    "beside": ("import neighbour, kin.x\n", []),
-}
-
-
-@pytest.mark.parametrize(("source", "uses"), USES.values(), ids=USES)
-def test_what_counts_as_the_use_of_a_third_party(tmp_path, source, uses):
-    files = {
-        "core/__init__.py": "",
-        "core/tide.py": source,
-        "core/port.py": "",
-        "app.py": "",
-        "notes/deep.py": "",
-        "core/neighbour.py": "",
-        "core/kin/__init__.py": "",
-    }
-    lay(tmp_path, files)
-    tree = Tree(Context(root=tmp_path, scratch=tmp_path, lane=Lane(aliases={"acme": ("",)})))
-    reader = static.Reader(tree)
-    reader.scan(["core/tide.py"])
-    assert [(it.top, it.line) for it in reader.uses(["core/tide.py"])] == uses
-
-
 def test_an_undeclared_dependency_is_found_and_can_be_permitted(judge, tmp_path):
     files = {"core/tide.py": "import pluggy\n", "requirements.txt": "iniconfig\n"}
     (finding,) = judge(files).findings
@@ -480,6 +151,14 @@ def test_an_undeclared_dependency_is_found_and_can_be_permitted(judge, tmp_path)
     assert finding.remedy.startswith("add pluggy to requirements.txt")
     entry = {"core/tide.py": {"edges": {rules.UNDECLARED: 1}}}
     assert judge(permitting(entry)).verdict is Verdict.PASS
+
+
+def test_a_declaration_that_cannot_be_read_is_unknown(judge):
+    report = judge({"pyproject.toml": "[project\n"})
+    (finding,) = report.findings
+    assert (finding.rule, finding.severity) == (rules.UNDECLARED, Severity.UNKNOWN)
+    assert finding.path == "pyproject.toml"
+    assert report.verdict is Verdict.UNKNOWN
 
 
 def test_where_nothing_is_declared_nothing_is_demanded(judge):
@@ -497,8 +176,6 @@ def test_an_environment_that_cannot_answer_is_an_error(tmp_path):
         dependencies.providers(context)
 
 
-# --- contracts
-
 INI = """[importlinter]
 root_package = core
 
@@ -515,6 +192,8 @@ modules =
     core.quay
     core.dock
 """
+
+
 TOML = """[tool.importlinter]
 root_package = "core"
 [[tool.importlinter.contracts]]
@@ -527,7 +206,11 @@ name = "Quays stand alone"
 type = "independence"
 modules = ["core.quay", "core.dock"]
 """
+
+
 NAMES = ["The tide knows no port", "Quays stand alone"]
+
+
 BROKEN = {
     "core/tide.py": "\nimport core.quay\n",
     "core/port.py": "",
@@ -632,40 +315,6 @@ def test_a_contract_type_of_the_repository_runs_in_a_process_of_its_own(judge):
     assert not finding.message.endswith(str(os.getpid()))
 
 
-def test_contracts_of_one_name_are_told_apart(tmp_path):
-    text = INI.replace(NAMES[1], NAMES[0])
-    lay(tmp_path, {".importlinter": text})
-    assert contracts.configured(tmp_path) == (
-        ".importlinter",
-        (NAMES[0], f"{NAMES[0]} (2)"),
-    )
-
-
-@pytest.mark.parametrize("file", ["setup.cfg", ".importlinter", "pyproject.toml"])
-@given(data=st.one_of(st.binary(), st.text().map(str.encode)))
-def test_no_configuration_breaks_the_names(file, data):
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / file).write_bytes(data)
-        assert contracts.configured(Path(folder)) in {("", ()), (file, ())}
-
-
-ODD = [
-    "[tool]\nimportlinter = 3\n",
-    "[tool.importlinter]\ncontracts = 3\n",
-    "[tool.importlinter]\ncontracts = [3]\n",
-    "tool = 3\n",
-]
-
-
-@pytest.mark.parametrize("text", ODD)
-def test_odd_tables_name_nothing(tmp_path, text):
-    lay(tmp_path, {"pyproject.toml": text})
-    assert contracts.configured(tmp_path)[1] == ()
-
-
-# --- the baseline
-
-
 entries = st.dictionaries(
     st.sampled_from(["a.py", "b.py", "c.py"]),
     st.fixed_dictionaries(
@@ -683,63 +332,10 @@ entries = st.dictionaries(
         )
     ),
 )
-documents = st.fixed_dictionaries(
-    {
-        "entries": entries,
-        "meta": st.dictionaries(st.sampled_from(["modules", "python"]), st.integers(0, 5)),
-    }
-).map(lambda it: ratchet.join(it, it))
-
-
-@given(documents, documents, documents)
-def test_join_is_a_semilattice(a, b, c):
-    join = gate.join
-    assert join(a, a) == a
-    assert join(a, b) == join(b, a)
-    assert join(a, join(b, c)) == join(join(a, b), c)
-
-
-@given(documents, documents)
-def test_the_join_is_the_most_that_both_permit(a, b):
-    both = ratchet.join(a, b)
-    assert list(ratchet.loosened(a, both, "x")) == []
-    assert list(ratchet.loosened(b, both, "x")) == []
-    # Nothing looser than it is as tight as both.
-    for document in (a, b):
-        if not list(ratchet.loosened(a, document, "x")) + list(ratchet.loosened(b, document, "x")):
-            assert list(ratchet.loosened(both, document, "x")) == []
 
 
 def document(**entry):
     return {"entries": {"a.py": entry} if entry else {}, "meta": {}}
-
-
-LOOSER = {
-    "another-class": ({"class": "syntax"}, {"class": "exception"}, "class"),
-    "a-class": ({}, {"class": "exception"}, "class"),
-    "one-import-more": ({"edges": {"r": 1}}, {"edges": {"r": 2}}, "edges"),
-    "another-rule": ({"edges": {"r": 1}}, {"edges": {"r": 1, "s": 1}}, "edges"),
-    "a-circle": ({"circle": ["x"]}, {"circle": ["x", "y"]}, "circle"),
-    "an-effect": ({"class": "syntax"}, {"class": "syntax", "effects": ["prints"]}, "effects"),
-}
-
-
-@pytest.mark.parametrize(("base", "now", "part"), LOOSER.values(), ids=LOOSER)
-def test_a_looser_baseline_is_told(base, now, part):
-    (finding,) = ratchet.loosened(document(**base), document(**now), "b.json")
-    assert finding.message.endswith(f"at the base commit: {part}")
-    assert (finding.path, finding.pointer) == ("b.json", "/entries/a.py")
-    assert finding.severity is Severity.ERROR
-    tighter = ratchet.loosened(document(**now), document(**base), "b.json")
-    assert [it.message for it in tighter] == (
-        [] if part != "class" or not base else [finding.message]
-    )
-
-
-def test_another_message_loosens_nothing():
-    base = document(**{"class": "syntax", "message": "b"})
-    now = document(**{"class": "syntax", "message": "a"})
-    assert list(ratchet.loosened(base, now, "x")) == []
 
 
 def git(root, *arguments):
@@ -773,36 +369,12 @@ def test_a_bound_that_follows_its_file_is_not_loosened(judge, tmp_path):
     assert finding.pointer == "/entries/core~1tide.py"
 
 
-def test_counts_leave_out_what_is_told_elsewhere():
-    found = [
-        Fact(rules.CYCLE, "a.py", 1, "", ""),
-        Fact(rules.CYCLE, "a.py", 2, "", ""),
-        Fact(rules.SYNTAX, "b.py", 1, "", ""),
-        Fact(rules.SYNTAX, "d.py", 1, "", ""),
-        Fact(rules.UNDECLARED, "c.py", 1, "", "", Severity.UNKNOWN),
-    ]
-    assert facts.counts(Facts(tuple(found), 3), {"b.py"}) == {
-        "a.py": {rules.CYCLE: 2},
-        "c.py": {rules.UNDECLARED: 1},
-        "d.py": {rules.SYNTAX: 1},
-    }
-
-
 def test_a_script_that_does_not_parse_can_be_permitted(judge, tmp_path):
     lay(tmp_path / "tree", {"core/__init__.py": "", "scripts/run.py": "x = (\n"})
     measured = measure(Context(root=tmp_path / "tree", scratch=tmp_path))
     assert measured.entries == {"scripts/run.py": {"edges": {rules.SYNTAX: 1}}}
     assert judge(permitting(measured.entries)).verdict is Verdict.PASS
     assert of(judge({"scripts/run.py": ""}), rules.SLACK)
-
-
-def test_what_is_unknown_can_be_permitted_like_a_package_that_is_missing():
-    fact = Fact(rules.UNDECLARED, "a.py", 1, "m", "", Severity.UNKNOWN)
-    permitted = {"a.py": {"edges": {rules.UNDECLARED: 1}}}
-    (finding,) = facts.findings(Facts((fact,), 1), permitted, (), skip=frozenset())
-    assert finding.severity is Severity.INFO
-    (finding,) = facts.findings(Facts((fact,), 1), {}, (), skip=frozenset())
-    assert (finding.severity, finding.message) == (Severity.UNKNOWN, "m")
 
 
 def test_a_whole_baseline_is_measured_and_holds(judge, tmp_path):

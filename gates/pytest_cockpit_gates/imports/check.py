@@ -127,9 +127,14 @@ def _examine(
     judged = [Judged(it, classify(it, tree, settings.growth_mb)) for it in pool.probe(jobs)]
     modules = judged[: len(selection.jobs)]
     found = effects.found(modules, tree)
-    sound = [it.outcome.job for it in modules if it.failure is None]
-    if settings.together and len(sound) > 1:
-        found += effects.of_tours(pool.tour(_orders(sound)), {it.module: it.path for it in sound})
+    if settings.together:
+        sound = [it.outcome.job for it in modules if it.failure is None]
+        lane = [job for job in sound if tree.layout.is_lane(job.path)]
+        # The lane keeps its own company: what waits there must not decide what production is.
+        for group in (lane, [job for job in sound if job not in lane]):
+            if len(group) > 1:
+                tours = pool.tour(_orders(group))
+                found += effects.of_tours(tours, {job.module: job.path for job in group})
     return judged, found
 
 
@@ -149,7 +154,9 @@ def _dynamic_findings(
 ) -> Iterable[Finding]:
     healthy = frozenset(it.outcome.job.module for it in seen.modules if it.failure is None)
     yield from judge.import_findings(seen.modules, entries, settings)
-    yield from effects.findings(seen.effects, entries, settings, seen.modules)
+    # In a batch the company is another than when the baseline was measured.
+    company = settings.together and not context.moves
+    yield from effects.findings(seen.effects, entries, settings, seen.modules, company=company)
     yield from judge.shim_findings(seen.shims, healthy)
     yield from judge.unshimmed_findings(selection.unshimmed)
     if not context.moves:

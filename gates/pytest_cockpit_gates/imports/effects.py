@@ -74,8 +74,13 @@ def findings(
     entries: Mapping[str, Any],
     settings: Settings,
     judged: Sequence[Judged],
+    *,
+    company: bool,
 ) -> Iterator[Finding]:
-    """The effects as findings; a kind that the baseline lists for a file is tolerated."""
+    """The effects as findings; a kind that the baseline lists for a file is tolerated.
+
+    `company`: the modules were imported together, as when the baseline was measured.
+    """
     shown: dict[tuple[str, str], int] = {}
     for effect in effects:
         key = (effect.kind, effect.path)
@@ -85,7 +90,8 @@ def findings(
     for one in judged:
         path = one.outcome.job.path
         for kind in entries.get(printable(path), {}).get("effects", ()):
-            if one.failure is None and (kind, path) not in shown and _was_tried(kind, settings):
+            tried = one.failure is None and (company or kind != "order")
+            if tried and (kind, path) not in shown:
                 yield slack(path, "no longer does that", {"effect": kind})
 
 
@@ -96,10 +102,6 @@ def kinds(effects: Sequence[Effect]) -> dict[str, list[str]]:
         if not effect.foreign and effect.kind != "state":
             listed.setdefault(printable(effect.path), set()).add(effect.kind)
     return {path: sorted(found) for path, found in listed.items()}
-
-
-def _was_tried(kind: str, settings: Settings) -> bool:
-    return kind != "order" or settings.together
 
 
 def _finding(effect: Effect, entries: Mapping[str, Any], settings: Settings) -> Finding:

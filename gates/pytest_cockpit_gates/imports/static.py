@@ -10,7 +10,7 @@ from pathlib import Path
 from pytest_cockpit.analysis import scan
 from pytest_cockpit.analysis.graph import Resolution, Resolver
 from pytest_cockpit.analysis.scan import Import
-from pytest_cockpit.api import SHIM_MARK, Context
+from pytest_cockpit.api import SHIM_MARK, CockpitError, Context, Severity
 from pytest_cockpit_gates.imports import cycles, declared, dependencies, rules
 from pytest_cockpit_gates.imports.dependencies import Use
 from pytest_cockpit_gates.imports.facts import Fact, Facts
@@ -83,7 +83,13 @@ def read_circles(settings: Settings, tree: Tree) -> cycles.Edges:
 
 def _with_uses(facts: Facts, uses: Sequence[Use], context: Context, settings: Settings) -> Facts:
     """The facts with those of undeclared dependencies, where anything declares any."""
-    known = declared.read(context.root)
+    try:
+        known = declared.read(context.root)
+    except CockpitError as error:
+        file, _, reason = str(error).partition(": ")
+        remedy = "correct it: until then nothing says what is declared"
+        unknown = Fact(rules.UNDECLARED, file, None, reason, remedy, Severity.UNKNOWN)
+        return replace(facts, found=(*facts.found, unknown))
     if not known.files:
         return facts
     found = dependencies.facts(
