@@ -162,6 +162,48 @@ def test_two_schemas_that_disagree_are_not_guessed_between(tmp_path):
     assert finding.remedy.endswith('matriz.schema = "matriz.schema.json"')
 
 
+def of_version(rule, **more):
+    return json.dumps({**ANY, "properties": {"module": {}, "schema_version": rule}, **more})
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ({"const": "1.0.0"}, {"const": "2.0.0"}),
+        ({"enum": ["1.0.0", "1.1.0"]}, {"pattern": "^2[.]"}),
+        ({"pattern": "^1[.]"}, False),
+    ],
+)
+def test_found_schemas_serve_the_versions_that_they_alone_take(tmp_path, one, two):
+    files = {
+        "contracts/one.schema.json": of_version(one),
+        "contracts/two.schema.json": of_version(two, required=["x-two"]),
+        "matrix_a.json": text(),
+        "matrix_b.json": text(module="b", schema_version="2.0.0"),
+        "b.py": "",
+    }
+    report = judged(tmp_path, files)
+    expected = "schema" if two else "schema-version"
+    assert [(it.rule, it.path) for it in report.findings] == [
+        (f"matriz.{expected}", "matrix_b.json")
+    ]
+
+
+@pytest.mark.parametrize("rule", [{"const": "1.0.0"}, {}, True, {"$ref": "#/$defs/version"}])
+def test_two_schemas_for_one_version_are_not_guessed_between(tmp_path, rule):
+    defs = {"$defs": {"version": {"const": "1.0.0"}}}
+    files = {
+        "contracts/one.schema.json": of_version(rule, **defs),
+        "contracts/two.schema.json": of_version(rule, required=["x-two"], **defs),
+        "matrix_a.json": text(),
+    }
+    report = judged(tmp_path, files)
+    assert (report.verdict, found(report)[0][0]) == (
+        Verdict.UNKNOWN,
+        "contracts/one.schema.json",
+    )
+
+
 def test_two_schemas_that_agree_are_as_good_as_one(tmp_path):
     files = {
         "contracts/a.schema.json": "schema_new.json",

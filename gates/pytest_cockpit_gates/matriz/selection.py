@@ -75,7 +75,33 @@ def select(
     faults = tuple(item for schema in loaded if isinstance(schema, list) for item in schema)
     if faults or not _differ(usable, contracts):
         return Selection({}, None if faults else usable[0], not faults, faults)
+    versions = _versions(usable, contracts)
+    if versions:
+        return Selection(versions, None, judges=True)
     return Selection({}, None, judges=False, findings=(_ambiguous(usable, contracts),))
+
+
+def _versions(found: Sequence[Schema], contracts: Sequence[Contract]) -> dict[str, Schema | None]:
+    """Schemas by the version that they alone take; nothing where two take the same one."""
+    served: dict[str, Schema | None] = {}
+    for version in sorted({contract.version or "" for contract in contracts}):
+        takers = [schema for schema in found if _takes(schema, version)]
+        if len(takers) > 1:
+            return {}
+        if takers:
+            served[version] = takers[0]
+    return served
+
+
+def _takes(schema: Schema, version: str) -> bool:
+    """Whether a schema takes contracts of a version, as far as it says so itself."""
+    import jsonschema_rs
+
+    properties = schema.document.get("properties", {})
+    rule = properties.get("schema_version") if isinstance(properties, dict) else None
+    if not isinstance(rule, dict) or "$ref" in rule:
+        return rule is not False
+    return jsonschema_rs.validator_for(rule).is_valid(version)
 
 
 def _configured(root: Path, settings: Mapping[str, Any]) -> Selection:
