@@ -68,14 +68,11 @@ def compare(stored: Baseline, measured: Baseline, join: Join, bounds: Bounds) ->
     loose = _changes(after, now, now)
     # What describes a bound is taken from where the bound is: of the newest measurement, if that
     # is as tight, or as it stood.
-    entries = {
-        key: measured.entries[key]
-        if key in measured.entries and now.get(key) == after.get(key)
-        else stored.entries[key]
-        if key in stored.entries and before.get(key) == after.get(key)
-        else value
-        for key, value in least.entries.items()
-    }
+    entries = dict(least.entries)
+    for side, binding in ((stored, before), (measured, now)):
+        for key in side.entries.keys() & entries.keys() & after.keys():
+            if binding.get(key) == after[key]:
+                entries[key] = side.entries[key]
     result = replace(least, entries=entries)
     if dict(bounds(_document(result))) != after:
         result = least

@@ -39,7 +39,7 @@ def apply(report: Report, gate: str, book: Book, situation: Situation) -> Report
         return report
     chosen = _chosen(coverings)
     findings = tuple(
-        _marked(finding, index, chosen.get(index)) for index, finding in enumerate(report.findings)
+        _marked(finding, chosen.get(index)) for index, finding in enumerate(report.findings)
     )
     waived = frozenset(index for index, each in chosen.items() if each.refusal is None)
     cases = tuple(_excused(report, case, waived) for case in report.cases)
@@ -107,7 +107,7 @@ def _chosen(coverings: Iterable[_Covering]) -> dict[int, _Covering]:
     return chosen
 
 
-def _marked(finding: Finding, index: int, covering: _Covering | None) -> Finding:
+def _marked(finding: Finding, covering: _Covering | None) -> Finding:
     if covering is None:
         return finding
     waiver = covering.waiver

@@ -124,6 +124,14 @@ def test_bounds_that_are_not_named_after_entries_leave_the_join_as_it_is():
     assert found.slack == (Change("total", 7, 6),)
 
 
+def test_an_entry_without_a_bound_of_its_own_is_joined():
+    def highest(document):
+        return {"highest": max(entry["max"] for entry in document["entries"].values())}
+
+    found = baselines_join.compare(of(a=5, b=2), of(a=5, b=4), join, highest)
+    assert found.result.entries == {"a": {"max": 5}, "b": {"max": 2}}
+
+
 def test_without_word_of_what_binds_whole_entries_do():
     found = baselines_join.compare(of(a=5), of(a=4), join, baselines_join.entries_of)
     assert [str(change) for change in found.slack] == ["a: max 5 → 4"]

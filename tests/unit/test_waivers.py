@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
@@ -204,6 +205,7 @@ def test_a_ledger_that_was_written_anew_has_no_waiver_that_holds():
         ("app/*.py", "app/deep/main.py", False),
         ("main.py", "app/main.py", False),
         ("app/**", "app", False),
+        ("./app//main.py", "app/main.py", True),
         ("ap", "app/main.py", False),
         ("app", None, False),
     ],
@@ -348,7 +350,14 @@ def test_a_line_that_cannot_be_read_hides_no_waiver_after_it():
     assert [waiver.id for waiver in waivers.read(data).waivers] == ["w-1"]
 
 
-def test_the_day_is_that_of_utc():
+def test_the_day_is_that_of_utc(monkeypatch):
+    monkeypatch.setenv("TZ", "America/Lima")
+    time.tzset()
+    try:
+        assert waivers.latest(datetime(2026, 6, 2, 1, tzinfo=UTC)) == date(2026, 6, 2)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
     late = datetime(2026, 6, 1, 23, tzinfo=timezone(timedelta(hours=-5)))
     assert waivers.latest(late) == date(2026, 6, 2)
 
@@ -361,6 +370,11 @@ def test_a_clock_set_back_revives_nothing():
     assert day == date(2026, 7, 5)
     assert judged(report(INSIDE), kept, Situation(day)).verdict is Verdict.FAIL
     assert waivers.latest(today, date(2026, 4, 1)) == date(2026, 5, 1)
+
+
+def test_a_whole_ledger_has_no_fault():
+    kept = waivers.read(ledger.extend(b"", [{"kind": "opened"}, ROW]))
+    assert (kept.fault, kept.unfit, kept.void) == (None, (), {})
 
 
 def test_a_ledger_without_waivers_is_not_read_further():
