@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,6 @@ _GIT = (
 )
 _ENVIRONMENT = {"GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
 _SECONDS = 600.0
-_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 class Unreadable(CockpitError):
@@ -52,13 +50,18 @@ class Git:
     """The repository that a tree belongs to; every method may raise `Unreadable`."""
 
     root: Path
+    shallow: Path | None = None
+    merge_head: Path | None = None
 
     @classmethod
     def around(cls, folder: Path) -> tuple[Git, str]:
         """The repository that holds a folder, and the way down to it, with a slash at its end."""
-        top = cls(folder).run("rev-parse", "--show-toplevel").removesuffix(b"\n")
-        way = cls(folder).run("rev-parse", "--show-prefix").removesuffix(b"\n")
-        return cls(Path(os.fsdecode(top))), os.fsdecode(way)
+        asked = ("--show-toplevel", "--show-prefix", "--git-path", "shallow")
+        told = cls(folder).run("rev-parse", *asked, "--git-path", "MERGE_HEAD").split(b"\n")
+        if len(told) != 5:  # noqa: PLR2004 - four answers, and nothing behind the last line break
+            raise Unreadable(f"{one_line(str(folder))}: its path holds a line break")
+        top, way, shallow, merge_head = map(os.fsdecode, told[:-1])
+        return cls(Path(top), folder / shallow, folder / merge_head), way
 
     def commit(self, rev: str) -> str:
         """The commit that a revision leads to."""
@@ -66,13 +69,11 @@ class Git:
 
     def boundary(self) -> set[str]:
         """The commits at which a shallow clone's history was cut off."""
-        place = self.root / os.fsdecode(self.run("rev-parse", "--git-path", "shallow").strip())
-        return set(place.read_text(encoding="ascii").split()) if place.is_file() else set()
+        return set(_words(self.shallow))
 
     def merging(self) -> list[str]:
         """The commits of a merge that is under way."""
-        place = self.root / os.fsdecode(self.run("rev-parse", "--git-path", "MERGE_HEAD").strip())
-        return place.read_text(encoding="ascii").split() if place.is_file() else []
+        return _words(self.merge_head)
 
     def files(self, commit: str, folder: str) -> dict[str, str]:
         """The blobs of a commit below a folder, by path."""
@@ -129,6 +130,8 @@ class Git:
     def changes(self, commits: Iterable[str], folder: str) -> Iterator[Change]:
         """Every change and deletion below `folder`, from each parent of each commit."""
         asked = "".join(f"{commit}\n" for commit in commits).encode()
+        if not asked:
+            return
         options = ("--stdin", "-r", "-m", "--raw", "--no-abbrev", "--no-renames", "-z")
         told = self.run("diff-tree", *options, "--", folder, stdin=asked)
         commit = ""
@@ -208,9 +211,11 @@ class Git:
         return answers
 
 
-def is_id(text: str) -> bool:
-    """Whether it is a whole object id, which cannot be moved as a name can."""
-    return _ID.fullmatch(text) is not None
+def _words(place: Path | None) -> list[str]:
+    try:
+        return place.read_text(encoding="ascii").split() if place else []
+    except FileNotFoundError:
+        return []
 
 
 def _blob(row: bytes) -> Blob | None:
