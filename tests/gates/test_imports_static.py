@@ -12,6 +12,7 @@ import pytest
 from hypothesis import strategies as st
 
 from pytest_cockpit import child
+from pytest_cockpit.analysis import graph, scan
 from pytest_cockpit.analysis.layout import Layout
 from pytest_cockpit.api import CockpitError, Context, Lane, Move, Severity, Verdict
 from pytest_cockpit.records import artifacts, baselines
@@ -411,3 +412,30 @@ def test_a_whole_baseline_is_measured_and_holds(judge, tmp_path):
         rules.UNDECLARED,
         "prints",
     }
+
+
+# --- the graph, held against grimp's
+
+
+def test_the_edges_are_those_that_grimp_finds():
+    grimp = pytest.importorskip("grimp")
+    root = Path(__file__).parents[2]
+    names = ("pytest_cockpit", "pytest_cockpit_gates")
+    built = grimp.build_graph(*names, cache_dir=None)
+    theirs = {
+        (module, needed)
+        for module in built.modules
+        for needed in built.find_modules_directly_imported_by(module)
+    }
+    lane = Lane(source_roots=(".", "gates"))
+    tree = Tree(Context(root=root, scratch=root, lane=lane))
+    paths = [path for path, name in tree.modules.items() if name.partition(".")[0] in names]
+    known = scan.collect(lambda wanted: ((one, (root / one).read_bytes()) for one in wanted), paths)
+    found = graph.edges(paths, known, graph.Resolver(tree.paths, tree.layout, known))
+    ours = {
+        (tree.modules[path], tree.modules[needed])
+        for path, needs in found.needs.items()
+        for needed in needs
+    }
+    assert len(ours) > 300
+    assert ours == theirs
