@@ -369,6 +369,9 @@ def test_cases_of_no_contract_or_of_several(tmp_path, modules, message):
     assert found.contracts == {}
     (fault,) = found.findings
     assert (fault.message, fault.severity) == (message, Severity.ERROR)
+    several = "could be" in message
+    whole, add = "write the whole name of the module", "add its contract, or remove the cases"
+    assert fault.remedy == (whole if several else add)
     assert fault.pointer == "/module"
     assert fault.evidence == {"module": "port"}
 
@@ -513,6 +516,7 @@ def test_an_odd_name_is_no_hindrance(tmp_path):
     "text, said",
     [
         ("(errormsg 3:abc)", "abc"),
+        ("(errormsg 3:a:c) (errormsg 1:x)", "a:c"),
         ("(errormsg x:abc)", "(errormsg x:abc)"),
         ("(errormsg 3", "(errormsg 3"),
         ("x" * 400, "x" * 300),
@@ -729,7 +733,25 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path, files, rule, message, line
     assert found.severity is (Severity.UNKNOWN if rule == "compile" else Severity.ERROR)
     assert message in found.message
     assert found.line == line
-    assert found.path.startswith("policies/")
+    assert found.path == f"policies/{place(files)}"
+    remedies = {
+        "compile": "correct the file, or write it in a way that regopy reads",
+        "bundle": "correct the file",
+    }
+    assert found.remedy == remedies[rule]
+
+
+def place(files):
+    """The last file of the bundle, which is the one at fault."""
+    return max(files).removeprefix("policies/")
+
+
+def test_data_files_are_joined_in_depth(tmp_path):
+    files = {
+        "policies/data.json": '{"x": {"y": {"a": 1}}}',
+        "policies/x/data.json": '{"y": {"b": 2}}',
+    }
+    assert bundled(tmp_path, files).data == {"x": {"y": {"a": 1, "b": 2}}}
 
 
 def test_a_bundle_leads_nowhere_else(tmp_path):
@@ -871,3 +893,75 @@ def test_settings_are_read():
     )
     with pytest.raises(ValueError, match="day is out of range"):
         nanoseconds("2026-02-30T00:00:00Z")
+
+
+CHECKED = "restore the file, or after review "
+
+
+def test_findings_about_a_checksum_say_what_to_do(tmp_path):
+    lines = LIST.replace(LIST[:64], "0" * 64).splitlines()
+    stated = f"{lines[0]}\nx y\n{'1' * 64}  gone\n"
+    found = bundled(tmp_path, {**GOOD, "sums": stated})
+    told = {one.message: one for one in bundle.checksum_faults(tmp_path, found, "sums")}
+    assert {message: one.remedy for message, one in told.items()} == {
+        "is not the file that sums lists": f"{CHECKED}list its new digest",
+        "is no line `<64 hex digits>  <path>`": f"{CHECKED}write the list anew",
+        "lists gone, which the bundle has not": f"{CHECKED}write the list anew",
+        "sums does not list it": "remove the file, or after review list it",
+    }
+    assert {one.rule for one in told.values()} == {"matriz.policy-checksum"}
+    changed = told["is not the file that sums lists"]
+    assert changed.evidence == {"stated": "0" * 64, "sha256": LIST[:64]}
+    assert told["sums does not list it"].evidence == {"sha256": found.digests["b/c.rego"]}
+    (tmp_path / "sums").write_text("0" * 300)
+    (one,) = bundle.checksum_faults(tmp_path, found, "sums")
+    assert one.remedy == f"restore the bundle, or after review state {DIGEST}"
+    assert one.evidence == {"stated": "0" * 200, "sha256": DIGEST}
+    assert one.message == (
+        "the bundle policies is not the one whose digest it states, which is no SHA-256 of 64 "
+        "small hex digits"
+    )
+    (one,) = bundle.checksum_faults(tmp_path, found, "gone")
+    assert (one.rule, one.path, one.remedy) == (
+        "matriz.policy-checksum",
+        "gone",
+        "write the digests of the bundle to it",
+    )
+
+
+@pytest.mark.parametrize(
+    "answer, remedy",
+    [
+        (FALSE, "correct the policy, the contract's identity, or what is expected"),
+        (Answer("undefined"), "give the decision a default: default allow := false"),
+        (Answer("error", "x"), "correct the policy"),
+        (Answer("lost", "x"), "make the policy simpler for this input"),
+        (Answer("value", 3), "let the decision be true or false"),
+    ],
+)
+def test_a_decision_says_what_to_do(tmp_path, answer, remedy):
+    (case,) = cases_of(tmp_path, row())
+    ((found,), _) = deciding.judged([Decided(case, answer)])
+    assert found.remedy == remedy
+
+
+def test_the_remaining_remedies(tmp_path):
+    tests = unittests.collect([parse("p_test.rego", "package p\ntest_a if true")])
+    ((found,), _) = unittests.judged(tests, [FALSE], "")
+    assert found.remedy == "correct the policy or the test"
+    ((found,), _) = unittests.judged(tests, [Answer("lost", "x")], "")
+    assert found.remedy == "make the test simpler"
+    (found, _) = reach.judged(reach.Reach(bodies()), None)
+    assert found.remedy == "add a case or a unit test in which all its conditions hold"
+    shown = Exercised(contract(), frozenset({("tier", "friend", True)}), frozenset())
+    (found,) = exercised.judged([shown], None)
+    assert found.remedy == "add cases that show them"
+    assert found.evidence["missed"] == [["tier", "friend", True]]
+    rows = [row("a", scopes=["x"], action="x"), row("b", tier="guest", tier_num=0)]
+    cases = cases_of(tmp_path, *rows)
+    remedies = [one.remedy for one in pairing.consistency(cases, pairing.pair(cases, [contract()]))]
+    assert remedies == [
+        "correct the case, or add the scope to the contract's identity.scopes",
+        "name a function of the contract's interface.public_api",
+        "expect false, or add the tier to the contract's identity.required_tiers",
+    ]

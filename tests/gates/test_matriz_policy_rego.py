@@ -50,6 +50,11 @@ def told(findings):
     return [(found.line - above, found.severity.value, found.message) for found in findings]
 
 
+def whole(finding):
+    """All of a finding but its evidence."""
+    return finding.rule, finding.severity.value, finding.path, finding.line, finding.remedy
+
+
 def messages(trap, *texts, **more):
     return [message for _, _, message in told(trap.lint(subject(*texts, **more)))]
 
@@ -761,3 +766,152 @@ def test_traces_stand_behind_the_last_condition():
     )
     other = parse("q.rego", HEAD + text)
     assert rewriting.prepared([other], traced=bodies, mark="m-")[0][1] == HEAD + text
+
+
+# Findings
+
+LINE = HEAD.count("\n") + 1
+
+
+@pytest.mark.parametrize(
+    "trap, text, expected",
+    [
+        (
+            membership,
+            'x := {"a": 1}\nbad if input.tier in x',
+            (
+                "matriz.policy-membership",
+                "error",
+                "policy.rego",
+                LINE + 1,
+                "write `in object.keys(x)`, or `some value in …` to test values",
+            ),
+        ),
+        (
+            membership,
+            "bad if input.tier in {input.x: 1}",
+            (
+                "matriz.policy-membership",
+                "error",
+                "policy.rego",
+                LINE,
+                "write `in object.keys(…)`, or `some value in …` to test values",
+            ),
+        ),
+        (
+            never,
+            "bad if false",
+            (
+                "matriz.policy-never-true",
+                "error",
+                "policy.rego",
+                LINE,
+                "correct the condition, or remove the body",
+            ),
+        ),
+        (
+            names,
+            "bad if nobody",
+            (
+                "matriz.policy-name",
+                "error",
+                "policy.rego",
+                LINE,
+                "correct the name, or bind it with `:=` or `some`",
+            ),
+        ),
+        (
+            names,
+            "bad if {\n  x == 1\n  x := 1\n}",
+            (
+                "matriz.policy-name",
+                "error",
+                "policy.rego",
+                LINE + 1,
+                "move it below the line that binds x",
+            ),
+        ),
+        (
+            inputs,
+            "bad if input.zzz",
+            (
+                "matriz.policy-input",
+                "info",
+                "policy.rego",
+                LINE,
+                "correct the name, or add a case that provides it",
+            ),
+        ),
+        (
+            impure,
+            'bad if http.send("x")',
+            (
+                "matriz.policy-impure",
+                "error",
+                "policy.rego",
+                LINE,
+                "let whoever asks put the value into the input",
+            ),
+        ),
+        (
+            impure,
+            "bad if time.now_ns() > 1",
+            (
+                "matriz.policy-impure",
+                "warning",
+                "policy.rego",
+                LINE,
+                "set tool.cockpit.gate.matriz.policy.now, or take the time from the input",
+            ),
+        ),
+        (
+            shadowed,
+            "test_a if true\ntest_a if true",
+            (
+                "matriz.policy-test-shadowed",
+                "error",
+                "policy.rego",
+                LINE + 1,
+                "rename one of them",
+            ),
+        ),
+        (
+            shadowed,
+            "todo_test_a if true",
+            (
+                "matriz.policy-test-shadowed",
+                "warning",
+                "policy.rego",
+                LINE,
+                "name it test_a",
+            ),
+        ),
+        (
+            shadowed,
+            "test_a(x) if x",
+            (
+                "matriz.policy-test-shadowed",
+                "error",
+                "policy.rego",
+                LINE,
+                "make it a rule without",
+            ),
+        ),
+    ],
+)
+def test_a_finding_says_where_and_what_to_do(trap, text, expected):
+    (found,) = trap.lint(subject(text, fixed_clock=False))
+    assert whole(found) == expected
+
+
+def test_a_missing_path_is_evidence():
+    (found,) = inputs.lint(subject("bad if input.env.zzz.x"))
+    assert found.evidence == {"path": ["env", "zzz"]}
+    assert not messages(inputs, "good if input.tier\nfine if input", inputs=[INPUT])
+
+
+def test_only_what_stands_left_of_a_sign_is_bound():
+    assert messages(names, "bad if { nobody > 1; x := 2; x > 1 }")
+    assert messages(names, "bad if {\n  nobody > 1\n  x := 2\n  x > 1\n}")
+    assert messages(names, "bad := {y | nobody > 1; y := 2}")
+    assert not messages(names, 'good if { {"k": v} = input.pair; v }')

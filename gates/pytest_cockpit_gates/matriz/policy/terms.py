@@ -138,14 +138,7 @@ def kind_of(words: Tokens) -> str | None:
 
 def has_keys(words: Sequence[Token]) -> bool:
     """Whether what stands between two braces has a colon of its own, and so is an object."""
-    at = 0
-    while at < len(words):
-        if words[at].is_(":"):
-            return True
-        if words[at].is_(",", "|"):
-            return False
-        at = closing(words, at) + 1
-    return False
+    return parted(words, ":") is not None
 
 
 def text(words: Sequence[Token]) -> str:
@@ -153,11 +146,11 @@ def text(words: Sequence[Token]) -> str:
     return " ".join(word.text for word in words if word.kind != "newline")
 
 
-def parted(words: Tokens, *signs: str) -> tuple[Tokens, str, Tokens] | None:
+def parted(words: Sequence[Token], *signs: str) -> tuple[Tokens, str, Tokens] | None:
     """Left side, sign and right side of the first of these signs outside brackets."""
     at = 0
     while at < len(words):
         if words[at].is_(*signs):
-            return words[:at], words[at].text, words[at + 1 :]
+            return tuple(words[:at]), words[at].text, tuple(words[at + 1 :])
         at = closing(words, at) + 1
     return None

@@ -86,15 +86,13 @@ def _until(words: Sequence[Token], start: int, *stops: str) -> Sequence[Token]:
 
 
 def _side(words: Sequence[Token], sign: int) -> Sequence[Token]:
-    """What stands left of a sign, back to where its expression begins."""
-    at, depth = sign - 1, 0
-    while at >= 0:
-        word = words[at]
-        depth += word.is_(")", "]", "}") - word.is_("(", "[", "{")
-        if depth < 0 or (not depth and (word.kind == "newline" or word.is_(";", "|", ","))):
-            break
-        at -= 1
-    return words[at + 1 : sign]
+    """What stands left of a sign, back to where its expression may begin."""
+    start = next((at + 1 for at in reversed(range(sign)) if _parts(words[at])), 0)
+    return words[start:sign]
+
+
+def _parts(word: Token) -> bool:
+    return word.kind == "newline" or word.is_(";", "|")
 
 
 def _early(module: Module, clause: Clause, known: set[str]) -> Iterator[Finding]:
