@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_cockpit.analysis.layout import Layout
-from pytest_cockpit.api import CockpitError, Context, Lane, Move, Severity
+from pytest_cockpit.api import CockpitError, Context, Finding, Lane, Move, Severity
 from pytest_cockpit.records import artifacts
 from pytest_cockpit_gates.imports import (
     circles,
@@ -396,7 +396,7 @@ def test_no_configuration_breaks_the_names(file, data):
         assert contracts.configured(Path(folder)) in {("", ()), (file, ())}
 
 
-ODD = [
+ODD_TABLES = [
     "[tool]\nimportlinter = 3\n",
     "[tool.importlinter]\ncontracts = 3\n",
     "[tool.importlinter]\ncontracts = [3]\n",
@@ -404,7 +404,7 @@ ODD = [
 ]
 
 
-@pytest.mark.parametrize("text", ODD)
+@pytest.mark.parametrize("text", ODD_TABLES)
 def test_odd_tables_name_nothing(tmp_path, text):
     lay(tmp_path, {"pyproject.toml": text})
     assert contracts.configured(tmp_path)[1] == ()
@@ -928,3 +928,204 @@ def test_a_loosened_entry_says_what_it_was_and_is():
     odd = {"entries": {"~/a.py": {"class": "x"}}, "meta": {}}
     (finding,) = ratchet.loosened(document(), odd, "b.json")
     assert finding.pointer == "/entries/~0~1a.py"
+
+
+# --- findings, whole
+
+
+ODD = "core/\udcff.py"
+PRINTED = artifacts.printable(ODD)
+
+
+def test_a_fact_as_a_finding():
+    fact = Fact(rules.LANE_IMPORT, ODD, 3, "m", "r", evidence={"k": 1})
+    whole = Facts((fact,), 1)
+    assert list(facts.findings(whole, {}, (), skip=frozenset())) == [
+        Finding(rules.LANE_IMPORT, "m", Severity.ERROR, ODD, 3, None, "r", {"k": 1})
+    ]
+    permitted = {PRINTED: {"edges": {rules.LANE_IMPORT: 1}}}
+    assert list(facts.findings(whole, permitted, (), skip=frozenset())) == [
+        Finding(
+            rules.LANE_IMPORT,
+            "m (tolerated by the baseline)",
+            Severity.INFO,
+            ODD,
+            3,
+            None,
+            "r",
+            {"k": 1},
+        )
+    ]
+    assert facts.counts(whole) == {PRINTED: {rules.LANE_IMPORT: 1}}
+
+
+def test_slack_of_a_count_as_a_finding():
+    permitted = {PRINTED: {"edges": {rules.LANE_IMPORT: 2}}}
+    whole = Facts((), 1, judged=frozenset({ODD}))
+    assert list(facts.findings(whole, permitted, (), skip=frozenset())) == [
+        Finding(
+            rules.SLACK,
+            f"the baseline tolerates {ODD}, which breaks {rules.LANE_IMPORT} 0 times, not 2",
+            Severity.WARNING,
+            ODD,
+            remedy="remove that from its entry in the baseline",
+            evidence={"rule": rules.LANE_IMPORT, "permitted": 2, "count": 0},
+        )
+    ]
+
+
+def test_a_bound_under_the_old_path_of_an_odd_name():
+    moves = (Move("candidate/\udcff.py", ODD, "0" * 40),)
+    permitted = {artifacts.printable("candidate/\udcff.py"): {"edges": {rules.LANE_IMPORT: 1}}}
+    whole = Facts((Fact(rules.LANE_IMPORT, ODD, 3, "m", "r"),), 1)
+    (finding,) = facts.findings(whole, permitted, moves, skip=frozenset())
+    assert finding.severity is Severity.INFO
+    new = {**permitted, PRINTED: {"class": "exception"}}
+    (finding,) = facts.findings(whole, new, moves, skip=frozenset())
+    assert finding.severity is Severity.ERROR
+
+
+def test_an_effect_as_a_finding():
+    found = [Effect("prints", ODD, 3, "m", evidence={"k": 1})]
+    settings = Settings.read({})
+    remedy = rules.EFFECT_REMEDY["prints"]
+    evidence = {"effect": "prints", "k": 1}
+    assert list(effects.findings(found, {}, settings, [], company=True)) == [
+        Finding(rules.PRINTS, "m", Severity.WARNING, ODD, 3, None, remedy, evidence)
+    ]
+    permitted = {PRINTED: {"effects": ["prints"]}}
+    (finding,) = effects.findings(found, permitted, settings, [], company=True)
+    assert finding.severity is Severity.INFO
+    assert effects.kinds(found) == {PRINTED: ["prints"]}
+
+
+def test_slack_of_an_effect_as_a_finding():
+    entries = {HERE: {"effects": ["prints"]}, "core/port.py": {"class": "syntax"}}
+    both = judged(outcome(), outcome("core.port"), outcome("core.quay"))
+    assert list(effects.findings([], entries, Settings.read({}), both, company=True)) == [
+        Finding(
+            rules.SLACK,
+            f"the baseline tolerates {HERE}, which no longer does that",
+            Severity.WARNING,
+            HERE,
+            remedy="remove that from its entry in the baseline",
+            evidence={"effect": "prints"},
+        )
+    ]
+
+
+def test_a_tour_as_effects():
+    tours = [Tour((), {}), Tour((), {"core.tide": "E: b"})]
+    assert effects.of_tours(tours, {"core.tide": HERE}) == [
+        Effect(
+            "order",
+            HERE,
+            None,
+            "core.tide imports alone, and not after the others in reversed order: E: b",
+            evidence={"module": "core.tide", "order": "reversed", "reason": "E: b"},
+        )
+    ]
+    with pytest.raises(ValueError, match="zip"):
+        effects.of_tours(tours[:1], {})
+
+
+def whole_facts(top, known, opaque=()):
+    declarations = declared.Declared(frozenset(), ("a.txt", "b.txt"), opaque)
+    return list(
+        dependencies.facts([Use(top, HERE, 3)], declarations, lambda: known, {}, frozenset())
+    )
+
+
+def test_an_undeclared_dependency_as_a_fact():
+    end = ", or name it in tool.cockpit.gate.imports.distributions"
+    assert whole_facts("x", {"x": ["A", "B"]}) == [
+        Fact(
+            rules.UNDECLARED,
+            HERE,
+            3,
+            "it imports x, and no file declares A or B",
+            f"add A or B to a.txt{end}",
+            Severity.ERROR,
+        )
+    ]
+    assert whole_facts("x", {}) == [
+        Fact(
+            rules.UNDECLARED,
+            HERE,
+            3,
+            "it imports x, not declared under that name and not installed here",
+            f"add x to a.txt{end}",
+            Severity.UNKNOWN,
+        )
+    ]
+    assert whole_facts("x", {}, ("b.txt",)) == [
+        Fact(
+            rules.UNDECLARED,
+            HERE,
+            3,
+            "it imports x, and b.txt may declare it: it is not read",
+            f"add x to b.txt{end}",
+            Severity.UNKNOWN,
+        )
+    ]
+
+
+def test_the_interpreter_says_what_it_has(tmp_path):
+    found = dependencies.providers(Context(root=tmp_path, scratch=tmp_path))
+    assert found["pluggy"] == ["pluggy"]
+    assert found["_pytest"] == ["pytest"]
+
+
+ANSWERS = ["echo nothing", "echo '[1]'", "echo '{\"a\": 3}'", "exit 3"]
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_interpreter_that_cannot_say_is_an_error(tmp_path, answer):
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{answer}\n")
+    python.chmod(0o755)
+    context = Context(root=tmp_path, scratch=tmp_path, python=str(python))
+    code = 3 if "exit" in answer else 0
+    with pytest.raises(CockpitError) as caught:
+        dependencies.providers(context)
+    assert str(caught.value) == (
+        f"imports: {python} cannot list its packages (exit {code});"
+        " repair that environment and run again"
+    )
+
+
+def test_what_is_foreign():
+    names = ["os", "__main__", "pluggy", "__future__"]
+    assert [name for name in names if dependencies.is_foreign(name)] == ["pluggy"]
+
+
+def test_permissions_of_circles_name_where_files_go():
+    circular = {
+        "candidate/a.py": {"candidate/c.py": 1, "b.py": 2},
+        "b.py": {"candidate/a.py": 1},
+        "candidate/c.py": {"candidate/a.py": 1},
+    }
+    layout = Layout(Lane())
+    permitted = circles.permitted(circular, layout)
+    assert permitted == {
+        "candidate/a.py": ["b.py", "c.py"],
+        "b.py": ["a.py"],
+        "candidate/c.py": ["a.py"],
+    }
+    entries = {path: {"circle": needed} for path, needed in permitted.items()}
+    everything = frozenset(circular)
+    assert list(circles.findings(circular, entries, layout, (), everything)) == []
+    moved = {
+        "a.py": {"candidate/c.py": 1, "b.py": 2},
+        "b.py": {"a.py": 1},
+        "candidate/c.py": {"a.py": 1},
+    }
+    renamed = {**entries, "a.py": entries["candidate/a.py"]}
+    del renamed["candidate/a.py"]
+    assert list(circles.findings(moved, renamed, layout, (), frozenset(moved))) == []
+    (finding,) = circles.findings(moved, {}, layout, (), frozenset({"b.py"}))
+    assert finding.remedy is not None
+    odd = {ODD: {"b.py": 1}, "b.py": {ODD: 1}}
+    assert circles.permitted(odd, layout) == {PRINTED: ["b.py"], "b.py": [PRINTED]}
+    entries = {path: {"circle": needed} for path, needed in circles.permitted(odd, layout).items()}
+    assert list(circles.findings(odd, entries, layout, (), frozenset(odd))) == []
