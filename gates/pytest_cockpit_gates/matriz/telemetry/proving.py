@@ -72,7 +72,10 @@ def _contracts() -> Iterator[Proof]:
             "unit-of-another-convention",
             rules.CONVENTION,
             warn,
-            {"metrics": [{"name": "http.server.request.duration", "unit": "ms"}]},
+            {
+                "opentelemetry_semconv_version": "1.36.0",
+                "metrics": [{"name": "http.server.request.duration", "unit": "ms"}],
+            },
         ),
     )
     for name, rule, expect, changes in rows:
