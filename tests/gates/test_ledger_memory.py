@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -260,6 +261,39 @@ def test_a_batch_finds_its_row_among_remembered_ones(clone: Clone):
     report, resumed = clone.judge(batch_id="b-1", plan_sha256="5" * 64)
     assert resumed == 0
     assert [found.message for found in report.findings] == ["recorded but not moved: a → b"]
+
+
+def _git(root: Path, *words: str) -> str:
+    names = ["-c", "user.name=t", "-c", "user.email=t@example.invalid"]
+    done = subprocess.run(["git", *names, *words], cwd=root, capture_output=True, check=True)
+    return done.stdout.decode().strip()
+
+
+@pytest.mark.parametrize("kind", ["rewritten", "laundered"])
+def test_a_past_that_is_not_good_is_not_remembered_as_good(clone: Clone, kind: str):
+    root = clone.root
+    _git(root, "init", "--quiet")
+    clone.scratch = root / ".git/cockpit/scratch/ledger-1"
+    clone.scratch.mkdir(parents=True)
+    for _ in range(2):
+        _git(root, "add", "--all")
+        _git(root, "commit", "--quiet", "--message=rows")
+        assert clone.judge(base=_git(root, "rev-parse", "HEAD"))[0].verdict is Verdict.PASS
+        clone.note(9)
+    other = root / "other.ndjson"
+    if kind == "rewritten":
+        clone.path.write_bytes(ledger.extend(b"", [{"kind": "else"}]))
+    else:
+        ledger.append(other, {"kind": "x"})
+    _git(root, "add", "--all")
+    _git(root, "commit", "--quiet", "--message=before")
+    other.unlink(missing_ok=True)
+    _git(root, "add", "--all")
+    _git(root, "commit", "--quiet", "--allow-empty", "--message=after")
+    base = _git(root, "rev-parse", "HEAD")
+    for _ in range(3):
+        found = {item.rule for item in clone.judge(base=base, records=".")[0].findings}
+        assert found == {f"ledger.{kind}"}
 
 
 def test_nothing_is_remembered_outside_of_the_engines_folder(tmp_path: Path):

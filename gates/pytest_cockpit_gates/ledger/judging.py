@@ -87,10 +87,11 @@ def _whole(context: Context, path: str, ground: Ground, found: Held) -> Report:
         *hidden(read.reader),
         *walked.findings,
         *_vouching(context, ground, vouched, read),
+        *_vanished(context, path, ground, walked),
     ]
     if not lasting:
         _remember(store, found, read, walked, memory)
-    findings = [*lasting, *_around(context, path, ground, read, walked)]
+    findings = [*lasting, *_around(context, path, ground, read)]
     reporting.keep_state(context, path, found, read, vouched, walked)
     at_base = None if ground.at_base is None else (str(ground.base), ground.at_base)
     return reporting.report(path, found, read, vouched, findings, at_base)
@@ -123,21 +124,24 @@ def _vouching(context: Context, ground: Ground, vouched: Vouched, read: Scan) ->
         yield from checkpoints.shrunk(vouched, content, ground.base)
 
 
-def _around(
-    context: Context, path: str, ground: Ground, read: Scan, walked: Walk
-) -> Iterator[Finding]:
+def _vanished(context: Context, path: str, ground: Ground, walked: Walk) -> Iterator[Finding]:
+    if ground.past is None:
+        return
+    try:
+        yield from epochs.vanished(
+            ground.past, walked.commits, context.root, ground.way, context.records
+        )
+    except Unreadable as error:
+        yield history.unreadable(str(error), path, epochs.LAUNDERED)
+
+
+def _around(context: Context, path: str, ground: Ground, read: Scan) -> Iterator[Finding]:
     """Findings that depend on more than the ledger and its past."""
     facts, git = read.reader.facts, ground.git
     globs = context.settings.get("bound", ())
     yield from epochs.judge(context.root, git, facts, path)
     yield from bound.judge(context.root, git, ground.way, ground.base, globs, facts)
     if git is not None and ground.past is not None:
-        try:
-            yield from epochs.vanished(
-                ground.past, walked.commits, context.root, ground.way, context.records
-            )
-        except Unreadable as error:
-            yield history.unreadable(str(error), path, epochs.LAUNDERED)
         refs = _where_refs_are(context, git)
         yield from tags.judge(facts, refs, path)
         branches = context.settings.get("published", PUBLISHED)
