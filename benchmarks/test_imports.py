@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pytest_cockpit.api import Context
+from pytest_cockpit.api import Context, Lane, Move, Verdict
 from pytest_cockpit_gates.imports import static
+from pytest_cockpit_gates.imports.check import check
 from pytest_cockpit_gates.imports.pool import Pool
 from pytest_cockpit_gates.imports.selection import Tree, select
 from pytest_cockpit_gates.imports.settings import Settings
@@ -88,6 +90,33 @@ def test_isolated_import(meter, context, preload):
         note=f"{IMPORTED} modules, server start included",
     )
     assert all(outcome.report and not outcome.report["error"] for outcome in outcomes)
+
+
+@_DYNAMIC
+def test_in_company(meter, context):
+    """All modules in one process, in sorted and in reversed order."""
+    tree = Tree(context)
+    jobs = select(context, Settings(), tree).jobs
+    tours = meter(
+        "all together, twice",
+        lambda: Pool(context, Settings(), tree).tour([jobs, jobs[::-1]]),
+        scaled=1 / len(jobs),
+        note="10,000 modules, server start included",
+    )
+    assert [tour.failed for tour in tours] == [{}, {}]
+
+
+@pytest.mark.benchmark(group="imports: a batch of 50 among 10,000 modules")
+def test_batch(meter, context):
+    files = sorted(Path(context.root).glob("prod/q*/m*.py"))
+    targets = [
+        file.relative_to(context.root).as_posix() for file in files[:: len(files) // 50][:50]
+    ]
+    moves = tuple(Move(f"candidate/{path}", path, "0" * 40) for path in targets)
+    batch = replace(context, moves=moves, changed=tuple(targets), lane=Lane(shims=False))
+    report = meter("the whole gate", lambda: check(batch), ours=True, goal="≤ 2 s CPU")
+    assert report.verdict is Verdict.PASS
+    assert report.checked == len(targets)
 
 
 @_DYNAMIC

@@ -224,6 +224,56 @@ def test_requirements_are_followed_inside_the_repository_only(tmp_path):
     assert found.opaque == ("requirements-x.txt",)
 
 
+def test_setuptools_reads_extras_from_files_too(tmp_path):
+    text = (
+        "[project]\nname = 'x'\ndynamic = ['dependencies', 'optional-dependencies']\n"
+        "[tool.setuptools.dynamic]\ndependencies = {file = 'needs.txt'}\n"
+        "[tool.setuptools.dynamic.optional-dependencies]\nsea = {file = ['a.txt', 'b.txt']}\nbad = 3\n"
+    )
+    files = {"needs.txt": "tide\n", "a.txt": "ebb\n", "b.txt": "flow\n"}
+    lay(tmp_path, {"pyproject.toml": text, **files})
+    found = declared.read(tmp_path)
+    assert found.names == {"tide", "ebb", "flow"}
+    assert found.opaque == ()
+
+
+def test_every_declaration_counts(tmp_path):
+    files = {
+        "pyproject.toml": "[project]\nname = 'x'\ndependencies = ['a']\n[project.optional-dependencies]\n"
+        "x = ['b']\n[dependency-groups]\ny = ['c']\n[tool.poetry.dependencies]\nd = '*'\n"
+        "[tool.poetry.dev-dependencies]\ne = '*'\n[tool.poetry.group.g.dependencies]\nf = '*'\n",
+        "setup.cfg": "[options]\ninstall_requires = g\n[options.extras_require]\nx =\n  h\n  i\n",
+        "setup.py": "setup(install_requires=['j'], extras_require={'x': ['k'], 'y': ['l']})\n",
+        "requirements.txt": "m\n",
+        "requirements/n.txt": "n\n",
+        "Pipfile": "",
+    }
+    lay(tmp_path, files)
+    found = declared.read(tmp_path)
+    assert found.names == set("abcdefghijklmn")
+    assert found.files == (
+        "pyproject.toml",
+        "setup.cfg",
+        "setup.py",
+        "Pipfile",
+        "requirements/n.txt",
+        "requirements.txt",
+    )
+    assert found.opaque == ("Pipfile",)
+
+
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
+    lay(tmp_path, {"requirements.txt": "a\n"})
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    said = r"^requirements\.txt: cannot read \(Permission denied\); make it readable and run again$"
+    with pytest.raises(CockpitError, match=said):
+        declared.read(tmp_path)
+
+
 def test_setuptools_reads_its_dynamic_dependencies_from_files(tmp_path):
     text = "[project]\ndynamic = ['dependencies']\n[tool.setuptools.dynamic]\ndependencies = {file = ['needs.txt']}\n"
     lay(tmp_path, {"pyproject.toml": text, "needs.txt": "tide\n"})
@@ -443,6 +493,17 @@ def test_join_is_a_semilattice(a, b, c):
     assert join(a, a) == a
     assert join(a, b) == join(b, a)
     assert join(a, join(b, c)) == join(join(a, b), c)
+
+
+@given(documents)
+def test_the_words_of_an_error_are_no_bound(a):
+    reworded = json.loads(json.dumps(a))
+    for entry in reworded["entries"].values():
+        entry["message"] = "other words"
+    assert gate.bounds(reworded) == gate.bounds(a)
+    for path, entry in reworded["entries"].items():
+        entry["edges"] = {"imports.lane-import": 10**6}
+        assert gate.bounds(reworded)[path] != gate.bounds(a)[path]
 
 
 @given(documents, documents)
