@@ -254,9 +254,9 @@ def test_a_case_is_read(tmp_path):
     [
         ({"tier": "frend"}, True, '"frend" is no tier', "use one of guest, visitor, friend, trus"),
         ({"tier": None}, True, "null is no tier", "use one of guest"),
-        ({"tier_num": 6}, True, "6 is the number of no tier", "use 0 to 5"),
-        ({"tier_num": True}, True, "true is the number of no tier", "use 0 to 5"),
-        ({"tier_num": "2"}, True, '"2" is the number of no tier', "use 0 to 5"),
+        ({"tier_num": 6}, True, "6 is the number of no tier", "use one of 0, 1, 2, 3, 4, 5"),
+        ({"tier_num": True}, True, "true is the number of no tier", "use one of 0, 1, 2, 3, 4, 5"),
+        ({"tier_num": "2"}, True, '"2" is the number of no tier', "use one of 0, 1, 2, 3, 4, 5"),
         ({"tier_num": 3}, True, "tier friend has the number 2, not 3", "write tier_num: 2"),
         ({}, None, "expected null", "write true or false"),
         ({}, "yes", '"yes"', "write true or false"),
@@ -307,6 +307,20 @@ def test_names_are_unique_and_stay(tmp_path):
     assert fault.severity is Severity.WARNING
     assert fault.message == "a: is the name of an earlier case, too; this one is taken for a#2"
     assert cases[6].faults[0].message == "[6]: has no name"
+
+
+def test_a_repository_has_its_own_tiers(tmp_path):
+    text = json.dumps({"module": "m", "test_cases": [row(tier="crew", tier_num=7), row("two")]})
+    tree = tmp_path / PATH
+    tree.parent.mkdir(parents=True)
+    tree.write_text(text)
+    own, other = casefiles.read_all(tmp_path, [PATH], {"crew": 7, "master": 9}).cases
+    assert own.faults == ()
+    assert [fault.remedy for fault in other.faults] == ["use one of crew, master"]
+    assert Settings.of({"tiers": {"crew": 7}}).tiers == {"crew": 7}
+    block = {"identity": {"requires_auth": True, "required_tiers": ["crew"]}}
+    (found,) = exercised.exercised([], [Contract("c", "m", block)], {"crew": 7, "master": 9})
+    assert found.units == {("tier", "crew", True), ("tier", "master", False)}
 
 
 def test_tiers_may_be_left_out(tmp_path):

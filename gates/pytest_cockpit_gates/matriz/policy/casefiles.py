@@ -21,15 +21,7 @@ from pytest_cockpit.api import Finding, Severity
 from pytest_cockpit.records.schema import shown
 from pytest_cockpit.records.text import one_line, pointer, sha256
 from pytest_cockpit_gates.matriz.policy import plain_yaml, rules
-
-TIERS: Mapping[str, int] = {
-    "guest": 0,
-    "visitor": 1,
-    "friend": 2,
-    "trusted": 3,
-    "inner_circle": 4,
-    "root_dev": 5,
-}
+from pytest_cockpit_gates.matriz.policy.settings import TIERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +73,8 @@ class CaseFiles:
     digests: Mapping[str, str]
 
 
-def read_all(root: Path, paths: Iterable[str]) -> CaseFiles:
-    """Read the files at `paths`."""
+def read_all(root: Path, paths: Iterable[str], tiers: Mapping[str, int] = TIERS) -> CaseFiles:
+    """Read the files at `paths`; `tiers` are those there are, with their numbers."""
     cases: list[AuthzCase] = []
     findings: list[Finding] = []
     digests: dict[str, str] = {}
@@ -90,7 +82,7 @@ def read_all(root: Path, paths: Iterable[str]) -> CaseFiles:
         try:
             content = _content(root / path)
             digests[path] = sha256(content)
-            cases += _cases(path, plain_yaml.read(content))
+            cases += _cases(path, plain_yaml.read(content), tiers)
         except plain_yaml.Refused as error:
             findings.append(_unreadable(path, str(error), error.line))
         except OSError as error:
@@ -114,7 +106,7 @@ def _unreadable(path: str, message: str, line: int | None) -> Finding:
     )
 
 
-def _cases(path: str, document: Any) -> Iterator[AuthzCase]:
+def _cases(path: str, document: Any, tiers: Mapping[str, int]) -> Iterator[AuthzCase]:
     if not isinstance(document, plain_yaml.Table):
         raise plain_yaml.Refused("is no mapping", 1)
     module, rows = document.get("module"), document.get("test_cases")
@@ -124,10 +116,18 @@ def _cases(path: str, document: Any) -> Iterator[AuthzCase]:
         raise plain_yaml.Refused("has no test_cases", document.lines.get("test_cases", 1))
     taken: set[str] = set()
     for index, (row, line) in enumerate(zip(rows, rows.lines, strict=True)):
-        yield _case(path, module, index, line, row, taken)
+        yield _case(path, module, index, line, row, taken, tiers)
 
 
-def _case(path: str, module: str, index: int, line: int, row: Any, taken: set[str]) -> AuthzCase:
+def _case(
+    path: str,
+    module: str,
+    index: int,
+    line: int,
+    row: Any,
+    taken: set[str],
+    tiers: Mapping[str, int],
+) -> AuthzCase:
     table = row if isinstance(row, plain_yaml.Table) else plain_yaml.Table()
     given = table.get("name")
     title = one_line(given).strip() if isinstance(given, str) else ""
@@ -157,7 +157,7 @@ def _case(path: str, module: str, index: int, line: int, row: Any, taken: set[st
         asked if isinstance(asked, dict) else {},
         expected if isinstance(expected, bool) else None,
         one_line(reason) if isinstance(reason := table.get("reason"), str) else "",
-        tuple(map(fault, [*_name_faults(title, unique), *_faults(table)])),
+        tuple(map(fault, [*_name_faults(title, unique), *_faults(table, tiers)])),
     )
 
 
@@ -185,7 +185,7 @@ def _name_faults(title: str, unique: str) -> Iterator[_Told]:
         yield _Told("name", told, "rename one of them", Severity.WARNING)
 
 
-def _faults(table: plain_yaml.Table) -> Iterator[_Told]:
+def _faults(table: plain_yaml.Table, tiers: Mapping[str, int]) -> Iterator[_Told]:
     """Why a case cannot be asked."""
     expected, asked = table.get("expected"), table.get("input")
     if not isinstance(expected, bool):
@@ -194,18 +194,18 @@ def _faults(table: plain_yaml.Table) -> Iterator[_Told]:
     if not isinstance(asked, dict):
         yield _Told("input", "has no input that is a mapping", "write what is asked")
     else:
-        yield from (_Told("input", *told) for told in _tier_faults(asked))
+        yield from (_Told("input", *told) for told in _tier_faults(asked, tiers))
 
 
-def _tier_faults(asked: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _tier_faults(asked: Mapping[str, Any], tiers: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     tier, number = asked.get("tier"), asked.get("tier_num")
-    known = ", ".join(TIERS)
-    if "tier" in asked and (not isinstance(tier, str) or tier not in TIERS):
+    known, numbers = ", ".join(tiers), ", ".join(map(str, sorted({*tiers.values()})))
+    if "tier" in asked and (not isinstance(tier, str) or tier not in tiers):
         yield f"{shown(tier)} is no tier", f"use one of {known}"
-    elif "tier_num" in asked and (isinstance(number, bool) or number not in TIERS.values()):
-        yield f"{shown(number)} is the number of no tier", f"use 0 to {len(TIERS) - 1}"
-    elif isinstance(tier, str) and "tier_num" in asked and TIERS[tier] != number:
+    elif "tier_num" in asked and (isinstance(number, bool) or number not in tiers.values()):
+        yield f"{shown(number)} is the number of no tier", f"use one of {numbers}"
+    elif isinstance(tier, str) and "tier_num" in asked and tiers[tier] != number:
         yield (
-            f"tier {tier} has the number {TIERS[tier]}, not {number}",
-            f"write tier_num: {TIERS[tier]}",
+            f"tier {tier} has the number {tiers[tier]}, not {number}",
+            f"write tier_num: {tiers[tier]}",
         )

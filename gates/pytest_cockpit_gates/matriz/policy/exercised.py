@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from pytest_cockpit.api import Finding, Severity
 from pytest_cockpit_gates.matriz.policy import rules
-from pytest_cockpit_gates.matriz.policy.casefiles import TIERS
 from pytest_cockpit_gates.matriz.policy.deciding import Decided
 from pytest_cockpit_gates.matriz.policy.pairing import Contract, functions, identity, texts
+from pytest_cockpit_gates.matriz.policy.settings import TIERS
 
 Unit = tuple[str, str, bool]
 """`function` or `tier`, its name, and whether it was allowed."""
@@ -36,8 +36,11 @@ class Exercised:
         return len(self.units & self.seen)
 
 
-def exercised(decided: Iterable[Decided], contracts: Iterable[Contract]) -> list[Exercised]:
+def exercised(
+    decided: Iterable[Decided], contracts: Iterable[Contract], tiers: Iterable[str] = TIERS
+) -> list[Exercised]:
     """For each contract that demands authentication or has cases."""
+    known = tuple(tiers)
     seen: dict[str, set[Unit]] = {}
     for one in decided:
         if one.contract is None or one.allowed is None:
@@ -49,7 +52,9 @@ def exercised(decided: Iterable[Decided], contracts: Iterable[Contract]) -> list
         if isinstance(tier, str):
             units.add(("tier", tier, one.allowed))
     return [
-        Exercised(contract, frozenset(_units(contract)), frozenset(seen.get(contract.path, ())))
+        Exercised(
+            contract, frozenset(_units(contract, known)), frozenset(seen.get(contract.path, ()))
+        )
         for contract in contracts
         if contract.path in seen or identity(contract.value).get("requires_auth") is True
     ]
@@ -84,12 +89,12 @@ def judged(found: Sequence[Exercised], least: float | None) -> Iterator[Finding]
         )
 
 
-def _units(contract: Contract) -> Iterator[Unit]:
+def _units(contract: Contract, tiers: Iterable[str]) -> Iterator[Unit]:
     for name in functions(contract.value):
         yield "function", name, True
         yield "function", name, False
     let_in = texts(identity(contract.value).get("required_tiers"))
-    for tier in TIERS:
+    for tier in tiers:
         if let_in:
             yield "tier", tier, tier in let_in
 

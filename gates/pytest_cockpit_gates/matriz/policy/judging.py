@@ -100,7 +100,11 @@ def _judged(
         [one.job for one in (tests, asked) if one.outcome.answers],
         context.scratch,
     )
-    shown = exercised.exercised(decided, contracts) if subject.files.cases else []
+    shown = (
+        exercised.exercised(decided, contracts, subject.settings.tiers)
+        if subject.files.cases
+        else []
+    )
     findings += [
         *second,
         *reach.judged(reached, subject.settings.rule_coverage),

@@ -47,6 +47,14 @@ SCHEMA: JSON = {
 BUNDLES = ("policies", "policy")
 CASES = ("**/*_authz.yaml", "**/*_authz.yml")
 TIMEOUT_S = 5.0
+TIERS: Mapping[str, int] = {
+    "guest": 0,
+    "visitor": 1,
+    "friend": 2,
+    "trusted": 3,
+    "inner_circle": 4,
+    "root_dev": 5,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,7 @@ class Settings:
     opa: the program that decides a second time, and then has to; None for `opa` where it is there.
     rule_coverage, decision_coverage: least shares that have to be exercised.
     timeout_s: seconds that one evaluation may take.
+    tiers: tier to its number; the gate's own setting.
     """
 
     bundle: str | None = None
@@ -78,6 +87,7 @@ class Settings:
     rule_coverage: float | None = None
     decision_coverage: float | None = None
     timeout_s: float = TIMEOUT_S
+    tiers: Mapping[str, int] = field(default_factory=lambda: TIERS)
 
     @classmethod
     def of(cls, gate: Mapping[str, Any]) -> Settings:
@@ -87,7 +97,7 @@ class Settings:
             table["cases"] = tuple(table["cases"])
         if "now" in table:
             table["now"] = nanoseconds(table["now"])
-        return cls(**table)
+        return cls(**table, tiers=gate.get("tiers", TIERS))
 
 
 def nanoseconds(text: str) -> int:

@@ -82,7 +82,7 @@ def read(context: Context, paths: Paths) -> Subject:
     if paths.bundle is not None:
         found = bundle.read(context.root, paths.bundle, paths.settings.bundle_sha256)
     tests = unittests.collect(found.modules if found is not None else ())
-    cases = casefiles.read_all(context.root, paths.cases)
+    cases = casefiles.read_all(context.root, paths.cases, paths.settings.tiers)
     return Subject(paths.settings, found, cases, tuple(tests))
 
 
