@@ -392,6 +392,15 @@ def test_a_smoke_that_broke_off_is_not_blamed_for_what_it_did_not_reach(tmp_path
     assert [item.rule.rpartition("-")[2] for item in part.findings] == ["smoke", "metric"]
 
 
+def test_what_cannot_be_seen_is_unknown_and_not_missing(tmp_path):
+    contract = {"module": "core", "telemetry": {"spans": [{"name": "one"}]}}
+    body = "trace.set_tracer_provider(trace.NoOpTracerProvider())\n"
+    (tmp_path / "core.py").write_text(HEAD + indent(body, "    "), encoding="utf-8")
+    ((severity, message),) = said(judged(tmp_path, contract, smokes={"core": "core:smoke"}))
+    assert severity == "unknown"
+    assert message.endswith(".NoOpTracerProvider is in place, which keeps nothing")
+
+
 def test_nothing_declared_is_nothing_judged(tmp_path):
     part = judged(tmp_path, {"module": "core"}, {"module": "more", "telemetry": {}}, [])
     assert (part.checked, part.findings, part.cases, part.summary) == (0, (), (), "")

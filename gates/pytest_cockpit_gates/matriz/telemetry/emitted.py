@@ -37,7 +37,7 @@ def pattern(name: str) -> re.Pattern[str]:
 
 
 def judge(declared: Declared, recording: Recording, *, whole: bool) -> Iterator[Finding]:
-    """What a contract declares and the smoke did not keep; `whole` when it came to its end."""
+    """What a contract declares and the smoke did not keep; `whole` when all of it was seen."""
     for item in declared.spans:
         found = [span for span in recording.spans if pattern(item.name).fullmatch(span.name)]
         if found:

@@ -86,12 +86,14 @@ def _of_smoke(
 
 def _of_block(block: Declared, outcome: Outcome, held: Held | None) -> Iterator[Finding]:
     """What concerns one contract."""
-    if outcome.recording is None:
+    seen = outcome.recording
+    if seen is None:
         return
-    # What a smoke that broke off did not reach is no fault of its own.
-    yield from emitted.judge(block, outcome.recording, whole=outcome.fault is None)
+    # Of what a smoke that broke off did not reach, or what could not be seen, nothing is said.
+    whole = outcome.fault is None and not (seen.foreign or seen.lost)
+    yield from emitted.judge(block, seen, whole=whole)
     if held is not None:
-        yield from _by_conventions(held, outcome.recording)
+        yield from _by_conventions(held, seen)
 
 
 def _by_conventions(held: Held, seen: Recording) -> Iterator[Finding]:
