@@ -249,14 +249,14 @@ def test_a_warning_is_green():
 
 def test_one_named_culprit_takes_two_more_sessions_and_a_confirmation():
     isolation = Isolation(free(50))
-    isolation.begin_red({"f007": 1.0}, ["test_seven", "test_odd"])
+    isolation.begin_red({"f007": 1.0}, ["test_seven", "test_more", "test_odd"])
     without = tuple(path for path in free(50) if path != "f007")
     assert isolation.why == "search"
     assert isolation.next() == without
     isolation.tell(without, PASS)
     assert isolation.why == "confirm"
     assert isolation.next() == ("f007",)
-    isolation.tell(["f007"], FAIL, {}, ["test_seven"])
+    isolation.tell(["f007"], FAIL, {}, ["test_odd", "test_seven"])
     outcome = isolation.outcome()
     assert outcome.good == without
     assert outcome.proven_by == 2
@@ -265,7 +265,7 @@ def test_one_named_culprit_takes_two_more_sessions_and_a_confirmation():
     assert culprit.partners == culprit.held == ()
     assert culprit.red_with == (1, 3)
     assert culprit.green_without == (2,)
-    assert culprit.failing == ("test_seven",)
+    assert culprit.failing == ("test_seven", "test_odd")
     assert outcome.sessions == {"given": 1, "search": 1, "confirm": 1}
 
 
@@ -353,6 +353,36 @@ def test_a_pair_is_reported_as_a_group_and_one_of_it_promoted():
     assert outcome.sessions["confirm"] == 1
     assert len(asked) < 25
     assert culprit.failing == ("f004 f011",)
+
+
+def test_what_a_pair_takes():
+    pair = Isolation(free(2))
+    assert drive(pair, defects("f000 f001")) == [
+        ("f000", "f001"),
+        ("f000",),
+        ("f001",),
+        ("f000", "f001"),
+        ("f000", "f001"),
+        ("f000",),
+        ("f000", "f001"),
+    ]
+    assert pair.outcome().sessions == {"search": 2, "confirm": 1, "repeat": 3, "partner": 1}
+    assert pair.outcome().culprits[0].red_with == (1, 4, 5, 7)
+    assert pair.outcome().culprits[0].green_without == (2, 6)
+
+
+def test_a_partner_that_is_not_confirmed_is_not_named():
+    pair = Isolation(free(2))
+    drive(pair, flaky(defects("f000 f001"), {7, 8, 9}))
+    [culprit] = pair.outcome().culprits
+    assert (culprit.files, culprit.partners) == (("f001",), ())
+    assert pair.outcome().sessions["partner"] == 3
+
+
+def test_all_sessions_of_three_have_a_purpose():
+    isolation = Isolation(free(16))
+    drive(isolation, defects("f002 f004 f011"))
+    assert set(isolation.outcome().sessions) == {"search", "confirm", "repeat", "partner"}
 
 
 def test_three_that_only_fail_together():
@@ -572,6 +602,22 @@ def test_defaults():
         "base_green": False,
         "sessions": [],
     }
+
+
+def test_what_is_not_by_default_is_kept_too():
+    trust = Trust(flakes=0.02, innocents=0.002, repeats=7)
+    written = Isolation(free(3), 0.1, trust=trust, attributable=0.3, base_green=True).to_json()
+    assert (written["attributable"], written["base_green"]) == (0.3, True)
+    assert written["trust"] == {"flakes": 0.02, "innocents": 0.002, "repeats": 7}
+    assert Isolation.from_json(written).to_json() == written
+
+
+def test_a_batch_of_one_that_was_red():
+    isolation = Isolation(free(1))
+    isolation.begin_red()
+    assert drive(isolation, lambda subset: FAIL if subset else PASS) == [("f000",), ()]
+    assert isolation.outcome().culprits[0].red_with == (1, 2)
+    assert isolation.outcome().culprits[0].green_without == (3,)
 
 
 def test_a_unit_is_good_when_all_its_files_are():

@@ -55,10 +55,6 @@ class Units:
         """The units that need a unit, directly or not."""
         return frozenset(other for other, below in enumerate(self.below) if unit in below)
 
-    def is_closed(self, subset: frozenset[int]) -> bool:
-        """Whether a subset has all that its units need."""
-        return all(self.below[unit] <= subset for unit in subset)
-
     def files(self, subset: Iterable[int]) -> tuple[str, ...]:
         """The files of a subset, each after those it needs."""
         return tuple(path for unit in sorted(subset) for path in self.members[unit])
