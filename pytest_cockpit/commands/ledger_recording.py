@@ -100,7 +100,7 @@ def _append(desk: Desk, made: Sequence[dict[str, Any]], reason: str | None) -> i
     if reason is not None:
         extra["reason"] = reason
     for row in made:
-        ledger.append(desk.path, {**row, **extra})
+        ledger.append(desk.path, {**row, **extra}, lock=desk.repository.common_dir / ledger.LOCK)
         print(f"{desk.name}: {_told(row)}")
     return 0
 

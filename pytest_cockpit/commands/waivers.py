@@ -210,7 +210,7 @@ def _append(desk: _Desk, row: Mapping[str, Any]) -> None:
 
     # Appending looks at the last row alone; nothing is added to what is broken further up.
     ledger.rows(desk.data)
-    ledger.append(desk.path, row)
+    ledger.append(desk.path, row, lock=desk.repository.common_dir / ledger.LOCK)
 
 
 def _demand_rule(rule: str) -> None:

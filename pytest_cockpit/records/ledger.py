@@ -10,7 +10,10 @@ from pytest_cockpit.records.ledger_rows import START, Break, LedgerError, line_o
 from pytest_cockpit.records.ledger_scan import Chain, Seen, walk
 from pytest_cockpit.records.text import parse, sha256
 
-__all__ = ["START", "Break", "LedgerError", "append", "extend", "head", "rows", "verify"]
+__all__ = ["LOCK", "START", "Break", "LedgerError", "append", "extend", "head", "rows", "verify"]
+
+LOCK = "cockpit/ledger.lock"
+"""What writers of a tracked ledger take turns by, below git's common folder."""
 
 
 def extend(existing: bytes, rows: Iterable[Mapping[str, Any]]) -> bytes:

@@ -18,25 +18,32 @@ _POLL_SECONDS = 0.01
 _BLOCK = 64 * 1024
 
 
-def append(path: Path, row: Mapping[str, Any]) -> str:
+def append(path: Path, row: Mapping[str, Any], *, lock: Path | None = None) -> str:
     """Chain one row to the ledger at `path`, safely beside other writers; return its digest.
 
     A torn last line, left by a writer that was killed, is moved to `<path>.torn-<n>` and entered
     as a row of its own first.
+
+    Parameters
+    ----------
+    lock: the file that its writers take turns by; `<path>.lock` when None. A ledger that git
+        tracks has it elsewhere, or it would be one more untracked file.
 
     Raises
     ------
     LedgerError: the last row is broken, or `row` is not fit for a ledger.
     CockpitError: the file cannot be locked or written; nothing was added.
     """
+    turns = lock or Path(f"{path}.lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(path):
+        turns.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(turns):
             return _append(path, row)
     except TimeoutError as error:
-        lock = artifacts.printable(f"{path}.lock")
         raise CockpitError(
-            f"{lock}: held by another process for {_LOCK_SECONDS:.0f} s; wait for it or end it"
+            f"{artifacts.printable(str(turns))}: held by another process for "
+            f"{_LOCK_SECONDS:.0f} s; wait for it or end it"
         ) from error
     except OSError as error:
         raise artifacts.os_error(path, "cannot append", error) from error
@@ -84,11 +91,10 @@ def _write_row(path: Path, line: bytes) -> None:
         artifacts.sync_folder(path.parent)
 
 
-def _locked(path: Path) -> AbstractContextManager[object]:
+def _locked(turns: Path) -> AbstractContextManager[object]:
     import filelock
 
-    lock = filelock.FileLock(f"{path}.lock")
-    return lock.acquire(timeout=_LOCK_SECONDS, poll_interval=_POLL_SECONDS)
+    return filelock.FileLock(turns).acquire(timeout=_LOCK_SECONDS, poll_interval=_POLL_SECONDS)
 
 
 def _tail(path: Path) -> tuple[bytes, bytes, int]:

@@ -147,6 +147,11 @@ def test_a_waived_finding_is_a_warning_everywhere_it_is_shown(port):
     }
 
 
+def test_giving_a_waiver_leaves_nothing_but_the_row(port):
+    port.waive()
+    assert port.sandbox.git("status", "--porcelain", "-uall").split() == ["??", LEDGER]
+
+
 def test_workers_tell_the_session_what_they_waived(port):
     name = port.waive()
     done = port.gate("-n", "2", "-q")

@@ -24,7 +24,7 @@ from pytest_cockpit_gates.coverage import (
     suite,
     targets,
 )
-from pytest_cockpit_gates.coverage.joining import join, join_entries, measurements
+from pytest_cockpit_gates.coverage.joining import bounds, join, join_entries, measurements
 from pytest_cockpit_gates.coverage.loosening import Compared, allowed
 from pytest_cockpit_gates.coverage.model import Bound, FileCoverage, ranges, seal
 from pytest_cockpit_gates.coverage.outcome import Failure, TestRun
@@ -90,6 +90,19 @@ def test_a_join_has_no_order(one: Any, two: Any) -> None:
 @given(DOCUMENTS, DOCUMENTS, DOCUMENTS)
 def test_a_join_has_no_brackets(one: Any, two: Any, three: Any) -> None:
     assert join(join(one, two), three) == join(one, join(two, three))
+
+
+@given(DOCUMENTS)
+def test_only_what_binds_is_a_bound(one: Any) -> None:
+    moved = json.loads(json.dumps(one))
+    for entry in moved["entries"].values():
+        entry.pop("uncovered", None)
+        entry.pop("source", None)
+    moved["meta"].pop("measured", None)
+    assert bounds(moved) == gate.bounds(one)
+    for path, entry in moved["entries"].items():
+        entry["missing_lines"] += 1
+        assert bounds(moved)[path] != gate.bounds(one)[path]
 
 
 @given(DOCUMENTS)
@@ -986,3 +999,157 @@ def test_lines_that_are_not(text: Any) -> None:
         f"b.json: a.py: uncovered: expected lines such as 3-7,12, got {text!r}; "
         "measure it again with `pytest --cockpit-init`"
     )
+
+
+# Every word of a finding
+
+
+def test_what_is_said_of_a_loosened_bound() -> None:
+    remedy = (
+        "take the bound back from the base commit, or waive this rule for the file, with a reason"
+    )
+    base = {"a.py": entry(3, 2, excluded=1)}
+    (found,) = loosened(base, {"a.py": entry(4, 3, excluded=1)})
+    assert found == Finding(
+        rules.LOOSENED,
+        "its bound was loosened; statements that no test executes: 3 to 4, "
+        "branches that no test takes: 2 to 3",
+        path="a.py",
+        remedy=remedy,
+        evidence={
+            "loosened": {"missing_lines": [3, 4], "missing_branches": [2, 3]},
+            "document": "b.json",
+            "pointer": "/entries/a.py",
+        },
+    )
+    (found,) = loosened({}, {"new.py": entry(2, excluded=1, statements=3)})
+    assert found == Finding(
+        rules.LOOSENED,
+        "a bound of 3 missing or excluded statements was added to the baseline, 0 are allowed in "
+        "a new file",
+        path="new.py",
+        remedy=remedy,
+        evidence={
+            "missing_lines": 2,
+            "excluded": 1,
+            "statements": 3,
+            "document": "b.json",
+            "pointer": "/entries/new.py",
+        },
+    )
+
+
+def test_what_is_said_of_added_failures_and_patterns() -> None:
+    meta = ({"patterns": ["x"]}, {"patterns": ["z", "x", "y"], "failing_tests": ["t.py::a"]})
+    tests, patterns = loosened({}, {}, meta=meta)
+    assert tests == Finding(
+        rules.LOOSENED,
+        "added to the tests that are known to fail: t.py::a",
+        path="t.py",
+        remedy="mend the test, or waive this rule for its file, with a reason",
+        evidence={"document": "b.json", "pointer": "/meta/failing_tests", "added": ["t.py::a"]},
+    )
+    assert patterns == Finding(
+        rules.LOOSENED,
+        "patterns of what does not count were added: y, z",
+        path="b.json",
+        pointer="/meta/patterns",
+        remedy="take the patterns back, or waive this rule for the baseline, with a reason",
+        evidence={"added": ["y", "z"]},
+    )
+    (gone,) = loosened({}, {}, meta=({"patterns": []}, {}))
+    assert gone.message == "it no longer says which patterns keep lines from being counted"
+
+
+@pytest.mark.parametrize(
+    ("base", "now", "said"),
+    [
+        ({"a.py": {}}, {"a.py": entry(1)}, "b.json at the base commit: a.py: missing_lines: "),
+        ({}, {"a.py": {}}, "b.json: a.py: missing_lines: "),
+    ],
+)
+def test_a_malformed_bound_is_named_with_its_side(base: Any, now: Any, said: str) -> None:
+    with pytest.raises(CockpitError) as caught:
+        loosened(base, now)
+    assert str(caught.value).startswith(said)
+
+
+def test_malformed_failures_are_named_with_their_side() -> None:
+    bad, good = {"failing_tests": 1}, {"failing_tests": ["t.py"]}
+    for meta, said in (
+        ((bad, good), "b.json at the base commit: meta: "),
+        ((good, bad), "b.json: meta: "),
+    ):
+        with pytest.raises(CockpitError) as caught:
+            loosened({}, {}, meta=meta)
+        assert str(caught.value).startswith(said)
+
+
+def test_what_is_said_of_the_rest() -> None:
+    (found,) = ratchet.slackness({"a.py": [1, 0, 0]}, [], [])
+    assert (
+        found.remedy == "tighten the baseline: `pytest --cockpit-ratchet=tighten`, then commit it"
+    )
+    assert (found.rule, found.path) == (rules.SLACK, None)
+    (found,) = suite.skipped(RUN, 2)
+    assert found.remedy == "see pytest's `-rs` for the reasons"
+    (found,) = suite.disturbed(RUN, "/real")
+    assert (found.rule, found.severity, found.path) == (rules.DISTURBED, Severity.UNKNOWN, None)
+    assert found.remedy == (
+        "keep tests, conftest.py and plugins from touching the measurement, or leave that test "
+        "out with paths"
+    )
+    (found, _) = suite.new_failures(RUN, [], {})
+    assert found == Finding(
+        rules.NEW_TEST_FAILURE,
+        "new/u.py::c: bang",
+        path="new/u.py",
+        remedy="make the test pass",
+        evidence={"test": "new/u.py::c"},
+    )
+    (found,) = patch.Patch.of({}, None).findings(0.5)
+    assert (found.rule, found.remedy) == (
+        rules.PATCH,
+        "judge in a clone that has the base commit, or leave patch_ratio out",
+    )
+    (found,) = patch.Patch.of({"a.py": changed((1,), (1,))}, "c0").findings(1.0)
+    assert found.remedy == "test these lines"
+    given = {"changed": (), "moved": ("a.py",), "patched": True, "severity": Severity.UNKNOWN}
+    (found,) = patch.untested({"a.py": FileCoverage(1, (1,), "1")}, **given)
+    assert found.remedy == "add a test that imports it"
+    assert found.message == (
+        "no test executes any of its 1 statements, before or after the move: its bound says nothing"
+    )
+    (found,) = judged(FileCoverage(5, excluded_lines=2), entry(0, excluded=1))
+    assert found.message == (
+        "statements and branches that are kept from being counted: 2, the baseline allows 1"
+    )
+    assert found.remedy == (
+        "test them instead, and remove the comment or the pattern that excludes them"
+    )
+    assert (found.line, found.severity) == (None, Severity.ERROR)
+
+
+def test_a_target_tells_what_is_uncovered() -> None:
+    now = FileCoverage(4, (2, 3), "2-3", ((7, 1),), branches=2)
+    (found,) = targets.below(
+        {"a.py": now}, goals(targets=[{"paths": ["*"], "lines": 60, "branches": 60}])
+    )
+    assert found == Finding(
+        rules.BELOW_TARGET,
+        "reaches 50.0 % of lines, the target is 60 % and 50.0 % of branches, the target is 60 %",
+        path="a.py",
+        line=2,
+        remedy="test what is missing",
+        evidence={
+            "target": {"name": "*", "lines": 60, "branches": 60},
+            "reached": {"lines": 50.0, "branches": 50.0},
+            "files": 1,
+            "uncovered": "2-3",
+        },
+    )
+    (found,) = targets.below(
+        {"a.py": FileCoverage(4, (), "", ((7, 1),), branches=2)},
+        goals(targets=[{"paths": ["x", "*.py"], "branches": 60}]),
+    )
+    assert (found.line, found.evidence["target"]["name"]) == (7, "x, *.py")

@@ -45,6 +45,12 @@ class CoverageGate:
 
         return joining.join(mine, theirs)
 
+    def bounds(self, document: JSON) -> dict[str, Any]:
+        """What of a baseline binds: counts of each file, tests known to fail, patterns."""
+        from pytest_cockpit_gates.coverage import joining
+
+        return joining.bounds(document)
+
     def proofs(self) -> Iterable[Proof]:
         """A failing tree for each rule, and trees the gate accepts."""
         from pytest_cockpit_gates.coverage.proofs import proofs

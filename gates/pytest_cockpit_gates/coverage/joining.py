@@ -15,6 +15,7 @@ from pytest_cockpit.api import JSON, CockpitError
 from pytest_cockpit_gates.coverage.model import Bound, ranges, spans
 
 _DESCRIBED = ("failing_tests", "measured", "parser", "passed", "patterns", "skipped")
+_COUNTS = ("missing_lines", "missing_branches", "excluded")
 _AT_LEAST = {"passed": max, "skipped": min}
 
 
@@ -50,6 +51,21 @@ def join_entries(mine: JSON, theirs: JSON, where: str = "") -> dict[str, Any]:
     if ours.source and (ours.source, ours.counts) == (others.source, others.counts):
         described["source"] = ours.source
     return {**counts, **described}
+
+
+def bounds(document: JSON) -> dict[str, Any]:
+    """What of a baseline binds: the counts of each file, known failures, patterns of exclusion.
+
+    The rest describes: line numbers and digests change with every edit.
+    """
+    found: dict[str, Any] = {
+        path: {key: entry[key] for key in _COUNTS if key in entry}
+        for path, entry in document["entries"].items()
+    }
+    meta = document["meta"]
+    return found | {
+        f"meta: {key}": meta[key] for key in ("failing_tests", "patterns") if key in meta
+    }
 
 
 def failing_tests(meta: JSON, where: str = "the baseline") -> frozenset[str]:

@@ -47,6 +47,13 @@ class ImportsGate:
 
         return join(mine, theirs)
 
+    def bounds(self, document: JSON) -> dict[str, Any]:
+        """What of a baseline binds: all of its entries but the words of an error."""
+        return {
+            path: {key: value for key, value in entry.items() if key != "message"}
+            for path, entry in document["entries"].items()
+        }
+
     def proofs(self) -> Iterable[Proof]:
         """One tree for each rule, and some that are accepted."""
         from pytest_cockpit_gates.imports.proofs import PROOFS
