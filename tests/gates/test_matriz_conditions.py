@@ -294,7 +294,12 @@ def test_every_operator_compares(op, value, expected):
 
 def test_numbers_are_compared_exactly():
     assert verdict(row("x", "==", 0.3), sample(0.1 + 0.2)) is False
+    assert verdict(row("x", "==", 0.3), sample(0.3)) is True
     assert verdict(row("latency_ms", "<=", 100), sample(0.1, "s")) is True
+    assert verdict(row(value=1.5), sample(95)) is True
+    assert verdict(row(value=0), sample(95)) is True
+    assert verdict(row(op="<=", value=50), sample(0)) is True
+    assert verdict(row(), sample(100)) is True
     assert verdict(row("x", ">=", 2**62), sample(2**62 - 1)) is False
     assert verdict(row("coverage", ">=", 66.7), sample(Fraction(200, 3), "percent")) is False
 
@@ -339,6 +344,18 @@ def test_a_unit_of_another_kind_is_no_evidence():
 def test_nothing_said_is_no_evidence():
     assert outcome(row()) == "nothing was measured"
     assert outcome(row(), Doubt("has 1 rounds", "b.json")) == "b.json has 1 rounds"
+
+
+def test_all_doubts_are_told():
+    doubts = Doubt("is odd", "a.json"), Doubt("is old", "b.json")
+    assert outcome(row(), *doubts) == "a.json is odd; b.json is old"
+
+
+def test_the_value_comes_with_where_it_is_from():
+    found = outcome(row(), sample(0.95, "ratio"))
+    assert found == Sample(Fraction(95), "a.json", Binding(COMMIT), "percent")
+    assert found.to_json() == {"value": 95.0, "unit": "percent", "source": "a.json"}
+    assert sample("on").to_json()["value"] == "on"
 
 
 def test_two_values_that_agree_are_one():
@@ -863,7 +880,9 @@ def test_without_evidence_gates_are_counted_and_not_passed(tmp_path):
     assert seen(report) == [("gate-evidence", Severity.INFO, "2 gates of contracts are not judged")]
     assert report.verdict is Verdict.PASS
     assert "gates of contracts: 2 not judged" in report.summary
-    assert "tool.cockpit.gate.matriz.evidence" in report.findings[0].remedy
+    (finding,) = report.findings
+    assert finding.remedy == "name measurements in tool.cockpit.gate.matriz.evidence"
+    assert finding.evidence == {"not_judged": 2}
 
 
 def test_a_tree_without_gates_is_told_nothing_of_them(tmp_path):
@@ -927,6 +946,29 @@ def test_a_gate_without_evidence_is_unknown(tmp_path):
     assert finding.pointer == "/gates/0"
     assert finding.remedy == "measure coverage of this tree into a file that evidence names"
     assert finding.evidence == {"metric": "coverage"}
+
+
+def test_every_gate_is_counted(tmp_path):
+    names = ("a", "b", "c")
+    values = {"core": {"a1": 1, "a2": 1, "b1": 2, "b2": 2}}
+    gates = [row(f"{name}{n}", "==", 1) for name in names for n in (1, 2)]
+    report = judged(tmp_path, {"m.json": metrics(metrics=values)}, gates, {"metrics": ["m.json"]})
+    assert "gates of contracts: 2 kept, 2 broken, 2 without evidence" in report.summary
+
+
+@pytest.mark.parametrize("name", [None, "gone"])
+def test_gates_of_no_module_of_the_tree_cannot_be_judged(tmp_path, name):
+    value = {"gates": [row()], "identity": IDENTITY, **({"module": name} if name else {})}
+    files = {
+        "matrix_a.json": json.dumps(value),
+        "m.json": metrics(),
+        "any.schema.json": '{"$schema": "https://json-schema.org/draft/2020-12/schema"}',
+    }
+    settings = {"schema": "any.schema.json", "evidence": {"metrics": ["m.json"]}}
+    report = run_gate(gate, files, tmp_path=tmp_path, settings=settings)
+    assert report.findings[-1].message == (
+        "coverage >= 90 cannot be judged: names no module of this tree"
+    )
 
 
 def test_changing_the_file_after_the_measurement_opens_nothing(tmp_path):

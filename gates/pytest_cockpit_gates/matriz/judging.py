@@ -15,7 +15,8 @@ def judge(context: Context) -> Report:
     contracts = documents.find(context)
     parts = {name: part.judge(context, contracts) for name, part in PARTS.items()}
     findings = [finding for part in parts.values() for finding in part.findings]
-    bad = {found.path for found in findings if found.severity is Severity.ERROR}
+    failing = {found.path for found in findings if found.severity is Severity.ERROR}
+    bad = failing & contracts.digests.keys()
     state = f"{len(bad)} with errors" if bad else "none with errors"
     told = [part.summary for part in parts.values() if part.summary]
     return Report.judge(
