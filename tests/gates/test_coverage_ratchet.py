@@ -1114,7 +1114,12 @@ def test_what_is_said_of_the_rest() -> None:
     )
     (found,) = patch.Patch.of({"a.py": changed((1,), (1,))}, "c0").findings(1.0)
     assert found.remedy == "test these lines"
-    given = {"changed": (), "moved": ("a.py",), "patched": True, "severity": Severity.UNKNOWN}
+    given: dict[str, Any] = {
+        "changed": (),
+        "moved": ("a.py",),
+        "patched": True,
+        "severity": Severity.UNKNOWN,
+    }
     (found,) = patch.untested({"a.py": FileCoverage(1, (1,), "1")}, **given)
     assert found.remedy == "add a test that imports it"
     assert found.message == (
