@@ -5,6 +5,7 @@ Needs no pytest; every function returns what it found and asserts nothing.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import tempfile
@@ -77,6 +78,11 @@ def prove(gate: Gate, proof: Proof, tmp_path: Path) -> Report:
     )
 
 
+def lacking(proof: Proof) -> list[str]:
+    """Modules that the proof needs and this interpreter has not; [] when it can be run."""
+    return [name for name in proof.needs if not _is_installed(name)]
+
+
 def shortcomings(gate: Gate, proof: Proof, report: Report) -> list[str]:
     """Why this report is not what the proof promises; [] when it is."""
     declared = {rule.id for rule in gate.rules}
@@ -100,6 +106,14 @@ def check_proofs(gate: Gate) -> list[str]:
     """What is missing for the gate's rules and proofs to be complete; runs none of them."""
     proofs = list(gate.proofs())
     return [*_rule_gaps(gate), *_proof_gaps(gate, proofs)]
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        # A package above it is missing.
+        return False
 
 
 def _rule_gaps(gate: Gate) -> Iterator[str]:

@@ -80,6 +80,9 @@ def _rules(gate: Gate) -> Outcome:
 
 
 def _prove(name: str, gate: Gate, proof: Proof) -> Outcome:
+    lacking = testing.lacking(proof)
+    if lacking:
+        return Outcome(Verdict.SKIP, f"not installed: {', '.join(lacking)}")
     with tempfile.TemporaryDirectory(prefix="cockpit-proof-") as folder:
         report = testing.prove(gate, proof, Path(folder))
     problems = testing.shortcomings(gate, proof, report)

@@ -86,19 +86,23 @@ def test_prove_is_red_for_a_gate_without_proofs(ready, tmp_path):
         "[pytest_cockpit.gates]\nparty = party_gate:gate\nbroken = party_gate:nothing\n"
     )
     (package / "party_gate.py").write_text(
-        "from pytest_cockpit.api import Report, Rule\n\n\n"
+        "from pytest_cockpit.api import Proof, Report, Rule, Verdict\n\n\n"
         "class Party:\n    name = 'party'\n    summary = 'Always content.'\n"
         "    rules = (Rule('party.never', 'Never found.'),)\n    settings_schema = {'type': 'object'}\n\n"
         "    def check(self, context):\n        return Report.judge('fine', checked=1)\n\n"
-        "    def proofs(self):\n        return ()\n\n\ngate = Party()\n"
+        "    def proofs(self):\n"
+        "        return [Proof('lacks', {}, Verdict.PASS, needs=('no_such_module_x',))]\n\n\n"
+        "gate = Party()\n"
     )
     done = ready.pytest(
-        "--cockpit-prove", "-v", "-k", "party or broken", env={"PYTHONPATH": str(package)}
+        "--cockpit-prove", "-v", "-rs", "-k", "party or broken", env={"PYTHONPATH": str(package)}
     )
     assert done.returncode == 1, done.stdout
     assert "party/rules" in done.stdout
     assert "party.never" in done.stdout
     assert "broken/load" in done.stdout
+    assert "party/lacks SKIP" in done.stdout
+    assert "not installed: no_such_module_x" in done.stdout
 
 
 def test_init_writes_a_configuration_only_where_there_is_none(make_sandbox):

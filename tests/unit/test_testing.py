@@ -21,7 +21,7 @@ from pytest_cockpit.api import (
     Severity,
     Verdict,
 )
-from pytest_cockpit.testing import check_proofs, prove, run_gate, shortcomings
+from pytest_cockpit.testing import check_proofs, lacking, prove, run_gate, shortcomings
 
 RULES = (Rule("words.no-shouting", "No file shouts."), Rule("words.some-words", "There are words."))
 
@@ -244,3 +244,9 @@ def test_no_pytest_is_needed():
         [sys.executable, "-c", f"import sys; sys.path[:0] = {folders!r}; {code}"], check=False
     )
     assert done.returncode == 0
+
+
+def test_a_proof_says_what_it_lacks():
+    proof = Proof("x", {}, Verdict.PASS, needs=("json", "no_such_module_x", "no_such_package_x.y"))
+    assert lacking(proof) == ["no_such_module_x", "no_such_package_x.y"]
+    assert lacking(Proof("x", {}, Verdict.PASS)) == []
