@@ -35,6 +35,13 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Burst:
+    """What a burst judges by at checkpoints alone: gates too slow for every batch."""
+
+    checkpoint_only: tuple[str, ...] = ("coverage",)
+
+
+@dataclass(frozen=True, slots=True)
 class Seal:
     """What becomes of a green batch; `take` is `auto`, `always` or `never`."""
 
@@ -62,6 +69,7 @@ class Config:
     lane: Lane = field(default_factory=Lane)
     rank: Rank = field(default_factory=Rank)
     batch: Batch = field(default_factory=Batch)
+    burst: Burst = field(default_factory=Burst)
     seal: Seal = field(default_factory=Seal)
     waivers: Waivers = field(default_factory=Waivers)
     gate: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -73,7 +81,7 @@ class Config:
             for item in dataclasses.fields(self)
             if item.name != "source"
         }
-        for name in ("lane", "rank", "batch", "seal", "waivers"):
+        for name in ("lane", "rank", "batch", "burst", "seal", "waivers"):
             content[name] = dataclasses.asdict(content[name])
         return text.sha256(text.canonical(content))
 
@@ -242,6 +250,7 @@ def _config(source: Path | None, table: Mapping[str, Any]) -> Config:
         lane=Lane(**_tuples(lane)),
         rank=Rank(**_tuples(rank)),
         batch=Batch(**_tuples(table.get("batch", {}))),
+        burst=Burst(**_tuples(table.get("burst", {}))),
         seal=Seal(**table.get("seal", {})),
         waivers=Waivers(**table.get("waivers", {})),
         **_tuples(top),

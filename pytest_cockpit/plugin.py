@@ -15,13 +15,19 @@ import pytest
 from pytest_cockpit import hookspecs
 
 _NEEDS = {
-    "cockpit_batch_size": ("batch",),
-    "cockpit_modules": ("batch",),
-    "cockpit_dry_run": ("batch", "rollback"),
-    "cockpit_skip_pr": ("batch", "rollback"),
+    "cockpit_batch_size": ("batch", "burst"),
+    "cockpit_modules": ("batch", "burst"),
+    "cockpit_dry_run": ("batch", "burst", "rollback"),
+    "cockpit_skip_pr": ("batch", "burst", "rollback"),
+    "cockpit_target": ("burst",),
+    "cockpit_max_batches": ("burst",),
+    "cockpit_checkpoint_every": ("burst",),
+    "cockpit_checkpoint_only": ("burst",),
+    "cockpit_resume": ("burst",),
 }
 _MODES = {
     "cockpit_batch": "batch",
+    "cockpit_burst": "burst",
     "cockpit_init": "init",
     "cockpit_prove": "prove",
     "cockpit_ratchet": "ratchet",
@@ -59,6 +65,39 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--cockpit-skip-pr",
         action="store_true",
         help="push nothing; bring the checkout to the sealed commit instead",
+    )
+    group.addoption(
+        "--cockpit-burst",
+        action="store_true",
+        help="promote several batches on top of each other, judged whole at every checkpoint",
+    )
+    group.addoption(
+        "--cockpit-target",
+        type=_positive,
+        metavar="N",
+        help="files to promote in a burst (default: four batches)",
+    )
+    group.addoption(
+        "--cockpit-max-batches",
+        type=_positive,
+        metavar="N",
+        help="batches that a burst never exceeds (default: 8)",
+    )
+    group.addoption(
+        "--cockpit-checkpoint-every",
+        type=_positive,
+        metavar="N",
+        help="files between two checkpoints of a burst, at least (default: 100)",
+    )
+    group.addoption(
+        "--cockpit-checkpoint-only",
+        action="store_true",
+        help="judge a burst as far as it came, or HEAD, by all gates; promote nothing",
+    )
+    group.addoption(
+        "--cockpit-resume",
+        action="store_true",
+        help="go on with the burst that was halted or killed, from its last green checkpoint",
     )
     group.addoption(
         "--cockpit-rollback",

@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_cockpit.api import Report
 from pytest_cockpit.promotion.batch import Staged
+from pytest_cockpit.promotion.burst import Progress
 from pytest_cockpit.promotion.plan import Plan
 from pytest_cockpit.records import waiving
 from pytest_cockpit.records.artifacts import printable
@@ -103,6 +104,34 @@ def waiver_table(reports: Mapping[str, Report]) -> str:
 
 def _waived(reports: Mapping[str, Report]) -> list[tuple[str, dict[str, Any]]]:
     return [(name, row) for name, report in sorted(reports.items()) for row in waiving.used(report)]
+
+
+def burst_body(progress: Progress) -> str:
+    """Markdown for the one pull request of a burst: its batches, and what each checkpoint saw."""
+    options = progress.options
+    batches = "\n".join(
+        f"| {batch.number} | {batch.batch_id} | {batch.files} | {batch.commit[:12]} |"
+        for batch in progress.batches
+    )
+    gates = sorted({name for point in progress.checkpoints for name in point.verdicts})
+    head = "".join(f" {name} |" for name in gates)
+    rows = "\n".join(
+        f"| {point.number} | {point.files} | {point.commit[:12]} |"
+        + "".join(f" {point.verdicts.get(name, 'not run')} |" for name in gates)
+        for point in progress.checkpoints
+    )
+    last = progress.checkpoints[-1]
+    said = "\n".join(f"- {name}: {plain(text)}" for name, text in sorted(last.summaries.items()))
+    return (
+        f"## Burst {progress.burst_id}\n\n"
+        f"{_files(progress.files)} of {options.target} in {_count(len(progress.batches), 'commit')}"
+        f", from {progress.base}. {_files(progress.lane - progress.files)} of {progress.lane} "
+        "remain in the lane.\n\n"
+        f"### Batches\n\n| batch | id | files | commit |\n|---|---|---|---|\n{batches}\n\n"
+        f"### Checkpoints\n\n| checkpoint | files | commit |{head}\n"
+        f"|---|---|---|{'---|' * len(gates)}\n{rows}\n\n"
+        f"At the last one:\n\n{said}\n"
+    )
 
 
 def _mentions(staged: Staged) -> str:

@@ -21,7 +21,7 @@ from pytest_cockpit.promotion.staging import StagedTree
 from pytest_cockpit.sessions import words
 from pytest_cockpit.sessions.conductor import Conductor
 
-_OWN = ("promotion_", "session", "progress.", ".")
+_OWN = ("promotion_", "burst", "session", "progress.", ".")
 
 
 def steps(names: Iterable[str], installed: Gates, run: Callable[[str], Outcome]) -> list[Step]:

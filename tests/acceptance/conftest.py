@@ -173,3 +173,31 @@ def ready(measured: Path, tmp_path: Path) -> Sandbox:
     """A small repository in which a batch can be run."""
     shutil.copytree(measured, tmp_path / "repo", symlinks=True)
     return Sandbox(tmp_path / "repo")
+
+
+DECK = {
+    f"candidate/deck/m{number}.py": f"def f():\n    return {number}\n" for number in range(5)
+} | {
+    "tests/test_deck.py": "from candidate.deck import m0, m1, m2, m3, m4\n\n\n"
+    "def test_deck():\n    assert [m.f() for m in (m0, m1, m2, m3, m4)] == [0, 1, 2, 3, 4]\n",
+}
+
+
+@pytest.fixture(scope="session")
+def measured_fleet(measured: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The measured repository with more in its lane, measured again; to be copied, not used."""
+    root = tmp_path_factory.mktemp("fleet") / "repo"
+    shutil.copytree(measured, root, symlinks=True)
+    sandbox = Sandbox(root)
+    sandbox.commit(DECK)
+    done = sandbox.pytest("--cockpit-init", "-q")
+    assert done.returncode == 0, done.stdout + done.stderr
+    sandbox.commit({}, "baselines")
+    return root
+
+
+@pytest.fixture
+def fleet(measured_fleet: Path, tmp_path: Path) -> Sandbox:
+    """A repository with files for several batches."""
+    shutil.copytree(measured_fleet, tmp_path / "repo", symlinks=True)
+    return Sandbox(tmp_path / "repo")
