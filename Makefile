@@ -7,7 +7,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test prove lint types imports docs bench format clean
+.PHONY: help demo test prove lint types imports docs bench mutants format clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -18,7 +18,7 @@ demo: .venv/.installed ## promote a batch of examples/harbour, in a temporary co
 test: .venv/.installed-test ## the whole test-suite
 	$(BIN)/pytest -n auto $(PYTEST)
 
-prove: .venv/.installed ## show that every gate can fail by each of its rules
+prove: .venv/.installed-all ## show that every gate can fail by each of its rules
 	$(BIN)/pytest --cockpit-prove
 
 lint: .venv/.installed-lint ## style and formatting
@@ -36,6 +36,9 @@ docs: .venv/.installed-docs ## build the documentation; a warning is an error
 
 bench: .venv/.installed-test .venv/.installed-bench ## the benchmarks
 	$(BIN)/pytest benchmarks $(PYTEST)
+
+mutants: .venv/.installed-test .venv/.installed-mutation ## change the rule engines, and see the tests notice
+	$(BIN)/python tests/mutation/run.py $(ENGINE)
 
 format: .venv/.installed-lint ## mend what ruff can mend
 	$(BIN)/ruff check --fix .

@@ -126,7 +126,14 @@ def _with(table: Mapping[str, Any], keys: Sequence[str], value: Any) -> Mapping[
 
 
 def _table(root: Path) -> tuple[Path | None, Mapping[str, Any]]:
-    pyproject, own = toml.read(root / PYPROJECT), toml.read(root / COCKPIT)
+    own = toml.read(root / COCKPIT)
+    try:
+        pyproject = toml.read(root / PYPROJECT)
+    except CockpitError:
+        # Somebody else's broken file is no reason to refuse one that says all there is to say.
+        if own is None:
+            raise
+        return root / COCKPIT, own
     tool = (pyproject or {}).get("tool", {})
     if not isinstance(tool, Mapping) or not isinstance(tool.get("cockpit", {}), Mapping):
         raise CockpitError(f"{PYPROJECT}: tool.cockpit: expected a table; write [tool.cockpit]")

@@ -363,3 +363,11 @@ def test_any_values_of_known_keys_are_loaded_or_refused(root: Path, table):
 def test_any_bytes_are_loaded_or_refused(root: Path, data):
     (root / "cockpit.toml").write_bytes(data)
     load_or_refuse(root)
+
+
+def test_a_broken_pyproject_beside_a_cockpit_file_does_not_matter(tmp_path: Path):
+    (tmp_path / "pyproject.toml").write_text("[tool.x]\nbad line\n")
+    with pytest.raises(CockpitError, match=r"pyproject\.toml: not TOML"):
+        config.load(tmp_path)
+    (tmp_path / "cockpit.toml").write_text("[batch]\nsize = 7\n")
+    assert config.load(tmp_path).batch.size == 7
