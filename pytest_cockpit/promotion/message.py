@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
@@ -18,6 +19,8 @@ from pytest_cockpit.records.text import one_line
 
 _LISTED = 100
 _NAMED = 5
+# Characters of one gate's page; GitHub takes 65,536 of a whole comment.
+_PAGE = 16_000
 
 
 def commit_message(plan: Plan, staged: Staged, reports: Mapping[str, Report]) -> str:
@@ -62,8 +65,13 @@ def waiver_trailers(reports: Mapping[str, Report]) -> list[str]:
     ]
 
 
-def pull_request_body(plan: Plan, staged: Staged, reports: Mapping[str, Report]) -> str:
-    """Markdown for the draft pull request: numbers from this session's artifacts only."""
+def pull_request_body(
+    plan: Plan, staged: Staged, reports: Mapping[str, Report], pages: Mapping[str, str]
+) -> str:
+    """Markdown for the draft pull request: numbers from this session's artifacts only.
+
+    `pages` is what gates say in Markdown of their own.
+    """
     gates = "\n".join(
         f"| {name} | {report.verdict} | {report.checked} | {plain(report.summary)} |"
         for name, report in sorted(reports.items())
@@ -82,7 +90,7 @@ def pull_request_body(plan: Plan, staged: Staged, reports: Mapping[str, Report])
         f"{_files(len(plan.moves))} from {code(plan.header.lane['path'])}, planned from "
         f"{plan.header.base}; plan sha256 `{plan.sha256}`.\n\n"
         f"### Gates\n\n| gate | verdict | checked | summary |\n|---|---|---|---|\n{gates}\n\n"
-        f"{waiver_table(reports)}"
+        f"{waiver_table(reports)}{_below(pages)}"
         f"### Moves\n\n| from | to | because |\n|---|---|---|\n{moves}\n\n"
         f"### Not moved\n\n{reasons or 'Nothing was refused.'}\n\n"
         f"### Mentions left for a person\n\n{_mentions(staged)}\n"
@@ -106,8 +114,11 @@ def _waived(reports: Mapping[str, Report]) -> list[tuple[str, dict[str, Any]]]:
     return [(name, row) for name, report in sorted(reports.items()) for row in waiving.used(report)]
 
 
-def burst_body(progress: Progress) -> str:
-    """Markdown for the one pull request of a burst: its batches, and what each checkpoint saw."""
+def burst_body(progress: Progress, pages: Mapping[str, str]) -> str:
+    """Markdown for the one pull request of a burst: its batches, and what each checkpoint saw.
+
+    `pages` is what gates said in Markdown of their own at the last one.
+    """
     options = progress.options
     batches = "\n".join(
         f"| {batch.number} | {batch.batch_id} | {batch.files} | {batch.commit[:12]} |"
@@ -130,7 +141,21 @@ def burst_body(progress: Progress) -> str:
         f"### Batches\n\n| batch | id | files | commit |\n|---|---|---|---|\n{batches}\n\n"
         f"### Checkpoints\n\n| checkpoint | files | commit |{head}\n"
         f"|---|---|---|{'---|' * len(gates)}\n{rows}\n\n"
-        f"At the last one:\n\n{said}\n"
+        f"At the last one:\n\n{said}\n\n{_below(pages)}"
+    )
+
+
+def _below(pages: Mapping[str, str]) -> str:
+    """The gates' own pages, their headings two levels down."""
+    return "".join(f"{_lowered(pages[name]).strip()[:_PAGE]}\n\n" for name in sorted(pages))
+
+
+def _lowered(page: str) -> str:
+    # A fence may hold comments that look like headings.
+    pieces = re.split(r"(^```.*?^```)", page, flags=re.MULTILINE | re.DOTALL)
+    return "".join(
+        piece if index % 2 else re.sub(r"^(#+ )", r"##\1", piece, flags=re.MULTILINE)
+        for index, piece in enumerate(pieces)
     )
 
 

@@ -199,7 +199,7 @@ class BatchConductor(PublishingConductor):
             self.keep(folder / "promotion_batch.summary.json", self.summary(), "summary")
             self.keep(folder / "progress.json", self.progress(), "progress")
             if self.staged and self.sealing.sealed:
-                body = pull_request_body(self.plan, self.staged, self.reports)
+                body = pull_request_body(self.plan, self.staged, self.reports, self.pages)
                 self.keep_bytes(folder / "promotion_pr_body.md", body.encode())
         except CockpitError as error:
             self.say(f"the batch's artifacts were not written: {error}")

@@ -466,7 +466,7 @@ class BurstConductor(Conductor):
                 self.progress = dataclasses.replace(self.progress, state="halted")
             try:
                 self.keep_progress()
-                body = burst_body(self.progress)
+                body = burst_body(self.progress, self.pages)
                 self.keep_bytes(self.folder / "burst_pr_body.md", body.encode())
             except CockpitError as error:
                 self.say(f"the burst's artifacts were not written: {error}")

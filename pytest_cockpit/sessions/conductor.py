@@ -67,6 +67,8 @@ class Conductor:
         self.rows: list[dict[str, Any]] = []
         self._red: list[pytest.TestReport] = []
         self.written: list[Path] = []
+        # What gates say in Markdown, by the name of their file.
+        self.pages: dict[str, str] = {}
         self.header = list(header)
         self.facts: dict[str, Any] = {}
         # Names of environment variables whose values must not reach an artifact.

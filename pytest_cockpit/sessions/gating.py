@@ -96,6 +96,8 @@ def keep_report(conductor: Conductor, name: str, report: Report, scratch: Path) 
         if path.is_file() and not path.is_symlink():
             content = runner.without_values(path.read_bytes(), conductor.passed)
             conductor.keep_bytes(conductor.folder / path.name, content)
+            if path.suffix == ".md":
+                conductor.pages[path.stem] = content.decode("utf-8", "replace")
     conductor.config.hook.pytest_cockpit_gate_report(
         config=conductor.config, gate=name, report=report
     )

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from pytest_cockpit.promotion import message
+from pytest_cockpit.promotion.burst import Checkpoint, Done, Options, Progress
+
+OID = "ab" * 20
+
+
+def test_the_pages_of_gates_keep_their_code_and_lose_no_level():
+    page = "# Title\n\nText # here.\n\n```python\n# a comment\n```\n\n## Part\n"
+    assert message._below({"a": page}) == (
+        "### Title\n\nText # here.\n\n```python\n# a comment\n```\n\n#### Part\n\n"
+    )
+
+
+def test_a_page_is_never_longer_than_a_comment_has_room_for():
+    assert len(message._below({"a": "x" * 50_000, "b": "y" * 50_000})) < 33_000
+
+
+def test_a_burst_is_told_with_its_batches_and_checkpoints():
+    progress = Progress(
+        burst_id="1234567-12345678",
+        base=OID,
+        branch="refs/heads/cockpit/burst-x",
+        settings_sha256="cd" * 32,
+        options=Options(100, 50, 8, 100),
+        lane=300,
+        batches=(
+            Done(1, "1111111-11111111", "ef" * 32, OID, 50),
+            Done(2, "2222222-22222222", "ef" * 32, OID, 50),
+        ),
+        checkpoints=(
+            Checkpoint(1, OID, 100, {"imports": "pass", "slow": "warn"}, {"slow": "one | two"}),
+        ),
+    )
+    body = message.burst_body(progress, {"slow": "# Slow\n\nAll.\n"})
+    assert "100 files of 100 in 2 commits" in body
+    assert "200 files of 300 remain in the lane" in body
+    assert "| 2 | 2222222-22222222 | 50 | abababababab |" in body
+    assert "| checkpoint | files | commit | imports | slow |" in body
+    assert "| 1 | 100 | abababababab | pass | warn |" in body
+    assert r"- slow: one \| two" in body
+    assert "### Slow" in body
