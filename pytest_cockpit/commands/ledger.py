@@ -15,9 +15,6 @@ from pytest_cockpit.commands.ledger_desk import Desk, at_hand
 if TYPE_CHECKING:
     from pytest_cockpit.records.signed_note import Verifier
 
-KEY_VARIABLE = "COCKPIT_LEDGER_KEY"
-"""Names the file with the key that signs checkpoints, where `--key` does not."""
-
 
 def register(subparsers: Any) -> None:
     """Add the command."""
@@ -57,7 +54,7 @@ def _import_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _checkpoint_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--key", type=Path, metavar="FILE", help=f"private key; {KEY_VARIABLE} if not given"
+        "--key", type=Path, metavar="FILE", help="private key; COCKPIT_LEDGER_KEY if not given"
     )
     parser.add_argument("--name", help="the name of an OpenSSH key that is not configured")
     parser.add_argument("--origin", help="first line of a first checkpoint")
@@ -141,11 +138,11 @@ def _checkpoint(arguments: argparse.Namespace) -> int:
 
     desk = at_hand()
     path = desk.root / checkpoint.path_of(desk.name)
-    key = arguments.key or _key_file()
+    key = arguments.key or ledger_keys.key_file()
     signers = [ledger_keys.signer(key, desk.verifiers(), arguments.name)] if key else []
     if not signers and desk.settings.get("keys"):
         raise CockpitError(
-            f"--key: keys are configured; name the file of one, or set {KEY_VARIABLE}"
+            f"--key: keys are configured; name the file of one, or set {ledger_keys.KEY_VARIABLE}"
         )
     with _ledger(desk).open("rb") as stream:
         data = checkpoint.write(stream, _origin(desk, path, arguments.origin), signers)
@@ -164,11 +161,6 @@ def _origin(desk: Desk, path: Path, asked: str | None) -> str:
     if asked is not None and known is not None and asked != known:
         raise CockpitError(f"--origin: this ledger is {known}; leave it out")
     return str(known or asked or desk.name)
-
-
-def _key_file() -> Path | None:
-    named = os.environ.get(KEY_VARIABLE)
-    return Path(named) if named else None
 
 
 def _prove(arguments: argparse.Namespace) -> int:

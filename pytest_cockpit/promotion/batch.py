@@ -14,11 +14,11 @@ from pytest_cockpit.analysis.layout import Layout
 from pytest_cockpit.api import SHIM_MARK, CockpitError, Move
 from pytest_cockpit.config import Config
 from pytest_cockpit.git import Entry, Repository, blob_id
-from pytest_cockpit.promotion import shims, strings, transaction
+from pytest_cockpit.promotion import recording, shims, strings, transaction
 from pytest_cockpit.promotion.plan import Plan, PlannedMove
 from pytest_cockpit.promotion.rewriter import Reference, Rewritten, rewrite, shadowing
 from pytest_cockpit.promotion.transaction import Rename, Write
-from pytest_cockpit.records import artifacts, baselines, ledger
+from pytest_cockpit.records import artifacts
 from pytest_cockpit.records.markdown import code
 
 STAGED_REF = "refs/cockpit/staged"
@@ -235,15 +235,14 @@ class Batch:
                 yield Write(path, item.content, self._entries[path].mode)
 
     def _recording(self) -> Iterator[Write]:
-        folder = baselines.path_of(self.config.records, "any").rpartition("/")[0]
-        for path in self._entries:
-            if path.startswith(f"{folder}/") and path.endswith(".json"):
-                baseline = baselines.parse(self._base_content(path), path)
-                yield Write(path, baselines.dump(baselines.renamed(baseline, self.moves)))
-        path = f"{self.config.records}/promotions.ndjson"
-        yield Write(path, ledger.extend(self._base_content(path), [self._promotion()]))
-        path = f"{self.config.artifacts}/promotion_log.md"
-        yield Write(path, self._base_content(path) + self._log_entry().encode())
+        return recording.writes(
+            self.config,
+            self._entries,
+            self._base_content,
+            self.moves,
+            self._promotion(),
+            self._log_entry(),
+        )
 
     def _promotion(self) -> dict[str, object]:
         return {

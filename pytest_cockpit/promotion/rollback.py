@@ -10,12 +10,12 @@ from typing import Any
 from pytest_cockpit.api import CockpitError, Move, Report
 from pytest_cockpit.config import Config
 from pytest_cockpit.git import Entry, Repository, blob_id
-from pytest_cockpit.promotion import transaction
+from pytest_cockpit.promotion import recording, transaction
 from pytest_cockpit.promotion.message import waiver_trailers
 from pytest_cockpit.promotion.plan import Refusal
 from pytest_cockpit.promotion.sealed import ROLLBACK, Sealed
 from pytest_cockpit.promotion.transaction import Delete, Operation, Write
-from pytest_cockpit.records import artifacts, baselines, ledger
+from pytest_cockpit.records import artifacts
 
 SCHEMA = "pytest-cockpit/rollback/1"
 STAGED_REF = "refs/cockpit/staged"
@@ -257,21 +257,15 @@ class Rollback:
                 yield Write(item.path, item.content, item.mode)
 
     def _recording(self, plan_sha256: str) -> Iterator[Write]:
-        folder = baselines.path_of(self.config.records, "any").rpartition("/")[0]
-        for path in self._now:
-            if path.startswith(f"{folder}/") and path.endswith(".json"):
-                baseline = baselines.parse(self._content(path), path)
-                yield Write(path, baselines.dump(baselines.renamed(baseline, self.moves)))
-        path = f"{self.config.records}/promotions.ndjson"
-        yield Write(path, ledger.extend(self._content(path), [self._row(plan_sha256)]))
-        path = f"{self.config.artifacts}/promotion_log.md"
         entry = (
             f"## Rollback of batch {self.sealed.batch_id}\n\n"
             f"{len(self.restorations)} paths put back as batch {self.batch_id}, from "
             f"{self.base}.\n"
             "The gates' verdicts are the trailers of the commit that adds this entry.\n\n"
         )
-        yield Write(path, self._content(path) + entry.encode())
+        return recording.writes(
+            self.config, self._now, self._content, self.moves, self._row(plan_sha256), entry
+        )
 
     def _row(self, plan_sha256: str) -> dict[str, Any]:
         return {

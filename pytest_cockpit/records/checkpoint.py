@@ -13,7 +13,7 @@ from typing import IO
 from pytest_cockpit.records import signed_note
 from pytest_cockpit.records.ledger_rows import LedgerError
 from pytest_cockpit.records.ledger_scan import Chain, lines_of, walk
-from pytest_cockpit.records.merkle import Frontier
+from pytest_cockpit.records.merkle import EMPTY, Frontier
 from pytest_cockpit.records.signed_note import Note, NoteError, Signer
 
 _SIZE = re.compile(r"0|[1-9][0-9]{0,17}")
@@ -79,13 +79,7 @@ def over(stream: IO[bytes], origin: str) -> Checkpoint:
     ------
     LedgerError: its chain is broken; nobody should vouch for it.
     """
-    tree = Frontier()
-    for seen in walk(lines_of(stream), Chain(tree=tree)):
-        if seen.fault:
-            raise LedgerError(
-                f"ledger line {seen.line}: {seen.fault.reason}; restore the ledger from git"
-            )
-    return Checkpoint(origin, tree.size, tree.root())
+    return _grown(stream, Checkpoint(origin, 0, EMPTY))
 
 
 def write(stream: IO[bytes], origin: str, signers: Sequence[Signer] = ()) -> bytes:
@@ -103,13 +97,40 @@ def refreshed(old: bytes, ledger: bytes, key: Path | None, keys: Sequence[str] =
     ----------
     key: file with the private key.
     keys: the configured verifier keys.
+
+    Raises
+    ------
+    NoteError: `old` is not of this ledger or nobody vouches for it, so that to write another would
+        vouch for rows that were changed; or the key is not among `keys`.
     """
     from pytest_cockpit.records import ledger_keys
 
     if not old:
         return old
     note, before = read(old)
-    if key is None:
-        return old if note.signatures or keys else write(io.BytesIO(ledger), before.origin)
+    if key is None and (note.signatures or keys):
+        return old
     verifiers = [ledger_keys.verifier(text) for text in keys]
-    return write(io.BytesIO(ledger), before.origin, [ledger_keys.signer(key, verifiers)])
+    if verifiers and not note.signed_by(verifiers):
+        raise NoteError("no configured key has signed it, so no other is signed in its place")
+    signers = [] if key is None else [ledger_keys.signer(key, verifiers)]
+    known = {(one.name, one.hashed) for one in verifiers}
+    if known and any((one.name, one.hashed) not in known for one in signers):
+        raise NoteError(f"{key} is none of the configured keys")
+    grown = _grown(io.BytesIO(ledger), before)
+    return signed_note.sign(grown.text, signers).to_bytes()
+
+
+def _grown(stream: IO[bytes], before: Checkpoint) -> Checkpoint:
+    """The checkpoint of a whole ledger that begins with the rows of another one."""
+    tree = Frontier()
+    begins = before.size == 0 and before.root == EMPTY
+    for seen in walk(lines_of(stream), Chain(tree=tree)):
+        if seen.fault:
+            raise LedgerError(
+                f"ledger line {seen.line}: {seen.fault.reason}; restore the ledger from git"
+            )
+        begins = begins or (tree.size == before.size and tree.root() == before.root)
+    if not begins:
+        raise NoteError(f"the ledger's first {before.size} rows are not those it was written for")
+    return Checkpoint(before.origin, tree.size, tree.root())

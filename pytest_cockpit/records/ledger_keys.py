@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import secrets
 import tempfile
 from collections.abc import Sequence
@@ -23,6 +24,9 @@ from pytest_cockpit.records.signed_note import (
 
 NAMESPACE = "pytest-cockpit-checkpoint"
 """What `ssh-keygen -Y` signs for, so that a signature made for something else does not count."""
+
+KEY_VARIABLE = "COCKPIT_LEDGER_KEY"
+"""Names the file with the key that signs checkpoints."""
 
 _ED25519 = b"\x01"
 _SSH = b"\xffsshsig"
@@ -107,6 +111,12 @@ class SshSigner:
         if done.returncode or not armored.startswith(_BEGIN) or not armored.endswith(_END):
             raise CockpitError(f"{self.path}: ssh-keygen did not sign; check the key or the agent")
         return base64.b64decode(armored.removeprefix(_BEGIN).removesuffix(_END))
+
+
+def key_file() -> Path | None:
+    """The file of the key that signs, where the environment names one."""
+    named = os.environ.get(KEY_VARIABLE)
+    return Path(named).expanduser() if named else None
 
 
 def verifier(key: str) -> Verifier:

@@ -9,10 +9,11 @@ from typing import Any
 from pytest_cockpit.records import schema
 from pytest_cockpit.records.schema import Problem
 
-PROMOTION, CONTENT, EPOCH, TAG = "promotion", "content", "epoch", "tag"
+PROMOTION, ROLLBACK, CONTENT, EPOCH, TAG = "promotion", "rollback", "content", "epoch", "tag"
 _COMMON = "ledger-kinds"
 _TABLE = {
     PROMOTION: _COMMON,
+    ROLLBACK: _COMMON,
     CONTENT: _COMMON,
     EPOCH: _COMMON,
     TAG: _COMMON,

@@ -234,6 +234,22 @@ def test_facts_over_rows_are_remembered(clone: Clone):
     assert (state["rows"], state["resumed"]) == (12, 10)
 
 
+def test_what_was_rolled_back_is_remembered(clone: Clone):
+    move = {"source": "a.py", "target": "b.py", "source_blob": "a" * 40, "target_blob": "a" * 40}
+    facts = {"base": "a" * 40, "plan_sha256": "5" * 64, "moves": [move]}
+    for batch in ("b-1", "b-2"):
+        ledger.append(clone.path, {"kind": "promotion", "batch_id": batch, "shims": [], **facts})
+    back = {"kind": "rollback", "batch_id": "c-1", **facts}
+    ledger.append(clone.path, {**back, "rolls_back": "b-1"})
+    assert clone.judge()[0].verdict is Verdict.PASS
+    for batch in ("b-1", "b-2", "b-2", "b-3"):
+        ledger.append(clone.path, {**back, "rolls_back": batch})
+    report, resumed = clone.judge()
+    assert resumed
+    lines = [found.line for found in report.findings if found.rule == "ledger.rollback"]
+    assert lines == [resumed + 1, resumed + 3, resumed + 4]
+
+
 def test_a_checkpoint_within_what_is_remembered_is_verified(clone: Clone):
     place = clone.root / "promotions.checkpoint"
     data = clone.path.read_bytes()

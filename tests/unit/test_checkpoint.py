@@ -339,7 +339,7 @@ def test_a_checkpoint_lies_beside_its_ledger():
 
 
 def test_an_unsigned_checkpoint_grows_with_its_ledger():
-    old = checkpoint.write(io.BytesIO(ledger.extend(b"", [{"kind": "x"}])), "port.example")
+    old = checkpoint.write(io.BytesIO(WHOLE.splitlines(keepends=True)[0]), "port.example")
     data = checkpoint.refreshed(old, WHOLE, None)
     assert checkpoint.read(data)[1].size == 5
     assert checkpoint.read(data)[1].origin == "port.example"
@@ -359,6 +359,32 @@ def test_a_signed_checkpoint_grows_where_its_key_is(key: Path):
     assert note.signed_by(verifiers(PETER)) == ["PeterNeumann"]
     unsigned = checkpoint.write(io.BytesIO(b""), "port.example")
     assert checkpoint.refreshed(unsigned, WHOLE, None, [PETER]) == unsigned
+
+
+def test_no_other_checkpoint_is_signed_for_rows_that_were_changed(key: Path):
+    signer = ledger_keys.signer(key)
+    forged = WHOLE.splitlines(keepends=True)[0]
+    other = ledger.extend(b"", [{"kind": "forged"}] * 7)
+    for signers, use in (([signer], key), ([], None)):
+        old = checkpoint.write(io.BytesIO(WHOLE), "port.example", signers)
+        for data in (forged, other, b""):
+            with pytest.raises(NoteError, match="first 5 rows are not those"):
+                checkpoint.refreshed(old, data, use)
+    lost = Checkpoint("port.example", 0, b"x" * 32)
+    with pytest.raises(NoteError, match="first 0 rows"):
+        checkpoint.refreshed(signed_note.sign(lost.text, []).to_bytes(), WHOLE, None)
+
+
+def test_a_key_takes_no_checkpoint_over_that_nobody_configured_has_signed(key: Path, tmp_path):
+    unsigned = checkpoint.write(io.BytesIO(b""), "port.example")
+    with pytest.raises(NoteError, match="no configured key has signed it"):
+        checkpoint.refreshed(unsigned, WHOLE, key, [PETER])
+    old = checkpoint.write(io.BytesIO(b""), "port.example", [ledger_keys.signer(key)])
+    private, _ = ledger_keys.generate("stranger")
+    strange = tmp_path / "strange"
+    strange.write_text(private)
+    with pytest.raises(NoteError, match="strange is none of the configured keys"):
+        checkpoint.refreshed(old, WHOLE, strange, [PETER])
 
 
 def test_no_secret_is_in_a_checkpoint(key: Path):

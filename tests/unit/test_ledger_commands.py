@@ -84,7 +84,7 @@ def port(tmp_path: Path, monkeypatch) -> Port:
     made.git("init", "--quiet", "--initial-branch=main")
     made.commit()
     monkeypatch.chdir(root)
-    monkeypatch.delenv(command.KEY_VARIABLE, raising=False)
+    monkeypatch.delenv(ledger_keys.KEY_VARIABLE, raising=False)
     return made
 
 
@@ -367,7 +367,7 @@ def test_a_key_is_made_and_signs(port: Port, tmp_path: Path, capsys, monkeypatch
     assert capsys.readouterr().out.endswith("7 rows, signed by port.example\n")
     assert port.verdict(keys=[public]) is Verdict.PASS
     filled(port, 1)
-    monkeypatch.setenv(command.KEY_VARIABLE, str(key))
+    monkeypatch.setenv(ledger_keys.KEY_VARIABLE, str(key))
     typed("checkpoint")
     assert port.verdict(keys=[public]) is Verdict.PASS
 

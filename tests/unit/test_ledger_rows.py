@@ -141,6 +141,13 @@ GOOD: dict[str, dict[str, Any]] = {
         "moves": [{"source": "a", "target": "b", "source_blob": "a" * 40, "target_blob": "b" * 64}],
         "shims": ["a"],
     },
+    "rollback": {
+        "batch_id": "c",
+        "rolls_back": "b",
+        "base": "a" * 40,
+        "plan_sha256": SHA,
+        "moves": [{"source": "b", "target": "a", "source_blob": "a" * 40, "target_blob": "b" * 64}],
+    },
     "content": {"path": "a", "sha256": SHA, "blob": "a" * 40, "previous": None, "base": None},
     "epoch": {
         "verified": False,

@@ -269,6 +269,7 @@ def test_runs_from_several_threads_do_not_disturb_each_other(tmp_path):
         "DB_PASSWORD",
         "db_passwd",
         "GPG_PASSPHRASE",
+        "COCKPIT_LEDGER_KEY",
         "OPENAI_API_KEY",
         "SOME_APIKEY",
         "CREDENTIALS_FILE",

@@ -159,9 +159,17 @@ PROOFS = (
         {"core/tide.py": "import pluggy\n", "requirements.txt": "iniconfig\n"},
     ),
     _fails(rules.CYCLE, _CIRCLE),
-    _fails(
+    Proof(
+        "contract-broken",
+        {
+            "core/__init__.py": "",
+            "core/tide.py": "import core.port\n",
+            "core/port.py": "",
+            ".importlinter": _CONTRACT,
+        },
+        Verdict.FAIL,
         rules.CONTRACT,
-        {"core/tide.py": "import core.port\n", "core/port.py": "", ".importlinter": _CONTRACT},
+        needs=("importlinter",),
     ),
     Proof(
         "loosened-baseline",
@@ -183,6 +191,7 @@ PROOFS = (
             ".importlinter": _CONTRACT,
         },
         Verdict.PASS,
+        needs=("importlinter",),
     ),
     Proof(
         "permitted-circle-accepted",

@@ -54,6 +54,7 @@ class Ledger:
         Rule("ledger.torn", "The last line is whole."),
         Rule("ledger.row-schema", "A row has the keys of its kind."),
         Rule("ledger.time-regression", "No row is older than one above it."),
+        Rule("ledger.rollback", "A rollback undoes a batch of the ledger, and each batch once."),
         Rule("ledger.rewritten", "Each commit's ledger begins with that of the commit before."),
         Rule("ledger.diverged", "A merge keeps the rows of both of its sides."),
         Rule("ledger.force-pushed", "A published branch keeps the rows it once had."),

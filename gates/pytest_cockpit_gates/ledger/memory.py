@@ -22,7 +22,7 @@ from pytest_cockpit_gates.ledger.rows import Facts
 
 NAME = "ledger-verified.json"
 
-_FORM = 1
+_FORM = 2
 _BLOCK = 1 << 18
 _KEY_BYTES = 32
 

@@ -37,6 +37,7 @@ def proofs() -> Iterator[Proof]:
         move=Move(_MOVE.source, _MOVE.target, "b" * 64),
     )
     yield from _chains()
+    yield from _rollbacks()
     yield from _missing()
     yield from _rewritten()
     yield from _batches()
@@ -70,6 +71,17 @@ def _chains() -> Iterator[Proof]:
     yield Proof(
         "refuses-row-without-kind", {_PATH: b'{"seq":0}\n'}, Verdict.FAIL, "ledger.row-schema"
     )
+
+
+def _rollbacks() -> Iterator[Proof]:
+    rule = "ledger.rollback"
+    back = _rollback("batch-1")
+    yield Proof("accepts-rollback", {_PATH: extend(_ledger(2), [back])}, Verdict.PASS)
+    for name, rows in {
+        "rollback-of-no-batch": [_rollback("batch-9")],
+        "second-rollback": [back, back],
+    }.items():
+        yield Proof(f"refuses-{name}", {_PATH: extend(_ledger(2), rows)}, Verdict.FAIL, rule)
 
 
 def _missing() -> Iterator[Proof]:
@@ -225,6 +237,12 @@ def _rows(count: int) -> list[dict[str, Any]]:
         _row(batch_id=f"batch-{n}", source=f"candidate/b{n}.py", target=f"b{n}.py")
         for n in range(count)
     ]
+
+
+def _rollback(batch: str) -> dict[str, Any]:
+    row = _row(batch_id=f"back-{batch}", source="b1.py", target="candidate/b1.py")
+    del row["shims"]
+    return {**row, "kind": "rollback", "rolls_back": batch}
 
 
 def _row(**changes: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pytest_cockpit.records.ledger_kinds import (
     EPOCH,
     KINDS,
     PROMOTION,
+    ROLLBACK,
     TAG,
     fits,
     misfits,
@@ -48,6 +49,7 @@ class Facts:
     latest: the latest `at`, in seconds.
     contents: by path, `sha256`, `blob` and line of the newest row about it.
     epochs, tags: the rows of these kinds with their lines.
+    batches: by batch, the line of its row; of one that was rolled back minus the line that says so.
     """
 
     kinds: Counter[str] = field(default_factory=Counter)
@@ -55,6 +57,7 @@ class Facts:
     contents: dict[str, tuple[str | None, str | None, int]] = field(default_factory=dict)
     epochs: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     tags: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    batches: dict[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-able copy."""
@@ -64,6 +67,7 @@ class Facts:
             "contents": {path: list(facts) for path, facts in self.contents.items()},
             "epochs": [list(pair) for pair in self.epochs],
             "tags": [list(pair) for pair in self.tags],
+            "batches": self.batches,
         }
 
     @classmethod
@@ -75,6 +79,7 @@ class Facts:
             {path: (sha, blob, line) for path, (sha, blob, line) in data["contents"].items()},
             [(line, row) for line, row in data["epochs"]],
             [(line, row) for line, row in data["tags"]],
+            {str(batch): int(line) for batch, line in data["batches"].items()},
         )
 
 
@@ -117,14 +122,40 @@ class Reader:
 
     def _keep(self, kind: str, row: Row) -> None:
         if kind == PROMOTION:
-            if row.content["batch_id"] == self._batch:
-                self.own.append(row)
+            self._promotion(row)
+        elif kind == ROLLBACK:
+            self._rollback(row)
         elif kind == CONTENT:
             self._content(row)
         elif kind == EPOCH:
             self.facts.epochs.append((row.line, row.content))
         elif kind == TAG:
             self.facts.tags.append((row.line, row.content))
+
+    def _promotion(self, row: Row) -> None:
+        batch = row.content["batch_id"]
+        if batch == self._batch:
+            self.own.append(row)
+        self.facts.batches.setdefault(batch, row.line)
+
+    def _rollback(self, row: Row) -> None:
+        batch = row.content["rolls_back"]
+        line = self.facts.batches.get(batch, 0)
+        if line > 0:
+            self.facts.batches[batch] = -row.line
+            return
+        state = f"was rolled back before, on line {-line}" if line else "has no row above it"
+        self._add(
+            Finding(
+                "ledger.rollback",
+                f"undoes batch {batch}, which {state}",
+                path=self._path,
+                line=row.line,
+                remedy="take the row back with git; a batch is undone once, by"
+                " pytest --cockpit-rollback",
+                evidence={"rolls_back": batch},
+            )
+        )
 
     def _misfit(self, row: Row) -> None:
         if row.kind == PROMOTION and row.content.get("batch_id") == self._batch:

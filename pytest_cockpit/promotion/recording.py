@@ -1,0 +1,57 @@
+"""What a session that changes the tree enters in its records: baselines, ledger, log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from pytest_cockpit.api import CockpitError, Move
+from pytest_cockpit.config import Config
+from pytest_cockpit.promotion.transaction import Write
+from pytest_cockpit.records import baselines, checkpoint, ledger, ledger_keys
+from pytest_cockpit.records.signed_note import NoteError
+
+
+def writes(
+    config: Config,
+    paths: Iterable[str],
+    content: Callable[[str], bytes],
+    moves: Sequence[Move],
+    row: Mapping[str, Any],
+    entry: str,
+) -> Iterator[Write]:
+    """The records after a session.
+
+    Parameters
+    ----------
+    paths: of the base commit's files.
+    content: what the base commit has at a path; empty where it has nothing.
+    row: the ledger's new row.
+    entry: the log's new entry.
+    """
+    folder = baselines.path_of(config.records, "any").rpartition("/")[0]
+    for path in paths:
+        if path.startswith(f"{folder}/") and path.endswith(".json"):
+            baseline = baselines.parse(content(path), path)
+            yield Write(path, baselines.dump(baselines.renamed(baseline, moves)))
+    path = f"{config.records}/promotions.ndjson"
+    data = ledger.extend(content(path), [row])
+    yield Write(path, data)
+    yield from _checkpoint(config, checkpoint.path_of(path), content, data)
+    path = f"{config.artifacts}/promotion_log.md"
+    yield Write(path, content(path) + entry.encode())
+
+
+def _checkpoint(
+    config: Config, path: str, content: Callable[[str], bytes], data: bytes
+) -> Iterator[Write]:
+    old = content(path)
+    keys = config.gate.get("ledger", {}).get("keys", ())
+    try:
+        grown = checkpoint.refreshed(old, data, ledger_keys.key_file(), keys)
+    except NoteError as error:
+        raise CockpitError(
+            f"{path}: {error}; see cockpit ledger verify, and restore what it names from git"
+        ) from error
+    if grown != old:
+        yield Write(path, grown)
