@@ -42,6 +42,8 @@ _OURS = {"LC_ALL": "C", "LANGUAGE": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTION
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@|(?<=[?&])[^=&\s]*(?:token|key|secret)[^=&\s]*=[^&\s]+")
 _PLAIN = re.compile(rb"[^ -!#-\[\]-~]")
 _REASONS = 3
+# Or a name such as `:0` would be taken for a pattern.
+_LITERALLY = ("--literal-pathspecs",)
 _SHA1_HEX = 40
 
 
@@ -129,7 +131,7 @@ class Repository:
     def entries(self, commit: str, prefix: str = "") -> list[Entry]:
         """Every path of a commit below `prefix`; symlinks and gitlinks included."""
         paths = [prefix] if prefix not in {"", "."} else []
-        done = self.run("ls-tree", "-r", "-z", "--full-tree", commit, "--", *paths)
+        done = self.run(*_LITERALLY, "ls-tree", "-r", "-z", "--full-tree", commit, "--", *paths)
         return list(_entries(done.stdout))
 
     def places(self, commit: str, paths: Sequence[str]) -> dict[str, Entry]:
@@ -137,7 +139,7 @@ class Repository:
         found = {}
         for start in range(0, len(paths), 1000):
             some = paths[start : start + 1000]
-            done = self.run("ls-tree", "-t", "-z", "--full-tree", commit, "--", *some)
+            done = self.run(*_LITERALLY, "ls-tree", "-t", "-z", "--full-tree", commit, "--", *some)
             found.update({entry.path: entry for entry in _entries(done.stdout)})
         return found
 

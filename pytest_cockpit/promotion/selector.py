@@ -175,7 +175,7 @@ def _failures(repo: Repository, config: Config, seen: Snapshot) -> Mapping[str, 
     if where not in seen.entries:
         return {}
     data = repo.blob(seen.base, where)
-    return {} if data is None else baselines.parse(data, where).entries
+    return {} if data is None else baselines.failures(baselines.parse(data, where))
 
 
 @dataclass(slots=True)

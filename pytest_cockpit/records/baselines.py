@@ -89,3 +89,11 @@ def renamed(baseline: Baseline, moves: Iterable[Move]) -> Baseline:
     stay = {key: value for key, value in baseline.entries.items() if key not in names}
     moved = {names[key]: value for key, value in baseline.entries.items() if key in names}
     return replace(baseline, entries={**stay, **moved})
+
+
+def failures(imports: Baseline) -> dict[str, Any]:
+    """The entries of files that the baseline of imports knows not to import.
+
+    Its other entries permit something to files that do import.
+    """
+    return {path: entry for path, entry in imports.entries.items() if "class" in entry}

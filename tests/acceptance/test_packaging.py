@@ -18,6 +18,15 @@ PACKAGES = {"pytest_cockpit": ROOT, "pytest_cockpit_gates": ROOT / "gates"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
+OPTIONAL = ("imports", "policy", "sign", "telemetry")
+MODULES = {
+    "pyyaml": "yaml",
+    "import_linter": "importlinter",
+    "opentelemetry_sdk": "opentelemetry",
+    "opentelemetry_semantic_conventions": "opentelemetry",
+}
+
+
 def sources():
     for package, folder in PACKAGES.items():
         yield from (
@@ -54,9 +63,14 @@ def imported(path):
 
 
 def test_every_dependency_is_imported_and_every_import_is_a_dependency():
+    extras = {
+        text for name in OPTIONAL for text in PROJECT["optional-dependencies"][name]
+    }  # fmt: skip
     declared = {
-        re.split(r"[^\w-]", text)[0].replace("-", "_").lower() for text in PROJECT["dependencies"]
+        re.split(r"[^\w-]", text)[0].replace("-", "_").lower()
+        for text in (*PROJECT["dependencies"], *extras)
     }
+    declared = {MODULES.get(name, name) for name in declared}
     names = {name for path, _ in sources() if path.suffix == ".py" for name in imported(path)}
     assert names - sys.stdlib_module_names - PACKAGES.keys() - {"_pytest"} == declared
 

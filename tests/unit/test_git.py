@@ -26,6 +26,7 @@ ODD_NAMES = [
     "Λ.py",
     "\N{ROCKET}.py",
     ":(glob)star*",
+    ":0",
     "-dash",
     "Case",
     "case",
