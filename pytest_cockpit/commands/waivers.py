@@ -77,7 +77,8 @@ class _Desk:
         """What waivers are judged by here; a command has no labels."""
         from pytest_cockpit.records.waivers import Situation
 
-        return Situation(self.today, max_days=self.config.waivers.max_days)
+        clock = datetime.now(UTC).date()
+        return Situation(self.today, max_days=self.config.waivers.max_days, clock=clock)
 
 
 def _desk() -> _Desk:

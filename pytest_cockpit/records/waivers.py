@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from pytest_cockpit.api import JSON
@@ -72,12 +72,14 @@ class Situation:
     labels: given to the session by its caller.
     environment: the session's own variables; their values go nowhere.
     max_days: most days that a waiver may be given for.
+    clock: the day by the clock alone; None where that does not matter.
     """
 
     today: date
     labels: frozenset[str] = frozenset()
     environment: Mapping[str, str] = field(default_factory=dict)
     max_days: int = 90
+    clock: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,9 @@ class Book:
             return self.void[waiver.id]
         if situation.today > waiver.expires:
             return f"expired on {waiver.expires}"
+        # One that was given in years to come would hold until then. Clocks differ by hours.
+        if situation.clock is not None and waiver.given > situation.clock + timedelta(days=1):
+            return f"is dated {waiver.given}, and today is {situation.clock}"
         days = (waiver.expires - waiver.given).days
         if days > situation.max_days:
             return f"is for {days} days; waivers.max_days allows {situation.max_days}"

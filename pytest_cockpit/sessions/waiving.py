@@ -49,7 +49,8 @@ class Waiving:
         if context.base not in self._known:
             self._known[context.base] = _book(self._root, context)
         book, today = self._known[context.base]
-        situation = Situation(today, self.labels, os.environ, max_days)
+        clock = datetime.now(UTC).date()
+        situation = Situation(today, self.labels, os.environ, max_days, clock)
         judged = waiving.apply(report, gate, book, situation)
         self.used[gate] = waiving.used(judged)
         return judged

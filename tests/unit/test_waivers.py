@@ -139,6 +139,19 @@ def test_the_last_day_counts():
     assert judged(report(INSIDE), book(ROW), Situation(date(2026, 7, 1))).verdict is Verdict.FAIL
 
 
+def test_a_waiver_of_years_to_come_holds_at_no_time():
+    later = row(at="2031-05-20T10:00:00Z", expires="2031-06-30")
+    by_clock = Situation(date(2031, 5, 20), clock=date(2026, 6, 1))
+    [finding] = judged(report(INSIDE), book(later), by_clock).findings
+    assert finding.severity is Severity.ERROR
+    assert finding.message.endswith("waiver w-1 is dated 2031-05-20, and today is 2026-06-01")
+    # Two machines need not agree on what day it is.
+    for day, holds in (("2026-06-02", True), ("2026-06-03", False)):
+        kept = book(row(at=f"{day}T00:00:00Z"))
+        at = Situation(date(2026, 6, 3), clock=date(2026, 6, 1))
+        assert (judged(report(INSIDE), kept, at).verdict is Verdict.WARN) == holds
+
+
 def test_as_many_findings_as_allowed_are_covered():
     after = judged(report(INSIDE, INSIDE), book(row(max_findings=2)))
     assert after.verdict is Verdict.WARN
