@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -108,6 +109,9 @@ def joined(mine: Baseline, theirs: Baseline, join: Join) -> Baseline:
 def merged(base: Baseline | None, mine: Baseline, theirs: Baseline, join: Join) -> Baseline:
     """The three-way merge: what either side deleted is gone, the rest is joined.
 
+    A bound that one side has under another key follows it there with what the other side made of
+    it.
+
     Raises
     ------
     CockpitError: as for `joined`.
@@ -115,11 +119,52 @@ def merged(base: Baseline | None, mine: Baseline, theirs: Baseline, join: Join) 
     if base is not None:
         _demand_same(base, mine)
     known = base.entries if base else {}
+    mine, theirs = _following(base, mine, theirs), _following(base, theirs, mine)
     return joined(
         _less(mine, known.keys() - theirs.entries.keys()),
         _less(theirs, known.keys() - mine.entries.keys()),
         join,
     )
+
+
+def _following(base: Baseline | None, side: Baseline, other: Baseline) -> Baseline:
+    """`side` with its bounds under the keys that `other` has moved them to as well."""
+    if base is None:
+        return side
+    moved = {
+        new: side.entries[old]
+        for old, new in _moved(base, other).items()
+        if old in side.entries and new not in side.entries
+    }
+    return replace(side, entries={**side.entries, **moved})
+
+
+def _moved(base: Baseline, side: Baseline) -> dict[str, str]:
+    """New key, by old one, of the entries that `side` has under another key and left alone.
+
+    Where it could be one or another, it is none: a bound of another file may be one that nobody
+    can meet.
+    """
+    gone = base.entries.keys() - side.entries.keys()
+    come = side.entries.keys() - base.entries.keys()
+    found: dict[str, str] = {}
+    for named in (False, True):
+        olds = _distinct(base.entries, gone, named=named)
+        news = _distinct(side.entries, come, named=named)
+        # A file that kept its name is the likelier one.
+        found |= {olds[mark]: news[mark] for mark in olds.keys() & news.keys()}
+    return found
+
+
+def _distinct(
+    entries: Mapping[str, Any], keys: Iterable[str], *, named: bool
+) -> dict[tuple[str, bytes], str]:
+    """Those of the keys whose entry, with the file's name if `named`, no other has."""
+    alike = defaultdict(list)
+    for key in keys:
+        name = key.rpartition("/")[2] if named else ""
+        alike[name, text.canonical_line(entries[key])].append(key)
+    return {mark: found[0] for mark, found in alike.items() if len(found) == 1}
 
 
 def _demand_same(one: Baseline, other: Baseline) -> None:
