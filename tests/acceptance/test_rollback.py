@@ -185,7 +185,10 @@ def test_a_squashed_batch_is_found_by_its_trailer_and_refused_without(promoted):
 def test_options_of_a_rollback(ready):
     done = ready.pytest("--cockpit-dry-run")
     assert done.returncode == 4
-    assert "--cockpit-dry-run: needs --cockpit-batch or --cockpit-burst or --cockpit-rollback" in done.stderr
+    assert (
+        "--cockpit-dry-run: needs --cockpit-batch or --cockpit-burst or --cockpit-rollback"
+        in done.stderr
+    )
 
 
 def test_every_row_of_the_plan_keeps_its_schema(promoted):
