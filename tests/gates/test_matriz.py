@@ -103,7 +103,7 @@ def test_a_proof_holds(tmp_path, proof):
 def test_every_finding_says_where_and_most_say_what_to_do(tmp_path):
     for proof in PROOFS:
         for finding in prove(gate, proof, tmp_path).findings:
-            assert finding.path or "tool.cockpit.gate.matriz" in finding.remedy
+            assert finding.path or "tool.cockpit.gate.matriz" in str(finding.remedy)
             assert "\n" not in finding.message
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -154,7 +155,7 @@ def test_the_range_is_told():
 def test_each_fault_has_its_remedy():
     remedies = {
         json.dumps(it): bounds.read(contract(it))[0][0].remedy
-        for it in ({}, row(op="=>"), row(value="x"), row(value=101), row(value=0))
+        for it in (dict[str, Any](), row(op="=>"), row(value="x"), row(value=101), row(value=0))
     }
     assert list(remedies.values()) == [
         'write a "metric"',
@@ -218,7 +219,9 @@ def test_the_name_of_a_metric_tells_its_unit(metric, unit):
     ],
 )
 def test_values_are_converted_exactly(value, given, metric, expected):
-    assert units.converted(units.number(value), given, metric) == expected
+    number = units.number(value)
+    assert number is not None
+    assert units.converted(number, given, metric) == expected
 
 
 @pytest.mark.parametrize(

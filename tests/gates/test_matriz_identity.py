@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,9 +10,9 @@ from hypothesis import strategies as st
 from pytest_cockpit.api import Severity, Verdict
 from pytest_cockpit.records.schema import problems_by
 from pytest_cockpit.testing import run_gate
-from pytest_cockpit_gates.matriz import gate, identity
+from pytest_cockpit_gates.matriz import gate
 from pytest_cockpit_gates.matriz.contracts import Contract
-from pytest_cockpit_gates.matriz.faults import DEFAULTS, located
+from pytest_cockpit_gates.matriz.faults import DEFAULTS, Fault, located
 from pytest_cockpit_gates.matriz.identity import Policy, faults
 
 GOOD = {
@@ -59,7 +60,7 @@ def test_an_identity_without_contradiction_has_no_fault():
 def test_a_contract_says_who_may_call_its_module(value, place):
     (fault,) = faults(contract(value), Policy.of({}))
     assert (fault.rule, fault.keys) == ("matriz.identity-missing", place)
-    assert "required_tiers_numeric" in fault.remedy
+    assert "required_tiers_numeric" in str(fault.remedy)
 
 
 def test_a_contract_that_is_no_object_is_the_schemas_affair():
@@ -442,8 +443,8 @@ def test_a_finding_has_file_line_pointer_and_remedy(tmp_path):
 
 @pytest.mark.parametrize("name", [name for name in DEFAULTS if not name.endswith("unknown")])
 def test_severities_are_a_setting(name):
-    value = {"identity": {}}
-    fault = identity.Fault(f"matriz.{name}", ("identity",), "odd")
+    value: dict[str, Any] = {"identity": {}}
+    fault = Fault(f"matriz.{name}", ("identity",), "odd")
     (finding,) = located(contract(value), [fault], {})
     assert finding.severity is DEFAULTS[name]
     (finding,) = located(contract(value), [fault], {name: "info"})
