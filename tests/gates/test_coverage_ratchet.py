@@ -340,11 +340,11 @@ def test_a_bound_follows_its_file() -> None:
 @pytest.mark.parametrize(
     ("now", "statements", "looser"),
     [
-        (entry(2), 10, False),
-        (entry(3), 10, True),
+        (entry(2, excluded=0), 10, False),
+        (entry(3, excluded=0), 10, True),
         (entry(2, excluded=1), 10, True),
-        (entry(3, statements=1000), 10, True),
-        (entry(3, statements=1000), None, False),
+        (entry(3, excluded=0, statements=1000), 10, True),
+        (entry(3, excluded=0, statements=1000), None, False),
         (entry(0, excluded=0, statements=0), 0, False),
     ],
 )
@@ -355,6 +355,12 @@ def test_an_added_bound_allows_what_a_new_file_may(now: Any, statements: Any, lo
     if looser:
         assert found[0].evidence["statements"] == 10
         assert "2 are allowed in a new file" in found[0].message
+
+
+def test_an_added_bound_says_how_much_is_excluded() -> None:
+    (found,) = loosened({}, {"new.py": entry(0)}, statements={"new.py": 10})
+    assert (found.path, found.evidence["excluded"]) == ("new.py", None)
+    assert "does not say how much is excluded" in found.message
 
 
 def test_an_added_known_failure_is_looser() -> None:
@@ -390,6 +396,12 @@ def test_an_added_pattern_is_looser() -> None:
 @given(DOCUMENTS, DOCUMENTS)
 def test_a_baseline_that_is_its_join_with_the_base_is_not_looser(one: Any, two: Any) -> None:
     """And one that is not has a finding, for each of the paths that the base had."""
+    # Without it an added bound is looser than none, whatever the join.
+    counted = {
+        path: entry if path in one["entries"] else {"excluded": 0, **entry}
+        for path, entry in two["entries"].items()
+    }
+    two = {**two, "entries": counted}
     joined = join(one, two)
     present = {"a.py", "b.py", "c.py"}
 
@@ -652,6 +664,7 @@ def test_slack_is_exact() -> None:
     loose = ratchet.slack(files, held, sources)
     assert loose == {"a.py": [3, 2, 1], "moved.py": [1, 0, 0]}
     assert ratchet.unbound(files, held, sources) == ["new.py"]
+    assert ratchet.uncounted(files, held, sources) == ["b.py", "moved.py"]
     (found,) = ratchet.slackness(loose, ["t.py::b", "t.py::a"], ["new.py"])
     assert found.message == (
         "the baseline allows more than is needed: 4 statements, 2 branches and 1 exclusions in 2 "
@@ -662,10 +675,14 @@ def test_slack_is_exact() -> None:
         "files": loose,
         "tests": ["t.py::a", "t.py::b"],
         "new_files": ["new.py"],
+        "uncounted": [],
     }
     assert list(ratchet.slackness({}, [], [])) == []
     (found,) = ratchet.slackness({}, [], ["new.py"])
     assert found.message.endswith("needed: 1 files without an entry")
+    (found,) = ratchet.slackness({}, [], [], ["b.py"])
+    assert found.message.endswith("needed: any exclusions in 1 files")
+    assert found.evidence["uncounted"] == ["b.py"]
 
 
 @given(ENTRIES, st.integers(0, 3), st.integers(0, 3), st.integers(0, 3))

@@ -200,6 +200,33 @@ def test_a_batch_moves_bounds_and_what_changed_is_what_it_rewrote(tmp_path: Path
     assert repo.artifact()["commit"] == commit
 
 
+def test_the_mark_of_a_shim_excuses_no_code(tmp_path: Path) -> None:
+    repo = Repo(tmp_path, FILES)
+    repo.init()
+    more = "\n\ndef dive():\n    return 3\n"
+    lay(repo.root, {"pilot.py": f"# cockpit: moved to captain\n{PILOT}{more}"})
+    report = repo.check()
+    assert (report.verdict, rules_of(report)) == (Verdict.FAIL, {rules.MORE_LINES})
+
+
+@pytest.mark.parametrize("bound", ["kept", "removed"])
+def test_a_link_does_not_take_a_file_out_of_the_ratchet(bound: str, tmp_path: Path) -> None:
+    other = {"radio.py": "x = 1\n", "test_radio.py": "import radio\n\n\ndef test_x():\n    pass\n"}
+    repo = Repo(tmp_path, {**FILES, **other})
+    repo.init()
+    lay(repo.root, {"tests/impl.py": f"{PILOT}\n\ndef dive():\n    return 3\n"})
+    (repo.root / "pilot.py").unlink()
+    (repo.root / "pilot.py").symlink_to("tests/impl.py")
+    if bound == "removed":
+        repo.edit_baseline(**{"pilot.py": None})
+    report = repo.check()
+    if bound == "kept":
+        assert report.verdict is not Verdict.PASS
+        assert named(report, rules.NO_DATA).message.startswith("not measured: ")
+    else:
+        assert named(report, rules.LOOSENED).path == "pilot.py"
+
+
 # The base commit
 
 
@@ -690,6 +717,13 @@ def test_what_differs_line_by_line(tmp_path: Path) -> None:
         "b\nc.py": ((1, 1),),
         "link.py": ((1, 1),),
     }
+
+
+@pytest.mark.parametrize("attribute", ["-diff", "binary", "diff=unknown"])
+def test_a_tree_cannot_call_its_sources_binary(attribute: str, tmp_path: Path) -> None:
+    repo = Repo(tmp_path, {"a.py": "x = 1\ny = 1\n"})
+    lay(repo.root, {"a.py": "x = 1\ny = 2\n", ".gitattributes": f"*.py {attribute}\n"})
+    assert history(repo).since(repo.base).lines == {"a.py": ((2, 2),)}
 
 
 def test_users_settings_change_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

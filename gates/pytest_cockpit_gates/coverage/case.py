@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -78,6 +79,7 @@ class Case:
             ratchet.slack(files, bounds, sources),
             suite.mended(tests, self.held.failing, sources),
             ratchet.unbound(files, bounds, sources),
+            ratchet.uncounted(files, bounds, sources),
         )
 
     def blocking(self) -> Iterator[Finding]:
@@ -107,7 +109,10 @@ class Case:
             base=self.past.baseline,
             now=self.held.kept,
             sources=sources,
-            present=set(map(printable, self.tree.paths - self.tree.shims)),
+            present={
+                *map(printable, self.tree.paths - self.tree.shims),
+                *self._strays(self.past.baseline.entries),
+            },
             statements={
                 printable(path): now.statements for path, now in self.measured.files.items()
             },
@@ -138,6 +143,18 @@ class Case:
         return [
             *(path for path in moved if path.endswith(".py")),
             *(path for path in self.tree.sources if path in named or self._bounded(path)),
+            *self._strays(self.held.bounds),
+        ]
+
+    def _strays(self, paths: Iterable[str]) -> list[str]:
+        """Those of the paths that are on disk, and are neither counted nor shims."""
+        counted = set(map(printable, (*self.tree.sources, *self.tree.shims)))
+        return [
+            path
+            for path in paths
+            if path not in counted
+            and ".." not in path.split("/")
+            and os.path.lexists(self.tree.root / path.lstrip("/"))
         ]
 
     def _bounded(self, path: str) -> bool:
@@ -149,7 +166,8 @@ class Case:
         moved = {move.target for move in self.context.moves}
         lost = dict.fromkeys(moved - seen, "it is not among the tree's files")
         left_out = dict.fromkeys(measured.omitted, ratchet.OMITTED)
-        return {**lost, **measured.unreadable, **left_out}
+        strays = dict.fromkeys(self._strays(self.held.bounds), ratchet.STRAY)
+        return {**strays, **lost, **measured.unreadable, **left_out}
 
 
 def _unread(where: str, reason: str) -> Finding:

@@ -25,6 +25,8 @@ _GIT = (
 )
 _DIFF = (
     *("diff", "--find-renames", "--diff-filter=AMR", "--no-ext-diff", "--no-textconv"),
+    # The tree's own .gitattributes could call its sources binary, of which no line is shown.
+    "--text",
     *("--no-color", "--ignore-submodules=all", "--no-relative", "--src-prefix=a/"),
     *("--dst-prefix=b/", "-O/dev/null", "--inter-hunk-context=0", "-l1000"),
 )

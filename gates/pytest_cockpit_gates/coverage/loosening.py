@@ -87,7 +87,11 @@ class Compared:
 
     def _of_new(self, path: str, bound: Bound) -> Finding | None:
         """A bound for a file that had none allows what the rule for new files allows."""
-        excluded = bound.excluded or 0
+        if bound.excluded is None:
+            # Nothing would keep the file from excluding all it has.
+            told = "a bound that does not say how much is excluded was added to the baseline"
+            return self._finding(path, told, {"excluded": None})
+        excluded = bound.excluded
         # What the bound says of the file's size is as much written by hand as the rest of it.
         statements = self.statements.get(path, bound.statements)
         limit = allowed(statements + excluded, self.new_file_ratio)

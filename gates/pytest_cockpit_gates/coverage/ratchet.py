@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -14,6 +14,13 @@ from pytest_cockpit_gates.coverage.model import Bound, FileCoverage, newly_missi
 
 OMITTED = "an omit pattern leaves it out"
 """The reason for a file that is not measured on purpose."""
+STRAY = "it is there, but is a link, ignored by git or outside lane.source_roots"
+"""The reason for a file with a bound that is no file of the tree."""
+
+_REMEDIES = {
+    OMITTED: f"if that is meant, measure the baseline without it: {rules.INIT}",
+    STRAY: "make it a file of the tree again, or remove it",
+}
 
 
 def bound_of(path: str, bounds: Mapping[str, Bound], sources: Mapping[str, str]) -> Bound | None:
@@ -177,6 +184,14 @@ def slack(
     return loose
 
 
+def uncounted(
+    files: Mapping[str, FileCoverage], bounds: Mapping[str, Bound], sources: Mapping[str, str]
+) -> list[str]:
+    """Files whose bound, of a baseline of old, does not say how much may be excluded."""
+    found = ((path, bound_of(path, bounds, sources)) for path in sorted(files))
+    return [printable(path) for path, bound in found if bound and bound.excluded is None]
+
+
 def unbound(
     files: Mapping[str, FileCoverage], bounds: Mapping[str, Bound], sources: Mapping[str, str]
 ) -> list[str]:
@@ -185,24 +200,36 @@ def unbound(
 
 
 def slackness(
-    loose: Mapping[str, list[int]], fixed: Iterable[str], new: Iterable[str]
+    loose: Mapping[str, list[int]],
+    fixed: Iterable[str],
+    new: Iterable[str],
+    free: Sequence[str] = (),
 ) -> Iterator[Finding]:
-    """One note of all that a baseline measured now would hold tighter."""
+    """One note of all that a baseline measured now would hold tighter.
+
+    `free` are the files whose exclusions have no bound.
+    """
     tests, files = sorted(fixed), sorted(new)
     lines, branches, excluded = map(sum, zip(*loose.values(), strict=True)) if loose else (0, 0, 0)
     spare = [
         f"{lines} statements, {branches} branches and {excluded} exclusions in {len(loose)} files",
         f"{len(tests)} known failures that pass",
         f"{len(files)} files without an entry",
+        f"any exclusions in {len(free)} files",
     ]
-    told = [text for text, found in zip(spare, (loose, tests, files), strict=True) if found]
+    told = [text for text, found in zip(spare, (loose, tests, files, free), strict=True) if found]
     if told:
         yield Finding(
             rules.SLACK,
             f"the baseline allows more than is needed: {', '.join(told)}",
             Severity.INFO,
             remedy=f"tighten the baseline: {rules.TIGHTEN}, then commit it",
-            evidence={"files": dict(loose), "tests": tests, "new_files": files},
+            evidence={
+                "files": dict(loose),
+                "tests": tests,
+                "new_files": files,
+                "uncounted": list(free),
+            },
         )
 
 
@@ -225,9 +252,5 @@ def unmeasured(
                 f"not measured: {reason}",
                 Severity.UNKNOWN,
                 path=path,
-                remedy=(
-                    f"if that is meant, measure the baseline without it: {rules.INIT}"
-                    if reason == OMITTED
-                    else "make it a file that coverage can read"
-                ),
+                remedy=_REMEDIES.get(reason, "make it a file that coverage can read"),
             )

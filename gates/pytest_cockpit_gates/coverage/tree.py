@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pytest_cockpit import process
 from pytest_cockpit.analysis.layout import Layout
+from pytest_cockpit.analysis.shim import is_shim
 from pytest_cockpit.api import SHIM_MARK, Context
 
 _MARK = SHIM_MARK.encode()
@@ -97,6 +98,8 @@ def _regular(path: Path) -> bool:
 def _is_shim(path: Path) -> bool:
     try:
         with path.open("rb") as source:
-            return source.read(len(_MARK)) == _MARK
+            head = source.read(len(_MARK))
+            # Most files are none, and need not be read.
+            return head == _MARK and is_shim(head + source.read())
     except OSError:
         return False
