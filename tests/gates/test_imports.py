@@ -971,6 +971,17 @@ def test_static_counts_are_tolerated_up_to_their_number(judge):
     assert ("imports.baseline-slack", "core/port.py") in seen(slack)
 
 
+def test_a_file_that_native_code_adds_is_seen(judge):
+    source = (
+        "import ctypes\n"
+        "libc = ctypes.CDLL(None)\n"
+        "libc.write(libc.open(b'core/ebb.py', 0o101, 0o644), b'x = 1', 5)\n"
+    )
+    report = judge({"core/__init__.py": "", "core/tide.py": source})
+    assert seen(report) == {("imports.writes-tree", "core/ebb.py")}
+    assert report.verdict is Verdict.FAIL
+
+
 # --- the static pass
 
 
@@ -983,6 +994,15 @@ STATIC = {
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import candidate.tide\n",
         "lane-import",
     ),
+    "lane-called": (
+        "import importlib\nm = importlib.import_module('candidate.tide')\n",
+        "lane-import",
+    ),
+    "lane-called-lazily": (
+        "from importlib import import_module\ndef f():\n    import_module('candidate')\n",
+        "lane-import",
+    ),
+    "lane-called-plainly": ("__import__('candidate.tide')\n", "lane-import"),
     "lost-lazily": ("def f():\n    import core.gone\n", "unresolved-first-party"),
     "still-in-the-lane": ("def f():\n    import tide\n", "unresolved-first-party"),
 }
@@ -1001,6 +1021,12 @@ UNBLAMED = {
     "typing": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import core.gone\n",
     "dynamic-package": "def f():\n    import core.dynamic.anything\n",
     "similar-name": "def f():\n    import candidates\n",
+    "similar-name-called": "def f():\n    __import__('candidates.tide')\n",
+    "called-without-a-name": (
+        "import importlib\ndef f(name='candidate'):\n    importlib.import_module(name)\n"
+        "    __import__(f'{name}.tide')\n    importlib.import_module()\n    __import__(3)\n"
+        "    print('candidate.tide')\n    (f or f)('candidate.tide')\n"
+    ),
 }
 
 

@@ -57,7 +57,7 @@ class Tree:
         """List the tree; virtual environments, hidden folders and the like are not entered."""
         self.root = Path(os.path.realpath(context.root))
         self.layout = Layout(context.lane)
-        self.paths = tuple(sorted(_walk(self.root)))
+        self.paths = self.listed()
         self._present = frozenset(self.paths)
         names = {path: self.layout.module_of(path) for path in self.paths}
         self.modules: Mapping[str, str] = {p: name for p, name in names.items() if name}
@@ -68,6 +68,10 @@ class Tree:
 
     def __contains__(self, path: str) -> bool:
         return path in self._present
+
+    def listed(self) -> tuple[str, ...]:
+        """The paths that are there now."""
+        return tuple(sorted(_walk(self.root)))
 
     def relative(self, file: str) -> str | None:
         """Path of a file of the tree below its root; None for any other."""

@@ -11,7 +11,7 @@ from pytest_cockpit.analysis import scan
 from pytest_cockpit.analysis.graph import Resolution, Resolver
 from pytest_cockpit.analysis.scan import Import
 from pytest_cockpit.api import SHIM_MARK, CockpitError, Context, Severity
-from pytest_cockpit_gates.imports import cycles, declared, dependencies, rules
+from pytest_cockpit_gates.imports import cycles, declared, dependencies, rules, spoken
 from pytest_cockpit_gates.imports.dependencies import Use
 from pytest_cockpit_gates.imports.facts import Fact, Facts
 from pytest_cockpit_gates.imports.selection import Tree, is_production
@@ -112,6 +112,7 @@ class Reader:
         self._files = {name: path for path, name in tree.modules.items()}
         self._served: dict[str, str] = {}
         self._resolved: dict[str, list[tuple[Import, Resolution]]] = {}
+        self._speaking: dict[str, bytes] = {}
 
     def facts(self, paths: Sequence[str], production: frozenset[str]) -> Iterator[Fact]:
         """Facts of files; those in `production` are held to all rules, the others to syntax."""
@@ -127,6 +128,7 @@ class Reader:
             self._resolved.clear()
             imports = list(self._imports(held))
         yield from imports
+        yield from self._calls(held)
 
     def edges(self, paths: Iterable[str]) -> dict[str, dict[str, int]]:
         """What scanned files import as they are loaded, a moved file under its new path."""
@@ -192,8 +194,12 @@ class Reader:
         self._known.update(scan.collect(self._contents, unknown))
 
     def _contents(self, paths: Iterable[str]) -> Iterator[tuple[str, bytes | None]]:
+        lane = self._tree.layout.lane_module
         for path in paths:
-            yield path, _content(self._tree.root / path)
+            content = _content(self._tree.root / path)
+            if content and lane and spoken.mentions(content, lane):
+                self._speaking[path] = content
+            yield path, content
 
     def _syntax(self, paths: Iterable[str]) -> Iterator[Fact]:
         for path in paths:
@@ -250,6 +256,17 @@ class Reader:
         for name in waiting:
             message = f"it imports what is still in the lane as {name}"
             yield Fact(rules.UNRESOLVED, path, imp.line, message, f"promote {name} first")
+
+    def _calls(self, paths: Iterable[str]) -> Iterator[Fact]:
+        """Calls that import a module of the lane by its name."""
+        lane = self._tree.layout.lane_module
+        for path in paths:
+            for name, line in spoken.names(self._speaking.get(path, b"")):
+                if f"{name}.".startswith(f"{lane}."):
+                    file = self._files.get(name)
+                    moved = self._moved_to(file) if file else None
+                    remedy = f"import {moved}" if moved else f"promote {name}"
+                    yield Fact(rules.LANE_IMPORT, path, line, f"it imports {name}", remedy)
 
     def _lane_import(self, path: str, imp: Import, name: str, files: Sequence[str]) -> Fact:
         moved = [new for new in map(self._moved_to, files) if new]
