@@ -83,7 +83,12 @@ def evidence(part, name):
 
 @pytest.mark.parametrize("proof", PROOFS, ids=lambda proof: proof.name)
 def test_a_proof_holds(proof, tmp_path):
-    assert shortcomings(gate, proof, prove(gate, proof, tmp_path)) == []
+    report = prove(gate, proof, tmp_path)
+    assert shortcomings(gate, proof, report) == []
+    assert proof.needs == ("regopy", "yaml")
+    failed = {case.name for case in report.cases if case.verdict is Verdict.FAIL}
+    errors = [found for found in report.findings if found.severity is Severity.ERROR]
+    assert failed <= {found.evidence.get("case") for found in errors}
 
 
 def test_every_rule_of_the_policy_has_a_proof():

@@ -584,7 +584,7 @@ def test_a_unit_test_passes_when_it_holds(answer, verdict, message):
     assert found.rule == ("matriz.policy-engine" if unknown else "matriz.policy-test")
     assert found.severity is (Severity.UNKNOWN if unknown else Severity.ERROR)
     assert (found.path, found.line, found.message) == ("p_test.rego", 2, told.message)
-    assert found.evidence == {"test": "policy:p.test_a", "state": answer.state}
+    assert found.evidence == {"case": "policy:p.test_a", "state": answer.state}
 
 
 def test_unit_tests_that_were_not_run_are_unknown():

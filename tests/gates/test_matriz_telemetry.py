@@ -71,6 +71,10 @@ def said(part, rule=None):
 def test_a_proof_holds(tmp_path, proof):
     report = prove(gate, proof, tmp_path)
     assert shortcomings(gate, proof, report) == [], report.findings
+    assert "opentelemetry.semconv" in proof.needs
+    failed = {case.name for case in report.cases if case.verdict is Verdict.FAIL}
+    errors = [found for found in report.findings if found.severity is Severity.ERROR]
+    assert failed <= {found.evidence.get("case") for found in errors}
     for finding in report.findings:
         if finding.rule.startswith("matriz.telemetry-"):
             assert finding.remedy
@@ -379,6 +383,18 @@ def test_contracts_that_share_a_smoke_share_one_run(tmp_path):
     part = judged(tmp_path, *values, smokes={"core.*": "core:smoke"}, undeclared="info")
     assert said(part) == [("info", 'span "c" is emitted and not declared')]
     assert [case.verdict for case in part.cases] == [Verdict.PASS, Verdict.PASS]
+
+
+def test_every_failed_case_has_its_reasons_among_the_findings(tmp_path):
+    values = [{"module": f"core.{name}", "telemetry": {"spans": [{"name": name}]}} for name in "ab"]
+    body = "tracer.start_span('b').end()\nraise SystemExit(7)\n"
+    (tmp_path / "core.py").write_text(HEAD + indent(body, "    "), encoding="utf-8")
+    part = judged(tmp_path, *values, smokes={"core.*": "core:smoke"})
+    told = [(found.path, found.rule, found.evidence["case"]) for found in part.findings]
+    assert told == [
+        (path, "matriz.telemetry-smoke", f"telemetry:{path}") for path in ("c0.json", "c1.json")
+    ]
+    assert [case.verdict for case in part.cases] == [Verdict.FAIL, Verdict.FAIL]
 
 
 def test_a_smoke_that_broke_off_is_not_blamed_for_what_it_did_not_reach(tmp_path):

@@ -14,6 +14,7 @@ from typing import Any
 from pytest_cockpit import process
 
 _CHILD = Path(__file__).parent / "child" / "cockpit_policy_evaluator.py"
+NEEDED = ("regopy", "yaml")
 _BUILD_S = 60.0
 _MOST_DEATHS = 5
 _ALARM = -14
@@ -82,7 +83,7 @@ class Outcome:
 
 def missing() -> list[str]:
     """Which of the packages that policies need are not installed."""
-    return [name for name in ("regopy", "yaml") if importlib.util.find_spec(name) is None]
+    return [name for name in NEEDED if importlib.util.find_spec(name) is None]
 
 
 def evaluate(job: Job, scratch: Path) -> Outcome:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_cockpit.api import Proof, Verdict
 from pytest_cockpit.records.text import sha256
-from pytest_cockpit_gates.matriz.policy import rules
+from pytest_cockpit_gates.matriz.policy import engine, rules
 
 _CONTRACT = "contracts/matrix_core_common.json"
 _POLICY = "policies/authz.rego"
@@ -270,7 +270,8 @@ def _proof(
         **changes,
     }
     present = {path: text for path, text in files.items() if text is not None}
-    return Proof(name, present, expect, rule, settings={"policy": dict(settings or {})})
+    judged = {"policy": dict(settings or {})}
+    return Proof(name, present, expect, rule, settings=judged, needs=engine.NEEDED)
 
 
 def _contract() -> str:

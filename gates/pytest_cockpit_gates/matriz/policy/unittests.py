@@ -81,5 +81,5 @@ def _findings(
             path=test.path,
             line=test.line,
             remedy="make the test simpler" if unknown else "correct the policy or the test",
-            evidence={"test": case.name, "state": answer.state},
+            evidence={"case": case.name, "state": answer.state},
         )

@@ -10,6 +10,8 @@ from pytest_cockpit.api import Proof, Verdict
 from pytest_cockpit_gates.matriz.proving import contract_of
 from pytest_cockpit_gates.matriz.telemetry import rules
 
+_SDK = "opentelemetry.sdk"
+_CONVENTIONS = "opentelemetry.semconv"
 _FILE = "core/common.py"
 _PLAIN = {_FILE: "LIMIT = 3\n"}
 _SETTINGS: Mapping[str, Any] = {"telemetry": {"smokes": {"core.common": "core.common:smoke"}}}
@@ -42,11 +44,25 @@ def proofs() -> Iterator[Proof]:
 
 
 def _accepted() -> Iterator[Proof]:
-    yield Proof("accepts-telemetry-as-declared", _tree(_GOOD), Verdict.PASS, settings=_SETTINGS)
+    needs = (_SDK, _CONVENTIONS)
+    yield Proof(
+        "accepts-telemetry-as-declared",
+        _tree(_GOOD),
+        Verdict.PASS,
+        settings=_SETTINGS,
+        needs=needs,
+    )
     own = contract_of(telemetry=_BLOCK, **{"x-telemetry-smoke": ["tools/load.py"]})
     script = {"tools/load.py": "from core.common import smoke\n\nsmoke()\n"}
-    yield Proof("accepts-smoke-of-the-contract", {**_tree(_GOOD), **own, **script}, Verdict.PASS)
-    yield Proof("accepts-telemetry-without-smoke", _declaring(), Verdict.PASS)
+    yield Proof(
+        "accepts-smoke-of-the-contract",
+        {**_tree(_GOOD), **own, **script},
+        Verdict.PASS,
+        needs=needs,
+    )
+    yield Proof(
+        "accepts-telemetry-without-smoke", _declaring(), Verdict.PASS, needs=(_CONVENTIONS,)
+    )
 
 
 def _contracts() -> Iterator[Proof]:
@@ -79,7 +95,7 @@ def _contracts() -> Iterator[Proof]:
         ),
     )
     for name, rule, expect, changes in rows:
-        yield Proof(f"sees-{name}", _declaring(**changes), expect, rule)
+        yield Proof(f"sees-{name}", _declaring(**changes), expect, rule, needs=(_CONVENTIONS,))
     open_schema = {
         "schemas/open.json": '{"$schema": "https://json-schema.org/draft/2020-12/schema"}'
     }
@@ -89,6 +105,7 @@ def _contracts() -> Iterator[Proof]:
         unknown,
         rules.DECLARATION,
         settings={"schema": "schemas/open.json"},
+        needs=(_CONVENTIONS,),
     )
 
 
@@ -108,6 +125,7 @@ def _smokes() -> Iterator[Proof]:
         fail,
         rules.SMOKE,
         settings={"telemetry": {"smokes": {"core.*": ["tools/load.py"]}}},
+        needs=(_CONVENTIONS,),
     )
     yield Proof(
         "knows-nothing-where-a-smoke-is-required",
@@ -115,6 +133,7 @@ def _smokes() -> Iterator[Proof]:
         unknown,
         rules.REQUIRED,
         settings={"telemetry": {"require": ["core.*"]}},
+        needs=(_CONVENTIONS,),
     )
     yield Proof(
         "knows-nothing-of-smoke-without-module",
@@ -122,6 +141,7 @@ def _smokes() -> Iterator[Proof]:
         unknown,
         rules.REQUIRED,
         settings={"telemetry": {"smokes": {"core.other": "core.other:smoke"}}},
+        needs=(_CONVENTIONS,),
     )
     hidden = {
         "smoke-that-vanishes": f"import os\n\n{_GOOD}os._exit(0)\n",
@@ -194,7 +214,8 @@ tracer = TracerProvider(id_generator=Zeros()).get_tracer("core.common")
 def _smoked(
     name: str, expect: Verdict, rule: str, body: str, settings: Mapping[str, Any] = _SETTINGS
 ) -> Proof:
-    return Proof(name, _tree(body), expect, rule, settings=settings)
+    needs = (_SDK, _CONVENTIONS)
+    return Proof(name, _tree(body), expect, rule, settings=settings, needs=needs)
 
 
 def _tree(body: str) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_cockpit.api import Case, Context, Finding, Severity, Verdict
@@ -41,11 +41,10 @@ def smoke_all(plan: Plan, context: Context, settings: Settings, held: Mapping[st
     for smoke, blocks in plan.smokes.items():
         outcome = running.run(smoke, context, settings.timeout_s)
         shared = [*_of_smoke(blocks, smoke, outcome, settings)]
-        smoked.findings += shared
         for block in blocks:
-            own = [*_of_block(block, outcome, held.get(block.contract.path))]
-            smoked.findings += own
-            smoked.cases.append(_case(block, smoke, [*shared, *own]))
+            own = [*shared, *_of_block(block, outcome, held.get(block.contract.path))]
+            smoked.findings += _told(block, own, is_first=block is blocks[0])
+            smoked.cases.append(_case(block, smoke, own))
         smoked.rows.append(_row(smoke, blocks, outcome))
     return smoked
 
@@ -55,10 +54,22 @@ def case_name(block: Declared) -> str:
     return f"telemetry:{block.contract.path}"
 
 
+def _told(block: Declared, findings: Iterable[Finding], *, is_first: bool) -> Iterator[Finding]:
+    """The findings of a case, which name it.
+
+    What concerns all contracts of a smoke is said once, of the first, but for errors: a case that
+    failed has all its reasons among the findings.
+    """
+    for one in findings:
+        if is_first or one.path == block.contract.path or one.severity is Severity.ERROR:
+            evidence = {**one.evidence, "case": case_name(block)}
+            yield replace(one, path=block.contract.path, evidence=evidence)
+
+
 def _of_smoke(
     blocks: Sequence[Declared], smoke: Smoke, outcome: Outcome, settings: Settings
 ) -> Iterator[Finding]:
-    """What concerns all contracts of a smoke; it is said of the first."""
+    """What concerns all contracts of a smoke, as said of the first."""
     first, seen = blocks[0], outcome.recording
     if outcome.fault is not None:
         yield finding(
