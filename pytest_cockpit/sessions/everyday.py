@@ -22,6 +22,7 @@ from pytest_cockpit.sessions.conductor import Conductor
 from pytest_cockpit.sessions.gating import judge, keep_report, scratch, steps
 from pytest_cockpit.sessions.once import Once
 from pytest_cockpit.sessions.settings import artifacts_folder, load_checked
+from pytest_cockpit.sessions.waiving import VARIABLE
 
 PLAN = "gates.plan.jsonl"
 
@@ -143,6 +144,7 @@ class EverydayConductor(Conductor):
         if self.shared is None:
             self.shared = Path(tempfile.mkdtemp(prefix="cockpit-"))
         node.workerinput[_INPUT] = {"shared": str(self.shared), "cases": self.cases}
+        node.workerinput[VARIABLE] = sorted(self.waiving.labels)
 
     def pytest_unconfigure(self) -> None:
         """Remove what the workers shared."""

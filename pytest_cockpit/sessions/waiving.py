@@ -38,6 +38,8 @@ class Waiving:
     def __init__(self, config: pytest.Config, root: Path) -> None:
         self._root = root
         self.labels = labels(config)
+        # A worker is started by a process in which a conftest.py has been; it has no better ones.
+        self._variables = os.environ if hasattr(config, "workerinput") else started_with()
         self.used: dict[str, list[dict[str, Any]]] = {}
         self._known: dict[str | None, tuple[Book, date]] = {}
 
@@ -50,7 +52,7 @@ class Waiving:
             self._known[context.base] = _book(self._root, context)
         book, today = self._known[context.base]
         clock = datetime.now(UTC).date()
-        situation = Situation(today, self.labels, os.environ, max_days, clock)
+        situation = Situation(today, self.labels, self._variables, max_days, clock)
         judged = waiving.apply(report, gate, book, situation)
         self.used[gate] = waiving.used(judged)
         return judged
@@ -78,19 +80,33 @@ def labels(config: pytest.Config) -> frozenset[str]:
 
     A label from `addopts` would be one that a change gives to itself.
     """
+    if hasattr(config, "workerinput"):
+        return frozenset(config.workerinput.get(VARIABLE, ()))
     given: list[str] = config.option.cockpit_label
-    if not hasattr(config, "workerinput"):
-        parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-        parser.add_argument("--cockpit-label", action="append", default=[])
-        typed = parser.parse_known_args([*map(str, config.invocation_params.args)])[0]
-        strange = set(given) - set(typed.cockpit_label)
-        if strange:
-            raise CockpitError(
-                f"--cockpit-label {printable(min(strange))}: is not from the command line; type "
-                f"it there, or name it in {VARIABLE}"
-            )
-    named = [*given, *os.environ.get(VARIABLE, "").split(",")]
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--cockpit-label", action="append", default=[])
+    typed = parser.parse_known_args([*map(str, config.invocation_params.args)])[0]
+    strange = set(given) - set(typed.cockpit_label)
+    if strange:
+        raise CockpitError(
+            f"--cockpit-label {printable(min(strange))}: is not from the command line; type "
+            f"it there, or name it in {VARIABLE}"
+        )
+    named = [*given, *started_with().get(VARIABLE, "").split(",")]
     return frozenset(label.strip() for label in named if label.strip())
+
+
+def started_with() -> Mapping[str, str]:
+    """The variables that this process was started with, where the system says so.
+
+    A conftest.py of the change, which runs in this process, could have set more of them since.
+    """
+    try:
+        data = Path("/proc/self/environ").read_bytes()
+    except OSError:
+        return os.environ
+    pairs = (os.fsdecode(row).partition("=") for row in data.split(b"\0") if row)
+    return {name: value for name, _, value in pairs}
 
 
 def _book(root: Path, context: Context) -> tuple[Book, date]:

@@ -179,9 +179,11 @@ def test_a_label_is_given_by_the_caller_alone(port):
     port.waive("words.no", "--label", "hotfix")
     assert port.gate().returncode == 1
     assert port.gate("--cockpit-label", "hotfix").returncode == 0
-    assert port.gate("--cockpit-label=hotfix", "-n", "2").returncode == 0
-    assert port.gate(COCKPIT_LABELS="feature, hotfix").returncode == 0
+    assert port.gate("-n", "2", COCKPIT_LABELS="feature, hotfix").returncode == 0
     assert port.gate(COCKPIT_LABELS="feature").returncode == 1
+    port.sandbox.write({"conftest.py": "import os\nos.environ['COCKPIT_LABELS'] = 'hotfix'\n"})
+    assert port.gate().returncode == (1 if Path("/proc/self/environ").exists() else 0)
+    (port.sandbox.root / "conftest.py").unlink()
     port.sandbox.write({"pytest.ini": "[pytest]\naddopts = --cockpit-label hotfix\n"})
     done = port.gate()
     assert done.returncode == 4
