@@ -558,6 +558,14 @@ def test_foreign_folders_and_schemas_are_left_alone(tmp_path):
     assert counted["schemas_among_them"] == ["contracts/matrix_shape.json"]
 
 
+@pytest.mark.parametrize("named", [{"module": "core"}, {"schema_version": "1.0.0"}])
+def test_no_contract_escapes_by_calling_itself_a_schema(tmp_path, named):
+    files = {"matrix_core.json": text(), "contracts/matrix_a.json": json.dumps({**ANY, **named})}
+    report = judged(tmp_path, files)
+    assert report.verdict is Verdict.FAIL
+    assert "matriz.schema" in {item.rule for item in report.findings}
+
+
 def test_a_configured_schema_is_no_contract_whatever_its_name(tmp_path):
     files = {"matrix_a.json": text(), "matrix_form.json": '{"type": "object"}'}
     report = judged(tmp_path, files, settings={"schema": "matrix_form.json"})

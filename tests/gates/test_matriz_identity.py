@@ -163,7 +163,7 @@ def test_every_odd_member_is_told():
 # Scopes
 
 
-@pytest.mark.parametrize("scopes", [..., [], [""], [" "]])
+@pytest.mark.parametrize("scopes", [..., [], [""], [" "], ["\u200b"]])
 @pytest.mark.parametrize("auth", [True, ...])
 def test_a_module_that_requires_authentication_names_scopes(scopes, auth):
     assert rules({"scopes": scopes, "requires_auth": auth}) == ["scopes-missing"]
@@ -194,6 +194,7 @@ def test_scopes_of_another_shape_are_none():
         (" lukhas:user:*", "does not start with"),
         ("lukhas:user:", "names nobody behind"),
         ("lukhas:svc: ", "names nobody behind"),
+        ("lukhas:svc:\u200b", "names nobody behind"),
         ("lukhas:svc:a b", "names nobody behind"),
     ],
 )
@@ -320,6 +321,10 @@ def test_a_high_tier_that_the_table_does_not_know_matches_no_odd_number():
         ({"enabled": True}, [("tokenization-network", "tokenization")]),
         ({"enabled": True, "network": None}, [("tokenization-network", "tokenization/network")]),
         ({"enabled": True, "network": " "}, [("tokenization-network", "tokenization/network")]),
+        (
+            {"enabled": True, "network": "\ufeff"},
+            [("tokenization-network", "tokenization/network")],
+        ),
         ({"enabled": "true"}, [("shape", "tokenization/enabled")]),
         ([], [("shape", "tokenization")]),
         (None, [("shape", "tokenization")]),

@@ -120,10 +120,14 @@ def document(path: str, data: bytes) -> Contract | list[Finding]:
 
 
 def is_schema(value: Any) -> bool:
-    """Whether a document is a JSON Schema rather than something to hold against one."""
+    """Whether a document is a JSON Schema rather than something to hold against one.
+
+    What names its module or its version is a contract, whatever else it says of itself.
+    """
     return (
         isinstance(value, dict)
         and isinstance(value.get("$schema"), str)
+        and not any(isinstance(value.get(key), str) for key in ("module", "schema_version"))
         and re.match(r"https?://json-schema\.org/", value["$schema"]) is not None
     )
 

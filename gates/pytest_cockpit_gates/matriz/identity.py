@@ -178,7 +178,7 @@ def _listed(items: Sequence[Any]) -> str:
 
 def _scopes(identity: Section) -> Iterator[Fault]:
     needed = identity.flag("requires_auth", default=True)
-    if not needed or any(scope.strip() for _, scope in identity.texts("scopes")):
+    if not needed or any(_is_name(scope) for _, scope in identity.texts("scopes")):
         return
     place = ("identity", "scopes") if "scopes" in identity else ("identity",)
     message = "requires authentication and names no scope"
@@ -191,7 +191,7 @@ def _subjects(identity: Section, prefixes: Sequence[str]) -> Iterator[Fault]:
     for index, subject in identity.texts("accepted_subjects"):
         prefix = next((item for item in prefixes if subject.startswith(item)), None)
         rest = "" if prefix is None else subject[len(prefix) :]
-        if rest and not any(char.isspace() for char in rest):
+        if rest and all(map(_is_seen, rest)):
             continue
         place = ("identity", "accepted_subjects", index)
         known = " or ".join(map(shown, prefixes))
@@ -254,7 +254,16 @@ def _network(token: Section) -> Iterator[Fault]:
     if not token.flag("enabled", default=False):
         return
     network = token.value.get("network")
-    if isinstance(network, str) and network.strip():
+    if isinstance(network, str) and _is_name(network):
         return
     place = ("tokenization", "network") if "network" in token else ("tokenization",)
     yield Fault(NETWORK, place, "tokenization is enabled without a network", 'name the "network"')
+
+
+def _is_name(text: str) -> bool:
+    return any(map(_is_seen, text))
+
+
+def _is_seen(char: str) -> bool:
+    """Whether a reader sees the character: it is no space and has a width."""
+    return char.isprintable() and not char.isspace()

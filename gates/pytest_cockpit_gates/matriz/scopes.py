@@ -111,6 +111,8 @@ def _inner(node: ast.stmt) -> Iterator[list[ast.stmt]]:
         yield from (node.orelse, node.finalbody)
     elif isinstance(node, ast.With | ast.AsyncWith):
         yield node.body
+    elif isinstance(node, ast.While) and _never(node.test):
+        yield node.orelse
     elif isinstance(node, ast.For | ast.AsyncFor | ast.While):
         yield from (node.body, node.orelse)
     elif isinstance(node, ast.Match):
@@ -123,7 +125,8 @@ def _branches(node: ast.If) -> Iterator[list[ast.stmt]]:
         test, body, orelse = test.operand, orelse, body
     if not _never(test):
         yield body
-    yield orelse
+    if not (isinstance(test, ast.Constant) and test.value):
+        yield orelse
 
 
 def _never(test: ast.expr) -> bool:

@@ -110,6 +110,8 @@ def _judged(
         *reach.judged(reached, subject.settings.rule_coverage),
         *exercised.judged(shown, subject.settings.decision_coverage),
     ]
+    if found.policies and not (subject.tests or subject.files.cases):
+        findings.append(_nothing_asked(found))
     test_findings, test_cases = unittests.judged(subject.tests, tests.outcome.answers, tests.why)
     case_findings, cases = deciding.judged(decided)
     evidence = [
@@ -190,6 +192,16 @@ def _not_installed(paths: Paths, absent: Sequence[str]) -> Finding:
         path=paths.bundle or (paths.cases[0] if paths.cases else None),
         remedy="pip install 'pytest-cockpit[policy]'",
         evidence={"missing": list(absent)},
+    )
+
+
+def _nothing_asked(found: bundle.Bundle) -> Finding:
+    return Finding(
+        rules.RULES_COVERED,
+        "no case and no unit test asks the policy anything, so what it decides is not known",
+        severity=Severity.UNKNOWN,
+        path=found.folder,
+        remedy="add a unit test, or AuthZ cases below tool.cockpit.gate.matriz.policy.cases",
     )
 
 

@@ -236,6 +236,12 @@ def _cases() -> Iterator[Proof]:
 
 def _coverage() -> Iterator[Proof]:
     yield _proof(
+        "knows-nothing-of-a-policy-that-nothing-asks",
+        {_TESTS: None, _CASES: None},
+        Verdict.UNKNOWN,
+        rules.RULES_COVERED,
+    )
+    yield _proof(
         "refuses-rule-that-nothing-reaches",
         {_POLICY: f'{_GOOD}\nspare if input.tier == "trusted"\n'},
         Verdict.FAIL,
