@@ -1190,3 +1190,19 @@ def test_permissions_of_circles_name_where_files_go():
     assert circles.permitted(odd, layout) == {PRINTED: ["b.py"], "b.py": [PRINTED]}
     entries = {path: {"circle": needed} for path, needed in circles.permitted(odd, layout).items()}
     assert list(circles.findings(odd, entries, layout, (), frozenset(odd))) == []
+
+
+def test_an_entry_goes_back_to_the_lane_with_its_file_and_only_once():
+    layout = Layout(Lane())
+    entry, other = {"circle": ["core/b.py"]}, {"class": "hang"}
+    base = {"core/a.py": entry, "app.py": other}
+    for now, expected in (
+        ({"candidate/core/a.py": entry}, {"candidate/core/a.py": entry, "app.py": other}),
+        ({"candidate/core/a.py": entry, "core/a.py": entry}, base),
+        ({"candidate/core/b.py": entry}, base),
+        ({"core/a.py": entry}, base),
+        ({"elsewhere/core/a.py": entry}, base),
+    ):
+        assert ratchet.returned(base, now, layout) == expected
+    both = {"candidate/core/a.py": other, **base}
+    assert ratchet.returned(both, {"candidate/core/a.py": entry}, layout) == both

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_cockpit import process
+from pytest_cockpit.analysis.layout import Layout
 from pytest_cockpit.api import CockpitError, Context, Evidence, Finding, Report, Severity
 from pytest_cockpit.records import artifacts, baselines
 from pytest_cockpit.records.baselines import Baseline
@@ -63,11 +64,9 @@ def check(context: Context) -> Report:
             seen.facts.circular, entries, tree.layout, context.changed, seen.facts.judged
         ),
         *seen.contracts.findings(),
-        *_loosened(context, baseline),
+        *_loosened(context, tree.layout, baseline),
     ]
-    if context.moves:
-        # A batch mends imports by what it rewrites: that its bounds are loose now is no warning.
-        findings = list(map(_eased, findings))
+    findings = [_eased(finding, context, tree) for finding in findings]
     artifacts.write(
         context.scratch / "artifacts" / "import_failures.json",
         document.failures(seen.modules, facts.counts(seen.facts, unparsed), entries),
@@ -82,8 +81,15 @@ def check(context: Context) -> Report:
     )
 
 
-def _eased(finding: Finding) -> Finding:
-    return replace(finding, severity=Severity.INFO) if finding.rule == rules.SLACK else finding
+def _eased(finding: Finding, context: Context, tree: Tree) -> Finding:
+    """The finding as a note, where a batch or a rollback brings about what it is about."""
+    if finding.rule == rules.SLACK and context.moves:
+        # A batch mends imports by what it rewrites: that the bounds are loose now is no warning.
+        return replace(finding, severity=Severity.INFO)
+    back = any(tree.layout.is_lane(move.target) for move in context.moves)
+    if finding.rule == rules.LANE_IMPORT and back and finding.path in context.changed:
+        return replace(finding, severity=Severity.INFO)
+    return finding
 
 
 def measure(context: Context) -> Baseline:
@@ -172,7 +178,7 @@ def _dynamic_findings(
         yield from judge.gone_findings(entries, present)
 
 
-def _loosened(context: Context, baseline: Baseline) -> Iterable[Finding]:
+def _loosened(context: Context, layout: Layout, baseline: Baseline) -> Iterable[Finding]:
     """What the baseline permits beyond that of the base commit, where there is one."""
     where = baselines.path_of(context.records, GATE)
     if context.base is None:
@@ -183,7 +189,8 @@ def _loosened(context: Context, baseline: Baseline) -> Iterable[Finding]:
     if shown.returncode:
         return
     base = baselines.renamed(baselines.parse(shown.stdout, where), context.moves)
-    former = {"entries": base.entries, "meta": base.meta}
+    entries = ratchet.returned(base.entries, baseline.entries, layout)
+    former = {"entries": entries, "meta": base.meta}
     yield from ratchet.loosened(former, {"entries": baseline.entries, "meta": baseline.meta}, where)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pytest_cockpit.analysis.layout import Layout
 from pytest_cockpit.api import JSON, Finding
 from pytest_cockpit.records.artifacts import canonical_line, printable
 from pytest_cockpit_gates.imports import rules
@@ -39,6 +40,20 @@ def entries(
         for path, part in parts.items():
             found.setdefault(path, {})[key] = part
     return found
+
+
+def returned(base: JSON, now: JSON, layout: Layout) -> dict[str, Any]:
+    """The base's entries, those of files that went back to the lane under their paths there.
+
+    An entry goes along only where the present baseline has it no longer at its former path, so
+    that it never permits two files what it permitted one.
+    """
+    back = {
+        target: path
+        for path in now.keys() - base.keys()
+        if layout.is_lane(path) and (target := layout.target_of(path)) in base.keys() - now.keys()
+    }
+    return {back.get(path, path): entry for path, entry in base.items()}
 
 
 def loosened(base: JSON, now: JSON, where: str) -> Iterator[Finding]:
