@@ -139,6 +139,8 @@ class Reader:
         self.facts.batches.setdefault(batch, row.line)
 
     def _rollback(self, row: Row) -> None:
+        if row.content["batch_id"] == self._batch:
+            self.own.append(row)
         batch = row.content["rolls_back"]
         line = self.facts.batches.get(batch, 0)
         if line > 0:
@@ -158,7 +160,7 @@ class Reader:
         )
 
     def _misfit(self, row: Row) -> None:
-        if row.kind == PROMOTION and row.content.get("batch_id") == self._batch:
+        if row.kind in (PROMOTION, ROLLBACK) and row.content.get("batch_id") == self._batch:
             self.own.append(row)
         for problem in misfits(row.content):
             self._add(
