@@ -96,7 +96,7 @@ class PublishingConductor(Conductor):
         return [*work, *gates, Step("seal", "seal", self._seal)]
 
     def _gate(self, name: str) -> Outcome:
-        built, is_batch = self.build(), bool(self.subject.moves)
+        built = self.build()
         report, outcome = self.bench.judge(
             self,
             name,
@@ -104,8 +104,8 @@ class PublishingConductor(Conductor):
             commit=built.commit,
             moves=self.subject.moves,
             changed=built.changed,
-            batch_id=self.subject.batch_id if is_batch else None,
-            plan_sha256=self.subject.plan_sha256 if is_batch else None,
+            batch_id=self.subject.batch_id,
+            plan_sha256=self.subject.plan_sha256,
         )
         self.reports[name] = report
         self.lock.journal("gate", gate=name, verdict=report.verdict.value)

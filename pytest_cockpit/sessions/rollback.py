@@ -81,8 +81,7 @@ class RollbackConductor(PublishingConductor):
             batch_id=rollback.batch_id,
             base=rollback.base,
             plan_sha256=plan_sha256,
-            # A lane file is no promoted one: gates judge the tree, not moves into production.
-            moves=(),
+            moves=rollback.moves,
             gates=tuple((name, chosen.skip(name)) for name in chosen.gates),
         )
         sealing = Sealing(

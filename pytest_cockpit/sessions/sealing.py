@@ -16,8 +16,7 @@ from pytest_cockpit.seals import branch, checkout, push
 class Subject:
     """What a session judges and seals.
 
-    `gates` are the planned ones, each with the reason when it is declared not applicable. Without
-    `moves` it is no batch to the gates, but a tree like any other.
+    `gates` are the planned ones, each with the reason when it is declared not applicable.
     """
 
     batch_id: str

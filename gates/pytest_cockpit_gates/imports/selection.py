@@ -177,7 +177,8 @@ def _touched(context: Context, settings: Settings, tree: Tree) -> Selection:
             continue
         jobs[move.target] = Job(new, move.target)
         old = tree.layout.module_of(move.source)
-        if old and context.lane.shims and tree.layout.leaves_shim(move.source):
+        back = tree.layout.is_lane(move.target)
+        if old and context.lane.shims and tree.layout.leaves_shim(move.source) and not back:
             shim = Job(old, move.source, new)
             (shims if move.source in tree else unshimmed).append(shim)
     for path in context.changed:

@@ -52,7 +52,9 @@ def _read(context: Context, settings: Settings, tree: Tree) -> Facts:
     targets = {move.target for move in context.moves}
     sources = {move.source for move in context.moves}
     touched = sorted(path for path in tree.paths if path in targets | {*context.changed} - sources)
-    judged = (frozenset(production) | targets).intersection(touched)
+    # What goes back to the lane is held to no more than the rest of it.
+    out = frozenset(target for target in targets if not tree.layout.is_lane(target))
+    judged = (frozenset(production) | out).intersection(touched)
     found = list(reader.facts(touched, judged))
     others = sorted(set(production) - set(touched))
     spoken = [path for path in others if _mentions(tree.root / path, tree.layout.lane_module)]
