@@ -277,6 +277,7 @@ def test_a_ledger_that_is_begun_is_good():
         (b"1\n", b"8\n5\n9\n7", b"8\n5", 2),
         (b"1\n", b"8\n5", b"8\n6\n7\n", 2),
         (b"1\n", b"8\n5\n6\n", b"8\n5\n7\n", 3),
+        (b"1\n", b"8 8\n5\n", b"8 8\n6\n", 2),
     ],
 )
 def test_the_first_line_that_differs_is_told(held, old, child, line):

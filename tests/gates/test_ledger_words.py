@@ -116,9 +116,9 @@ def test_a_file_with_a_row_is_what_the_row_says(monkeypatch, tmp_path):
 
 
 def test_a_bound_file_without_a_row_is_what_it_was(monkeypatch, tmp_path):
-    stored = Stored(monkeypatch, changed=b"two", new=b"one", same=b"one", rowed=b"one")
+    stored = Stored(monkeypatch, changed=b"two", new=b"one", same=b"one", a_rowed=b"one")
     found = {
-        "s[b]/rowed": "1",
+        "s[b]/a_rowed": "1",
         "s[b]/changed": "1",
         "s[b]/gone": "1",
         "s[b]/new": None,
@@ -126,7 +126,7 @@ def test_a_bound_file_without_a_row_is_what_it_was(monkeypatch, tmp_path):
         "s[b]/never": None,
     }
     git: Any = Differing(found, **{"1": b"one"})
-    facts = Facts(contents={"rowed": (ONE, None, 1)})
+    facts = Facts(contents={"a_rowed": (ONE, None, 1)})
     globs = ["docs/**", "*.toml"]
     since = f"since commit {BASE[:12]}, and no row says so"
     assert list(bound.judge(tmp_path, git, "s[b]/", BASE, globs, facts)) == [
@@ -432,7 +432,7 @@ CONTENTS = {"full": CHAINED, "more": CHAINED + b"x\n", "less": FIRST, "free": b"
 
 
 def vanished(git: Any, root):
-    past = Past(git, ("s/r/l.ndjson",), ("t1", "t2"))
+    past = Past(git, ("s/r/l.ndjson",), ("t1", "t2", "t3"))
     return list(epochs.vanished(past, ["c1", "c2"], root, "s/", "r"))
 
 
@@ -456,7 +456,7 @@ def test_a_chained_ledger_is_never_taken_away(tmp_path):
         laundered(where, "s/r/d.ndjson", remedy=BRING_BACK),
         laundered(where, "s/r/e.ndjson", remedy=BRING_BACK),
     ]
-    assert git.asked == [(["c1", "c2"], "s/r"), ("t2", "s/r")]
+    assert git.asked == [(["c1", "c2"], "s/r"), ("t3", "s/r")]
 
 
 def test_a_chained_ledger_is_not_taken_away_in_the_tree(tmp_path):
@@ -629,6 +629,11 @@ def test_rows_of_the_running_batch_are_its_own():
     reader = taken(mine, promotion("q"), mine, lacking, {"kind": "tag", "batch_id": "p"}, batch="p")
     assert reader.own == [Row(1, mine), Row(3, mine), Row(4, lacking)]
     assert reader.facts.batches == {"p": 1, "q": 2}
+    assert taken(rollback("p"), promotion("r"), batch="r").own == [
+        Row(1, rollback("p")),
+        Row(2, promotion("r")),
+    ]
+    assert taken(rollback("r"), batch="q").own == []
     # A row of no batch is not the row of no running batch.
     assert taken(promotion("p"), batch=None).own == []
 
@@ -736,19 +741,14 @@ def test_every_time_of_the_schema_has_seconds(text, seconds):
 
 
 def test_no_more_than_a_hundred_findings_are_kept():
-    reader = taken(*[rollback("q")] * 100)
+    reader = taken(*[rollback("q")] * 99)
+    reader.take(Seen(100, None, Break(99, 100, "torn")))
     assert (len(reader.findings), reader.hidden, list(rows.hidden(reader))) == (100, 0, [])
     for line in (101, 102):
         reader.take(Seen(line, rollback("q"), None))
     assert (len(reader.findings), reader.hidden) == (100, 2)
-    assert list(rows.hidden(reader)) == [
-        found(
-            "rollback",
-            "2 more findings about lines",
-            None,
-            "take the row back with git; a batch is undone once, by pytest --cockpit-rollback",
-        )
-    ]
+    remedy = "restore the ledger from git, or move the torn line to a file beside it"
+    assert list(rows.hidden(reader)) == [found("torn", "2 more findings about lines", None, remedy)]
 
 
 @pytest.mark.parametrize(
@@ -860,6 +860,11 @@ def test_a_size_that_is_not_remembered_is_read_from_the_start():
     _, done = read([3, 4], memory=remembered(3, roots={}))
     assert done.resumed == 3
     assert done.roots == {0: EMPTY, 3: heads(3).root(), 4: heads(4).root()}
+
+
+def test_what_is_wrong_behind_the_memory_names_the_ledger():
+    _, done = read(memory=remembered(2), lines=[*LINES, b"x"])
+    assert [(one.path, one.line) for one in done.reader.findings] == [(LEDGER, 5)]
 
 
 @pytest.mark.parametrize(("batch", "resumed"), [(None, 2), ("q", 2), ("p", 0), ("other", 0)])
