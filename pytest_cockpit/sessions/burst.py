@@ -493,9 +493,8 @@ class BurstConductor(Conductor):
             write(f"{words.count(progress.files, 'file')} promoted: {name} is {progress.head[:12]}")
         elif progress.checkpoints:
             write(
-                f"{words.count(progress.files, 'file')} kept on {name}; mend what is red and go on "
-                "with --cockpit-burst --cockpit-resume, or seal what there is: add "
-                f"--cockpit-target {progress.files}"
+                f"{words.count(progress.files, 'file')} kept on {name}; go on with --cockpit-burst "
+                f"--cockpit-resume, or seal what there is: add --cockpit-target {progress.files}"
             )
         elif self.groups:
             write("nothing was kept")

@@ -131,6 +131,8 @@ class Conductor:
         if isinstance(item, PlanItem) and (report.when == "call" or report.failed):
             # An attribute, not a user property: it survives distribution and stays out of JUnit.
             report.cockpit = item.record  # type: ignore[attr-defined]
+            if item.outcome and item.outcome.verdict is Verdict.WARN:
+                report.cockpit_text = item.outcome.text  # type: ignore[attr-defined]
             report.cockpit_waived = self.waiving.used  # type: ignore[attr-defined]
             if report.failed and self.halts:
                 item.session.shouldfail = f"cockpit: halted at {item.name}; nothing after it ran"
@@ -143,7 +145,7 @@ class Conductor:
         if row is not None and report.when != "call":
             row = {**row, "verdict": Verdict.ERROR.value}
         if row is not None and self.controls:
-            text = report.longreprtext if report.failed else ""
+            text = report.longreprtext if report.failed else getattr(report, "cockpit_text", "")
             if report.failed:
                 self._red.append(report)
             self.rows.append(

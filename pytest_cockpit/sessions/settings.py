@@ -26,7 +26,9 @@ def load_checked(root: Path, overrides: Sequence[str] = ()) -> Config:
     CockpitError: one line for each thing wrong with it.
     """
     chosen = load(root, overrides)
-    problems = [line for name in chosen.gates for line in _problems(chosen, name)]
+    where = chosen.source.name if chosen.source else "the default configuration"
+    where += " with --cockpit-set" if overrides else ""
+    problems = [line for name in chosen.gates for line in _problems(chosen, name, where)]
     if problems:
         raise CockpitError("\n".join(problems))
     return chosen
@@ -73,9 +75,8 @@ def _committed(repository: Repository, base: str) -> Config:
         return load(Path(folder))
 
 
-def _problems(chosen: Config, name: str) -> list[str]:
+def _problems(chosen: Config, name: str, where: str) -> list[str]:
     installed = discovery.gates()
-    where = chosen.source.name if chosen.source else "the default configuration"
     if name in installed.loaded:
         if chosen.skip(name):
             return []

@@ -202,3 +202,27 @@ def test_every_row_of_the_plan_keeps_its_schema(promoted):
     assert {row["kind"] for row in rows} == {"rollback", "restore", "refusal", "gate", "seal"}
     assert {row.get("how") for row in rows} >= {"exact", "merged"}
     assert [problem for row in rows for problem in artifacts.validate(row, "rollback")] == []
+
+
+def test_what_no_test_executes_can_be_rolled_back(ready):
+    """An importer and a module without tests, and a baseline tightened since the batch."""
+    ready.commit(
+        {
+            "app/idle.py": "from candidate.lone import LONE\n\n\ndef idle():\n    return LONE\n",
+            "candidate/lone.py": "LONE = 1\n\n\ndef alone():\n    return LONE\n",
+        }
+    )
+    assert ready.pytest("--cockpit-init", "-q").returncode == 0
+    ready.commit({})
+    before = tree(ready, "HEAD")
+    done = ready.pytest("--cockpit-batch", "-q")
+    assert done.returncode == 0, summary(done)
+    batch = batch_id(ready)
+    everyday = ready.pytest("-m", "gate", "-q", "--cockpit-base", "HEAD~1")
+    assert everyday.returncode == 0, summary(everyday)
+    done = ready.pytest("--cockpit-ratchet=tighten", "-q")
+    assert done.returncode == 0, summary(done)
+    ready.commit({})
+    done = ready.pytest("--cockpit-rollback", batch, "-q")
+    assert done.returncode == 0, summary(done)
+    assert tree(ready, "HEAD") == before

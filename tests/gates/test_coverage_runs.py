@@ -354,14 +354,14 @@ def test_patch_coverage_counts_a_statement_by_any_of_its_lines(tmp_path: Path) -
     assert "+     2      return dict(" in shown
 
 
-def test_a_changed_file_that_no_test_executes_is_unknown(tmp_path: Path) -> None:
+def test_a_changed_file_that_no_test_executes_is_told(tmp_path: Path) -> None:
     repo = Repo(tmp_path, {**FILES, "radio.py": PILOT})
     repo.init()
     lay(repo.root, {"radio.py": PILOT.replace("return 2", "return 3")})
     report = repo.check()
-    assert (report.verdict, rules_of(report)) == (Verdict.UNKNOWN, {rules.NO_DATA})
+    assert (report.verdict, rules_of(report)) == (Verdict.WARN, {rules.NO_DATA})
     assert named(report, rules.NO_DATA).path == "radio.py"
-    assert repo.check(settings={"untested_change": "warning"}).verdict is Verdict.WARN
+    assert repo.check(settings={"untested_change": "unknown"}).verdict is Verdict.UNKNOWN
     # A comment is no change of what runs.
     lay(repo.root, {"radio.py": f"# on air\n{PILOT}"})
     assert repo.check().verdict is Verdict.PASS

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_cockpit.api import CockpitError, Context
-from pytest_cockpit.records import baselines
+from pytest_cockpit.records import baselines, promotions
 from pytest_cockpit.records.artifacts import printable
 from pytest_cockpit.records.baselines import Baseline
 from pytest_cockpit_gates.coverage.history import History, Spans, Unknown
@@ -40,7 +40,8 @@ class Past:
 
 def of(context: Context, tree: Tree, kept: Baseline) -> Past:
     """Ask git about the tree of `context`, whose own baseline is `kept`."""
-    moves = {move.target: move.source for move in context.moves}
+    made = (*context.moves, *promotions.since_base(context))
+    moves = {move.target: move.source for move in made}
     work = context.scratch / "history"
     work.mkdir(exist_ok=True)
     history = History(tree.root, work)

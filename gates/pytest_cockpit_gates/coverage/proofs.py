@@ -246,6 +246,7 @@ def _since_the_base() -> Iterator[Proof]:
         {**base, **untested, "radio.py": _PILOT.replace("landed", "down")},
         Verdict.UNKNOWN,
         rules.NO_DATA,
+        settings={"untested_change": "unknown"},
         base_files={**base, **untested},
     )
 

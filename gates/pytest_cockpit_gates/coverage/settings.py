@@ -75,7 +75,7 @@ SCHEMA: Mapping[str, Any] = {
         "untested_change": {
             "description": "What a changed file means, outside a batch, that no test executes.",
             "enum": ["unknown", "warning", "info"],
-            "default": "unknown",
+            "default": "warning",
         },
         "targets": {
             "description": "What files must reach besides their bounds; the first match counts.",
@@ -129,7 +129,7 @@ class Settings:
     omit: tuple[str, ...] = _OMIT
     new_file_ratio: float = 0.2
     patch_ratio: float | None = None
-    untested_change: str = "unknown"
+    untested_change: str = "warning"
     targets: tuple[Mapping[str, Any], ...] = ()
     production_target: Mapping[str, Any] | None = None
     lane_target: Mapping[str, Any] | None = None

@@ -11,7 +11,7 @@ from typing import Any
 from pytest_cockpit import process
 from pytest_cockpit.analysis.layout import Layout
 from pytest_cockpit.api import CockpitError, Context, Evidence, Finding, Report, Severity
-from pytest_cockpit.records import artifacts, baselines
+from pytest_cockpit.records import artifacts, baselines, promotions
 from pytest_cockpit.records.baselines import Baseline
 from pytest_cockpit_gates.imports import (
     circles,
@@ -188,7 +188,8 @@ def _loosened(context: Context, layout: Layout, baseline: Baseline) -> Iterable[
     )
     if shown.returncode:
         return
-    base = baselines.renamed(baselines.parse(shown.stdout, where), context.moves)
+    made = (*context.moves, *promotions.since_base(context))
+    base = baselines.renamed(baselines.parse(shown.stdout, where), made)
     entries = ratchet.returned(base.entries, baseline.entries, layout)
     former = {"entries": entries, "meta": base.meta}
     yield from ratchet.loosened(former, {"entries": baseline.entries, "meta": baseline.meta}, where)
