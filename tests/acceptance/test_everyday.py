@@ -158,7 +158,10 @@ def test_a_setting_is_replaced_for_one_run(party):
     assert "first: it says yes" in done.stdout
     done = party.run("-q", "--cockpit-set", "gate.party.yse=no")
     assert done.returncode == 4
-    assert 'cockpit.toml with --cockpit-set: gate.party.yse: unknown key; did you mean "yes"?' in done.stderr
+    assert (
+        'cockpit.toml with --cockpit-set: gate.party.yse: unknown key; did you mean "yes"?'
+        in done.stderr
+    )
 
 
 def test_a_setting_that_is_none_is_told(party):
