@@ -378,6 +378,7 @@ MOVED = torn_tail(b"torn")
         (b"torn", MOVED, True),
         (b"1\n2\ntorn", b"1\n2\n" + MOVED, True),
         (b"1\ntorn", b"1\n" + MOVED + b"2\n3\n", True),
+        (b"1\n" + b"x" * 400, b"1\n" + torn_tail(b"x" * 400), True),
         (b"1\n", b"2\n" + torn_tail(b""), False),
         (b"1\ntorn", b"2\n" + MOVED, False),
         (b"1\n2\ntorn", b"1\n3\n" + MOVED, False),

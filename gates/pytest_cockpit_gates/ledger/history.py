@@ -167,7 +167,7 @@ def extends(git: Git, after: Blob | None, before: Blob | None) -> bool:
     """Whether a ledger in git is another one with rows added."""
     if before is None or before == after:
         return True
-    if after is None or after.size < before.size:
+    if after is None:
         return False
     new, old = git.read(after.oid), git.read(before.oid)
     return new.startswith(old) or _tail_moved_aside(new, old)
