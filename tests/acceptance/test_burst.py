@@ -41,7 +41,7 @@ def test_a_burst_is_a_series_of_commits_judged_at_checkpoints(fleet):
     kept = state(fleet)
     assert kept["state"] == "sealed"
     assert [batch["number"] for batch in kept["batches"]] == [*range(1, len(kept["batches"]) + 1)]
-    assert [point["files"] for point in kept["checkpoints"]] == [4, 8, 9]
+    assert [point["files"] for point in kept["checkpoints"]] == [4, 8, 11]
     for point in kept["checkpoints"]:
         assert set(point["verdicts"]) == {"coverage", "imports", "ledger", "matriz"}
     commits = fleet.git("rev-list", "--reverse", f"{base}..HEAD").split()
@@ -180,7 +180,7 @@ def test_a_killed_burst_goes_on_where_its_last_checkpoint_was(fleet):
     finished = done.returncode == 4 and "no burst has stopped" in done.stderr
     assert done.returncode == 0 or finished, seen(done)
     assert state(fleet)["state"] == "sealed"
-    assert state(fleet)["checkpoints"][-1]["files"] == 9
+    assert state(fleet)["checkpoints"][-1]["files"] == 11
     assert not {path for path in lane(fleet) if "deck/m" in path}
     assert fleet.git("status", "--porcelain") == ""
     assert fleet.git("fsck", "--no-dangling") == ""

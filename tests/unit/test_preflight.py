@@ -410,7 +410,8 @@ def test_import_failure_baseline(plan_of):
         "gate": "imports",
         "entries": {
             "candidate/sad.py": {"class": "KeyError", "message": "'HOME'\nin two lines"},
-            "candidate/mute.py": {},
+            "candidate/mute.py": {"class": ""},
+            "candidate/fine.py": {"circle": ["candidate/mute.py"], "edges": {"x": 1}},
         },
         "meta": {},
     }
@@ -419,6 +420,7 @@ def test_import_failure_baseline(plan_of):
             ".cockpit/baselines/imports.json": json.dumps(baseline),
             "candidate/sad.py": "import os\n",
             "candidate/mute.py": "import os\n",
+            "candidate/fine.py": "import os\n",
         }
     )
     assert refused(plan) == {
