@@ -17,47 +17,28 @@ from pytest_cockpit.promotion.message import commit_message, pull_request_body
 from pytest_cockpit.promotion.plan import Plan, PlannedMove
 from pytest_cockpit.promotion.selector import make_plan
 from pytest_cockpit.records import artifacts
-from pytest_cockpit.sessions import settings, words
+from pytest_cockpit.sessions import words
 from pytest_cockpit.sessions.lock import SessionLock
+from pytest_cockpit.sessions.opening import Opened, opened
 from pytest_cockpit.sessions.publishing import Built, PublishingConductor
 from pytest_cockpit.sessions.sealing import Sealing, Subject, sealed_before, waiting
-from pytest_cockpit.sessions.takeover import named_plan, take_over
+from pytest_cockpit.sessions.takeover import named_plan
 
 PLAN = "promotion_batch.plan.jsonl"
 
 
 def conduct(config: pytest.Config) -> BatchConductor:
     """Plan the batch, write its plan file and return the session's plugin object."""
-    repository = Repository.discover(config.invocation_params.dir)
-    lock = SessionLock(repository.common_dir)
-    if not config.option.collectonly:
-        lock.acquire()
-    try:
-        return _conduct(config, repository, lock)
-    except BaseException:
-        lock.release()
-        raise
+    return opened(config, _conduct)
 
 
-def _conduct(config: pytest.Config, repository: Repository, lock: SessionLock) -> BatchConductor:
-    only_looks = config.option.collectonly or config.option.cockpit_dry_run
-    base = repository.resolve("HEAD")
-    chosen = settings.load_for_batch(
-        repository, base, seals=not only_looks, overrides=config.option.cockpit_set
-    )
-    header = [] if config.option.collectonly else lock.left_behind()
-    if not only_looks:
-        header += Sealing.recover(repository)
-        base = repository.resolve("HEAD")
-    path = settings.artifacts_folder(repository.root, chosen) / PLAN
-    plan = _plan(config, repository, chosen, path, base)
-    header += take_over(config, path)
+def _conduct(session: Opened) -> BatchConductor:
+    config, repository, chosen = session.config, session.repository, session.settings
+    path = session.folder / PLAN
+    plan = _plan(config, repository, chosen, path, session.base)
     config.hook.pytest_cockpit_planned(config=config, plan=plan)
-    if not config.option.collectonly:
-        lock.journal("planned", batch_id=plan.header.batch_id, base=plan.header.base)
-    conductor = BatchConductor(config, repository, chosen, plan, path, lock)
-    conductor.header += header
-    return conductor
+    session.collect(path, plan.header.batch_id, plan.header.base)
+    return BatchConductor(config, repository, chosen, plan, path, session.lock)
 
 
 def _plan(

@@ -24,11 +24,11 @@ from pytest_cockpit.promotion.message import burst_body, commit_message
 from pytest_cockpit.promotion.selector import forecast, make_plan
 from pytest_cockpit.promotion.transaction import recommit
 from pytest_cockpit.records import artifacts
-from pytest_cockpit.sessions import gating, settings, words
+from pytest_cockpit.sessions import gating, words
 from pytest_cockpit.sessions.conductor import Conductor
 from pytest_cockpit.sessions.lock import SessionLock
+from pytest_cockpit.sessions.opening import Opened, opened
 from pytest_cockpit.sessions.sealing import Sealing, Subject, waiting
-from pytest_cockpit.sessions.takeover import take_over
 
 PLAN = "burst.plan.jsonl"
 STATE = "burst_checkpoint.json"
@@ -36,41 +36,20 @@ STATE = "burst_checkpoint.json"
 
 def conduct(config: pytest.Config) -> BurstConductor:
     """Forecast the batches, write the plan file and return the session's plugin object."""
-    repository = Repository.discover(config.invocation_params.dir)
-    lock = SessionLock(repository.common_dir)
-    if not config.option.collectonly:
-        lock.acquire()
-    try:
-        return _conduct(config, repository, lock)
-    except BaseException:
-        lock.release()
-        raise
+    return opened(config, _conduct)
 
 
-def _conduct(config: pytest.Config, repository: Repository, lock: SessionLock) -> BurstConductor:
-    only_looks = config.option.collectonly or config.option.cockpit_dry_run
-    base = repository.resolve("HEAD")
-    chosen = settings.load_for_batch(
-        repository, base, seals=not only_looks, overrides=config.option.cockpit_set
-    )
-    header = [] if config.option.collectonly else lock.left_behind()
-    if not only_looks:
-        header += Sealing.recover(repository)
-        base = repository.resolve("HEAD")
-    folder = settings.artifacts_folder(repository.root, chosen)
-    progress = _progress(config, repository, chosen, folder / STATE, base)
+def _conduct(session: Opened) -> BurstConductor:
+    config, repository, chosen = session.config, session.repository, session.settings
+    progress = _progress(config, repository, chosen, session.folder / STATE, session.base)
     left = [] if config.option.cockpit_checkpoint_only else _left(repository, chosen, progress)
-    if not (only_looks or config.option.cockpit_resume):
+    if not (session.only_looks or config.option.cockpit_resume):
         sources = [source for batch in left for source in batch]
-        waiting(repository, chosen.seal, chosen.records, base, sources)
-    path = folder / PLAN
+        waiting(repository, chosen.seal, chosen.records, session.base, sources)
+    path = session.folder / PLAN
     artifacts.write_bytes(path, _plan(progress, left, chosen))
-    header += take_over(config, path)
-    if not config.option.collectonly:
-        lock.journal("planned", batch_id=progress.burst_id, base=progress.base)
-    conductor = BurstConductor(config, repository, chosen, progress, left, path, lock)
-    conductor.header += header
-    return conductor
+    session.collect(path, progress.burst_id, progress.base)
+    return BurstConductor(config, repository, chosen, progress, left, path, session.lock)
 
 
 def _left(repository: Repository, chosen: Config, progress: Progress) -> list[tuple[str, ...]]:

@@ -11,54 +11,34 @@ import pytest
 from pytest_cockpit.analysis.layout import Layout
 from pytest_cockpit.api import Move, Verdict
 from pytest_cockpit.config import Config
-from pytest_cockpit.git import Repository
 from pytest_cockpit.items import Outcome, Step
 from pytest_cockpit.promotion import importing, sealed
 from pytest_cockpit.promotion.rollback import Restored, Rollback, commit_message
 from pytest_cockpit.records import artifacts, baselines
-from pytest_cockpit.sessions import settings, words
+from pytest_cockpit.sessions import words
 from pytest_cockpit.sessions.lock import SessionLock
+from pytest_cockpit.sessions.opening import Opened, opened
 from pytest_cockpit.sessions.publishing import Built, PublishingConductor
 from pytest_cockpit.sessions.sealing import Sealing, Subject, sealed_before
-from pytest_cockpit.sessions.takeover import take_over
 
 PLAN = "promotion_rollback.plan.jsonl"
 
 
 def conduct(config: pytest.Config) -> RollbackConductor:
     """Work out what is put back, write the plan file and return the session's plugin object."""
-    repository = Repository.discover(config.invocation_params.dir)
-    lock = SessionLock(repository.common_dir)
-    if not config.option.collectonly:
-        lock.acquire()
-    try:
-        return _conduct(config, repository, lock)
-    except BaseException:
-        lock.release()
-        raise
+    return opened(config, _conduct)
 
 
-def _conduct(config: pytest.Config, repository: Repository, lock: SessionLock) -> RollbackConductor:
-    only_looks = config.option.collectonly or config.option.cockpit_dry_run
-    base = repository.resolve("HEAD")
-    chosen = settings.load_for_batch(
-        repository, base, seals=not only_looks, overrides=config.option.cockpit_set
-    )
-    header = [] if config.option.collectonly else lock.left_behind()
-    if not only_looks:
-        header += Sealing.recover(repository)
-        base = repository.resolve("HEAD")
-    batch = sealed.find(repository, base, chosen.records, config.option.cockpit_rollback)
-    rollback = Rollback(repository, chosen, base, batch)
-    path = settings.artifacts_folder(repository.root, chosen) / PLAN
+def _conduct(session: Opened) -> RollbackConductor:
+    config, repository, chosen = session.config, session.repository, session.settings
+    batch = sealed.find(repository, session.base, chosen.records, config.option.cockpit_rollback)
+    rollback = Rollback(repository, chosen, session.base, batch)
+    path = session.folder / PLAN
     plan = rollback.to_bytes([(name, chosen.skip(name)) for name in chosen.gates])
     artifacts.write_bytes(path, plan)
-    header += take_over(config, path)
-    if not config.option.collectonly:
-        lock.journal("planned", batch_id=rollback.batch_id, base=base)
-    conductor = RollbackConductor(config, chosen, rollback, path, lock, artifacts.sha256(plan))
-    conductor.header += header
-    return conductor
+    session.collect(path, rollback.batch_id, session.base)
+    digest = artifacts.sha256(plan)
+    return RollbackConductor(config, chosen, rollback, path, session.lock, digest)
 
 
 class RollbackConductor(PublishingConductor):
