@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_cockpit.analysis.shim import moved_to
 from pytest_cockpit.analysis.statements import WORDS, Import, Walk
-from pytest_cockpit.api import SHIM_MARK
 
 __all__ = [
     "Facts",
@@ -30,10 +30,9 @@ __all__ = [
     "uncollected",
 ]
 
-SCHEMA = 1
+SCHEMA = 2
 """Raise it whenever the same bytes may give other facts than before: cached facts are dropped."""
 
-_MARK = SHIM_MARK.encode()
 _CODING = re.compile(rb"\A(?:[^\n]*\n)?[ \t\f]*#[^\n]*coding[:=][ \t]*([-\w.]+)")
 # The characters of Unicode's property Bidi_Control, as UTF-8.
 _BIDI = re.compile(rb"\xd8\x9c|\xe2\x80[\x8e\x8f\xaa-\xae]|\xe2\x81[\xa6-\xa9]")
@@ -87,13 +86,13 @@ def _scan(source: bytes) -> Facts:
     # Most files are plain ASCII, and have none of these characters.
     plain = text.isascii()
     bidi = () if plain else _lines(_BIDI, text)
-    moved_to = _moved_to(source)
+    new_name = moved_to(source)
     return Facts(
         imports=() if error else tuple(walk.imports),
         error=error,
         # A shim's own machinery serves nothing but what lies in its folder.
-        dynamic=walk.dynamic and not error and moved_to is None,
-        moved_to=moved_to,
+        dynamic=walk.dynamic and not error and new_name is None,
+        moved_to=new_name,
         invisible=() if plain else tuple(sorted({*bidi, *_lines(_UNSEEN, text)})),
         bidi=bidi,
         longest=max(map(len, text.split(b"\n"))),
@@ -120,12 +119,6 @@ def texts(source: bytes) -> frozenset[str]:
             for node in ast.walk(ast.parse(source))
             if isinstance(node, ast.Constant) and isinstance(node.value, str)
         )
-
-
-def _moved_to(source: bytes) -> str | None:
-    if not source.startswith(_MARK):
-        return None
-    return source.partition(b"\n")[0][len(_MARK) :].decode("utf-8", "replace").strip()
 
 
 def _as_utf8(source: bytes) -> bytes:

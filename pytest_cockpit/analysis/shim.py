@@ -24,9 +24,16 @@ _WRITTEN = frozenset(
 when the shims change: they are in repositories."""
 
 
+def moved_to(data: bytes) -> str | None:
+    """The new dotted name that the shim `data` stands for; None when it is no shim."""
+    if not data.startswith(_MARK) or not (shape(data) in _WRITTEN or _imports_alone(data)):
+        return None
+    return data.partition(b"\n")[0][len(_MARK) :].decode("utf-8", "replace").strip()
+
+
 def is_shim(data: bytes) -> bool:
     """Whether `data` is the source of a shim."""
-    return data.startswith(_MARK) and (shape(data) in _WRITTEN or _imports_alone(data))
+    return moved_to(data) is not None
 
 
 def shape(data: bytes) -> str:

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 
 from pytest_cockpit.analysis.layout import Layout
+from pytest_cockpit.analysis.shim import is_shim, moved_to
 from pytest_cockpit.api import SHIM_MARK, CockpitError, Move
 from pytest_cockpit.config import Config
 from pytest_cockpit.git import Entry, Repository, blob_id
@@ -85,9 +86,9 @@ class Batch:
         shims = self.repository.grep(self.base, [SHIM_MARK], [lane])
         for path, content in self._contents(set(shims)):
             old = self.layout.module_of(path)
-            first = content.split(b"\n", 1)[0].decode("utf-8", "replace")
-            if old is not None and first.startswith(SHIM_MARK):
-                yield old, first.removeprefix(SHIM_MARK).strip()
+            new = moved_to(content)
+            if old is not None and new is not None:
+                yield old, new
 
     @cached_property
     def _shadowed(self) -> frozenset[str]:
@@ -146,7 +147,7 @@ class Batch:
         python |= {path for path in self._entries if path.endswith(".py") and self._in_lane(path)}
         rewritten = {}
         for path, content in self._contents(python - self._moved_paths.keys()):
-            if content.startswith(SHIM_MARK.encode()):
+            if is_shim(content):
                 continue
             module = self.layout.module_of(path)
             rewritten[path] = rewrite(

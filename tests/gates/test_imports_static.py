@@ -133,7 +133,7 @@ def test_a_batch_is_told_of_circles_through_its_own_files_only(judge):
 
 
 def test_a_circle_through_a_shim_is_a_circle(judge):
-    shim = '# cockpit: moved to core.tide\nimport importlib, sys\nsys.modules[__name__] = importlib.import_module("core.tide")\n'
+    shim = "# cockpit: moved to core.tide\nfrom core.tide import *\n"
     files = {
         "candidate/__init__.py": "",
         "candidate/core/__init__.py": "",

@@ -339,7 +339,7 @@ def test_a_source_in_another_encoding_is_read(tmp_path):
         (
             {
                 "p/__init__.py": "from .old import f",
-                "p/old.py": f"{SHIM_MARK}q.new\n",
+                "p/old.py": f"{SHIM_MARK}q.new\nfrom q.new import *\n",
                 "q/new.py": "def f(): ...",
             },
             "f",

@@ -155,16 +155,19 @@ def test_a_name_of_today_beats_the_name_of_tomorrow():
 
 
 def test_a_shim_is_no_file_of_tomorrow():
-    files = {"candidate/core/x.py": "# cockpit: moved to core.x\n", "core/__init__.py": ""}
+    files = {
+        "candidate/core/x.py": "# cockpit: moved to core.x\nimport core.x\n",
+        "core/__init__.py": "",
+    }
     assert resolve("import core.x", files=files).missing == ("core.x",)
     assert resolve("import candidate.core.x", files=files).paths == ("candidate/core/x.py",)
 
 
 def test_a_shim_is_as_dynamic_as_what_moved():
     files = {
-        "candidate/core/__init__.py": "# cockpit: moved to core\n",
+        "candidate/core/__init__.py": "# cockpit: moved to core\nimport core\n",
         "core/__init__.py": "def __getattr__(name):\n    return 1\n",
-        "candidate/odd/__init__.py": "# cockpit: moved to candidate.odd\n",
+        "candidate/odd/__init__.py": "# cockpit: moved to candidate.odd\nimport candidate.odd\n",
     }
     assert resolve("import candidate.core.nowhere", files=files) == Resolution()
     assert resolve("import candidate.odd.nowhere", files=files).missing == (

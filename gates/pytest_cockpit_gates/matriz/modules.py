@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pytest_cockpit.analysis.layout import Layout, is_name
-from pytest_cockpit.api import JSON, SHIM_MARK, Context, Finding, Lane, Proof, Rule, Severity
+from pytest_cockpit.analysis.shim import moved_to
+from pytest_cockpit.api import JSON, Context, Finding, Lane, Proof, Rule, Severity
 from pytest_cockpit_gates.matriz.contracts import Contract, Contracts
 from pytest_cockpit_gates.matriz.part import Part
 
@@ -96,14 +97,7 @@ def _names(lane: Lane, module: str) -> list[str]:
 
 def shim_target(file: Path) -> str | None:
     """The new name of the module that the shim at `file` stands for."""
-    if not file.is_file():
-        return None
-    mark = SHIM_MARK.encode()
-    with file.open("rb") as stream:
-        line = stream.readline(1000)
-    return (
-        line.removeprefix(mark).decode(errors="replace").strip() if line.startswith(mark) else None
-    )
+    return moved_to(file.read_bytes()) if file.is_file() else None
 
 
 def _missing(contract: Contract, module: str, severity: Severity) -> Finding:

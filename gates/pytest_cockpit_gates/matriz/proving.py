@@ -179,4 +179,4 @@ def _text(value: Any) -> str:
 
 
 def _shim() -> str:
-    return f"{SHIM_MARK}core.common\n"
+    return f"{SHIM_MARK}core.common\nfrom core.common import *\n"
