@@ -15,6 +15,8 @@ from pytest_cockpit.records.schema import Problem, shown
 PYPROJECT = "pyproject.toml"
 COCKPIT = "cockpit.toml"
 
+_TABLES = ("lane", "rank", "batch", "burst", "seal", "forge", "calendar", "done", "waivers")
+
 
 @dataclass(frozen=True, slots=True)
 class Rank:
@@ -51,6 +53,37 @@ class Seal:
 
 
 @dataclass(frozen=True, slots=True)
+class Forge:
+    """Where pull requests are opened; what is empty is told from the remote and from HEAD."""
+
+    kind: str = "auto"
+    url: str = ""
+    repository: str = ""
+    base: str = ""
+    draft: bool = True
+    labels: tuple[str, ...] = ("promotion",)
+    issue: int = 0
+    context: str = "cockpit"
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """On which days what may be promoted without a reason given."""
+
+    timezone: str = "UTC"
+    stabilisation: tuple[str, ...] = ("fri",)
+    burst: tuple[str, ...] = ()
+    holidays: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """When the migration is done: `lane_share` of the lane at its largest may remain."""
+
+    lane_share: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
 class Waivers:
     """How long a finding may be tolerated."""
 
@@ -71,6 +104,9 @@ class Config:
     batch: Batch = field(default_factory=Batch)
     burst: Burst = field(default_factory=Burst)
     seal: Seal = field(default_factory=Seal)
+    forge: Forge = field(default_factory=Forge)
+    calendar: Calendar = field(default_factory=Calendar)
+    done: Done = field(default_factory=Done)
     waivers: Waivers = field(default_factory=Waivers)
     gate: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -81,7 +117,7 @@ class Config:
             for item in dataclasses.fields(self)
             if item.name != "source"
         }
-        for name in ("lane", "rank", "batch", "burst", "seal", "waivers"):
+        for name in _TABLES:
             content[name] = dataclasses.asdict(content[name])
         return text.sha256(text.canonical(content))
 
@@ -259,6 +295,9 @@ def _config(source: Path | None, table: Mapping[str, Any]) -> Config:
         batch=Batch(**_tuples(table.get("batch", {}))),
         burst=Burst(**_tuples(table.get("burst", {}))),
         seal=Seal(**table.get("seal", {})),
+        forge=Forge(**_tuples(table.get("forge", {}))),
+        calendar=Calendar(**_tuples(table.get("calendar", {}))),
+        done=Done(**table.get("done", {})),
         waivers=Waivers(**table.get("waivers", {})),
         **_tuples(top),
     )

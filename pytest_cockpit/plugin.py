@@ -24,12 +24,17 @@ _NEEDS = {
     "cockpit_checkpoint_every": ("burst",),
     "cockpit_checkpoint_only": ("burst",),
     "cockpit_resume": ("burst",),
+    "cockpit_on_red": ("batch",),
+    "cockpit_force": ("batch", "burst"),
 }
 _MODES = {
     "cockpit_batch": "batch",
     "cockpit_burst": "burst",
+    "cockpit_done": "done",
     "cockpit_init": "init",
+    "cockpit_preflight": "preflight",
     "cockpit_prove": "prove",
+    "cockpit_quarantine": "quarantine",
     "cockpit_ratchet": "ratchet",
     "cockpit_rollback": "rollback",
 }
@@ -104,6 +109,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=_batch_id,
         metavar="BATCH-ID",
         help="undo a merged batch: put every path back, judge the tree, seal it",
+    )
+    group.addoption(
+        "--cockpit-on-red",
+        choices=("halt", "isolate"),
+        help="when a gate is red: halt (default), or find the files to blame and promote the rest",
+    )
+    group.addoption(
+        "--cockpit-force",
+        metavar="REASON",
+        help="promote on a day that the calendar keeps for stabilisation; the reason is recorded",
+    )
+    group.addoption(
+        "--cockpit-preflight",
+        action="store_true",
+        help="check what a first promotion needs: branch policy, labels, permissions, baselines",
+    )
+    group.addoption(
+        "--cockpit-done",
+        action="store_true",
+        help="say what is missing until the migration is done, and when it will be",
+    )
+    group.addoption(
+        "--cockpit-quarantine",
+        action="store_true",
+        help="run every quarantined test, and show what would make it pass",
     )
     group.addoption(
         "--cockpit-init",

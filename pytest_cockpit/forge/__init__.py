@@ -1,0 +1,1 @@
+"""Forges: where a sealed branch becomes a pull request, and where verdicts are shown."""
