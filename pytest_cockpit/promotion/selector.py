@@ -31,6 +31,7 @@ def make_plan(
     modules: Sequence[str] = (),
     base: str = "HEAD",
     only: Sequence[str] = (),
+    left: Mapping[str, str] | None = None,
 ) -> Plan:
     """The plan of the next batch, computed from one commit and the configuration.
 
@@ -40,7 +41,8 @@ def make_plan(
     modules: parts of the lane that ranked files are limited to; the configuration's when empty.
         What they need comes along from wherever it lies in the lane.
     base: the revision to plan from.
-    only: the files of an earlier forecast; when given, no others are ranked.
+    only: the files of an earlier plan or forecast; when given, no others move but what they need.
+    left: files that stay behind, each with the reason; what needs them stays, too.
 
     Raises
     ------
@@ -48,8 +50,10 @@ def make_plan(
     """
     look = _Look.at(repo, config, size, modules, base)
     starts = [path for path in only if path in look.ranked] if only else look.starts
+    stay = {path: Refusal(path, "stays-behind", why) for path, why in (left or {}).items()}
+    refused = {**look.refused, **stay}
     closure, picked, sources = _settled(
-        repo, look.seen, look.refused, look.ranked, starts, look.limit
+        repo, look.seen, refused, look.ranked, starts, look.limit, frozenset(only)
     )
     moves = _moves(look.seen, picked, look.ranked, sources)
     return Plan.make(
@@ -185,6 +189,7 @@ class _Picked:
     closure: Closure
     layout: Layout
     limit: int
+    only: frozenset[str] = frozenset()
     because: dict[str, str] = field(default_factory=dict)
 
     def add(self, start: str) -> None:
@@ -223,7 +228,7 @@ class _Picked:
     def _markers(self, path: str) -> Iterator[str]:
         for folder in filter(self.layout.is_lane, above(path)):
             marker = f"{folder}/{INIT}"
-            if marker in self.closure.needs:
+            if marker in self.closure.needs and (not self.only or marker in self.only):
                 yield marker
 
 
@@ -234,6 +239,7 @@ def _settled(
     ranked: Mapping[str, Score],
     starts: Sequence[str],
     limit: int,
+    only: frozenset[str] = frozenset(),
 ) -> tuple[Closure, dict[str, str], dict[str, bytes]]:
     """Pick until all that is picked compiles; the scan lets some mistakes through."""
     refused = dict(refused)
@@ -241,7 +247,7 @@ def _settled(
     order = sorted(starts, key=lambda path: (-ranked[path].total, path))
     while True:
         closure = Closure(seen, refused, limit)
-        picked = _Picked(closure, seen.layout, limit)
+        picked = _Picked(closure, seen.layout, limit, only)
         for path in order:
             if len(picked.because) == limit:
                 break

@@ -21,6 +21,9 @@ from pytest_cockpit.promotion.staging import StagedTree
 from pytest_cockpit.sessions import words
 from pytest_cockpit.sessions.conductor import Conductor
 
+Keep = Callable[[Conductor, str, Report, Path], Outcome]
+"""What becomes of a gate's report, and of the folder with its artifacts."""
+
 _OWN = ("promotion_", "burst", "session", "progress.", ".")
 
 
@@ -65,7 +68,9 @@ class Bench:
         """The bench of a repository."""
         return cls(repository, settings, StagedTree(repository))
 
-    def judge(self, conductor: Conductor, name: str, **facts: Any) -> tuple[Report, Outcome]:
+    def judge(
+        self, conductor: Conductor, name: str, *, keep: Keep | None = None, **facts: Any
+    ) -> tuple[Report, Outcome]:
         """Run a gate over `facts["commit"]` and keep its report; `facts` are those of `Context`."""
         with scratch(self.repository.common_dir, name) as folder:
             with self.tree.at(facts["commit"]) as root:
@@ -78,17 +83,20 @@ class Bench:
                     settings=self.settings.gate.get(name, {}),
                     lane=self.settings.lane,
                     records=self.settings.records,
+                    ledger=self.settings.ledger,
                     pass_environment=self.settings.pass_environment,
                     **facts,
                 )
                 report = judge(conductor, name, context, self.settings)
-            return report, keep_report(conductor, name, report, folder)
+            return report, (keep or keep_report)(conductor, name, report, folder)
 
 
-def keep_report(conductor: Conductor, name: str, report: Report, scratch: Path) -> Outcome:
+def keep_report(
+    conductor: Conductor, name: str, report: Report, scratch: Path, *, below: str = "gates"
+) -> Outcome:
     """Write a gate's report and its own artifacts below the session's artifacts folder."""
     data = {"schema": "pytest-cockpit/gate-report/1", "gate": name, **report.to_json()}
-    conductor.keep(conductor.folder / "gates" / f"{name}.json", data, "gate-report")
+    conductor.keep(conductor.folder / below / f"{name}.json", data, "gate-report")
     own = scratch / "artifacts"
     for path in sorted(own.glob("*")) if own.is_dir() else ():
         if path.name.startswith(_OWN) or path.name.endswith(".plan.jsonl"):
