@@ -131,4 +131,5 @@ def _undeclared(use: Use, declared: Declared, expected: Sequence[str]) -> Fact:
         message = f"it imports {use.top}, and no file declares {name}"
         severity = Severity.ERROR
     remedy = f"add {name} to {where}, or name it in tool.cockpit.gate.imports.distributions"
-    return Fact(rules.UNDECLARED, use.path, use.line, message, remedy, severity)
+    told = {"import": use.top, "distributions": list(expected), "file": where}
+    return Fact(rules.UNDECLARED, use.path, use.line, message, remedy, severity, told)

@@ -254,10 +254,16 @@ class Reader:
         ]
         for name in resolution.missing:
             message = f"nothing serves {name}"
-            yield Fact(rules.UNRESOLVED, path, imp.line, message, _REMEDY[rules.UNRESOLVED])
+            told = {"name": name}
+            yield Fact(
+                rules.UNRESOLVED, path, imp.line, message, _REMEDY[rules.UNRESOLVED], evidence=told
+            )
         for name in waiting:
             message = f"it imports what is still in the lane as {name}"
-            yield Fact(rules.UNRESOLVED, path, imp.line, message, f"promote {name} first")
+            told = {"name": name}
+            yield Fact(
+                rules.UNRESOLVED, path, imp.line, message, f"promote {name} first", evidence=told
+            )
 
     def _calls(self, paths: Iterable[str]) -> Iterator[Fact]:
         """Calls that import a module of the lane by its name."""
@@ -267,13 +273,11 @@ class Reader:
                 if f"{name}.".startswith(f"{lane}."):
                     file = self._files.get(name)
                     moved = self._moved_to(file) if file else None
-                    remedy = f"import {moved}" if moved else f"promote {name}"
-                    yield Fact(rules.LANE_IMPORT, path, line, f"it imports {name}", remedy)
+                    yield _through_lane(path, line, name, moved)
 
     def _lane_import(self, path: str, imp: Import, name: str, files: Sequence[str]) -> Fact:
         moved = [new for new in map(self._moved_to, files) if new]
-        remedy = f"import {moved[0]}" if moved else f"promote {name}"
-        return Fact(rules.LANE_IMPORT, path, imp.line, f"it imports {name}", remedy)
+        return _through_lane(path, imp.line, name, moved[0] if moved else None)
 
     def _moved_to(self, path: str) -> str | None:
         mark = SHIM_MARK.encode()
@@ -294,6 +298,12 @@ class Reader:
     def _is_aliased(self, names: Iterable[str]) -> bool:
         aliases = self._tree.layout.lane.aliases
         return any(f"{name}.".startswith(f"{alias}.") for name in names for alias in aliases)
+
+
+def _through_lane(path: str, line: int, name: str, moved: str | None) -> Fact:
+    remedy = f"import {moved}" if moved else f"promote {name}"
+    told = {"name": name, "moved_to": moved}
+    return Fact(rules.LANE_IMPORT, path, line, f"it imports {name}", remedy, evidence=told)
 
 
 def _content(path: Path) -> bytes | None:
