@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pytest_cockpit.api import CockpitError, Lane
-from pytest_cockpit.records import schema, text, toml
+from pytest_cockpit.records import days, schema, text, toml
 from pytest_cockpit.records.schema import Problem, shown
 
 PYPROJECT = "pyproject.toml"
@@ -263,6 +263,20 @@ def _contradictions(config: Config) -> Iterator[Problem]:
     for name in config.gate:
         if name not in config.gates:
             yield Problem(("gate", name), f"not among gates{schema.meant(name, config.gates)}")
+    yield from _no_days(config.calendar)
+
+
+def _no_days(calendar: Calendar) -> Iterator[Problem]:
+    """What a calendar names that does not exist."""
+    if days.zone(calendar.timezone) is None:
+        yield Problem(
+            ("calendar", "timezone"),
+            f"{shown(calendar.timezone)} is no time zone known here; expected one such as "
+            "Europe/Berlin, or UTC (pip install tzdata where the system has no zones)",
+        )
+    for index, holiday in enumerate(calendar.holidays):
+        if days.day(holiday) is None:
+            yield Problem(("calendar", "holidays", index), f"{shown(holiday)} is no day")
 
 
 def _within(inner: str, outer: str) -> bool:

@@ -24,7 +24,7 @@ from pytest_cockpit.promotion.message import burst_body, commit_message
 from pytest_cockpit.promotion.selector import forecast, make_plan
 from pytest_cockpit.promotion.transaction import recommit
 from pytest_cockpit.records import artifacts
-from pytest_cockpit.sessions import gating, words
+from pytest_cockpit.sessions import cadence, gating, words
 from pytest_cockpit.sessions.conductor import Conductor
 from pytest_cockpit.sessions.lock import SessionLock
 from pytest_cockpit.sessions.opening import Opened, opened
@@ -362,6 +362,7 @@ class BurstConductor(Conductor):
     def _commit(self, group: _Group) -> Outcome:
         staged, batch = self._stage(group), self._batch(group)
         message = commit_message(batch.plan, staged, group.reports)
+        message = cadence.signed(self.config, message)
         group.commit = recommit(self.repository, staged.commit, message=message)
         return Outcome(Verdict.PASS, f"batch {batch.plan.header.batch_id} is {group.commit[:12]}")
 

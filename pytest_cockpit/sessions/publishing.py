@@ -16,7 +16,7 @@ from pytest_cockpit.config import Config
 from pytest_cockpit.git import Repository
 from pytest_cockpit.items import Outcome, Step, Steps
 from pytest_cockpit.promotion.transaction import recommit
-from pytest_cockpit.sessions import gating
+from pytest_cockpit.sessions import cadence, gating
 from pytest_cockpit.sessions.conductor import Conductor
 from pytest_cockpit.sessions.lock import SessionLock
 from pytest_cockpit.sessions.sealing import Sealing, Subject
@@ -122,7 +122,8 @@ class PublishingConductor(Conductor):
             return Outcome(Verdict.UNKNOWN, "no gate was planned: nothing judged this batch")
         if self.sealing.dry_run:
             return Outcome(Verdict.SKIP, "dry run: all green, nothing was sealed")
-        commit = recommit(self.repository, self.build().commit, message=self.message())
+        message = cadence.signed(self.config, self.message())
+        commit = recommit(self.repository, self.build().commit, message=message)
         return self._publish(commit)
 
     def _publish(self, commit: str) -> Outcome:

@@ -23,6 +23,9 @@ tide = "candidate.core.tide:height"
 [tool.pytest.ini_options]
 testpaths = ["tests"]
 
+[tool.cockpit.calendar]
+stabilisation = []
+
 [tool.cockpit.gate.matriz]
 skip = "no contracts here"
 """
