@@ -11,7 +11,8 @@ import pytest
 
 from pytest_cockpit.config import Config
 from pytest_cockpit.git import Repository
-from pytest_cockpit.sessions import settings
+from pytest_cockpit.sessions import cadence, settings
+from pytest_cockpit.sessions.cadence import Cadence
 from pytest_cockpit.sessions.conductor import Conductor
 from pytest_cockpit.sessions.lock import SessionLock
 from pytest_cockpit.sessions.sealing import Sealing
@@ -32,6 +33,7 @@ class Opened:
     folder: absolute artifacts folder.
     only_looks: whether nothing can be sealed.
     header: lines for pytest's header, after the session's own.
+    cadence: what the calendar says of it.
     """
 
     config: pytest.Config
@@ -42,6 +44,7 @@ class Opened:
     folder: Path
     only_looks: bool
     header: list[str]
+    cadence: Cadence
 
     def collect(self, plan: Path, batch_id: str, base: str) -> None:
         """Make the plan file the one collected argument, and the journal's first entry."""
@@ -55,7 +58,8 @@ def opened(config: pytest.Config, make: Callable[[Opened], AnyConductor]) -> Any
 
     Raises
     ------
-    CockpitError: another session holds the lock, or the configuration is not fit.
+    CockpitError: another session holds the lock, the configuration is not fit, or the day is
+        closed.
     """
     repository = Repository.discover(config.invocation_params.dir)
     lock = SessionLock(repository.common_dir)
@@ -68,6 +72,7 @@ def opened(config: pytest.Config, make: Callable[[Opened], AnyConductor]) -> Any
         lock.release()
         raise
     conductor.header += session.header
+    session.cadence.enter(conductor)
     return conductor
 
 
@@ -78,9 +83,10 @@ def _opened(config: pytest.Config, repository: Repository, lock: SessionLock) ->
     chosen = settings.load_for_batch(
         repository, base, seals=not only_looks, overrides=option.cockpit_set
     )
-    header = [] if option.collectonly else lock.left_behind()
+    said = cadence.judged(config, repository, chosen, base, looks=only_looks)
+    header = [*said.header, *([] if option.collectonly else lock.left_behind())]
     if not only_looks:
         header += Sealing.recover(repository)
         base = repository.resolve("HEAD")
     folder = settings.artifacts_folder(repository.root, chosen)
-    return Opened(config, repository, chosen, lock, base, folder, only_looks, header)
+    return Opened(config, repository, chosen, lock, base, folder, only_looks, header, said)
