@@ -229,6 +229,7 @@ class Context:
     settings: the gate's own table `[tool.cockpit.gate.<name>]`, already validated.
     lane: the lane's description.
     records: repository-relative folder of tracked baselines and ledgers.
+    ledger: repository-relative path of the ledger of promotions.
     base: commit the batch was planned from, or HEAD; None outside git.
     commit: commit whose tree `root` holds; None for a working tree.
     moves: the batch's moves; empty outside a batch.
@@ -242,6 +243,7 @@ class Context:
     settings: JSON = field(default_factory=dict)
     lane: Lane = field(default_factory=Lane)
     records: str = ".cockpit"
+    ledger: str = ".cockpit/promotions.ndjson"
     base: str | None = None
     commit: str | None = None
     moves: tuple[Move, ...] = ()

@@ -110,6 +110,12 @@ class Config:
     waivers: Waivers = field(default_factory=Waivers)
     gate: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
+    @property
+    def ledger(self) -> str:
+        """Where the ledger of promotions is, relative to the repository's root."""
+        named = self.gate.get("ledger", {}).get("path")
+        return _folder(named) if named else f"{self.records}/promotions.ndjson"
+
     def digest(self) -> str:
         """SHA-256 of the settings, wherever they are written and in whatever order."""
         content = {
@@ -202,7 +208,13 @@ def _problems(source: Path | None, table: Mapping[str, Any]) -> Iterator[Problem
 
 def _paths(table: Mapping[str, Any]) -> Iterator[tuple[text.Path, str]]:
     """Every setting that is a path or a glob, with the keys that lead to it."""
-    single = (("artifacts",), ("records",), ("lane", "path"), ("lane", "root"))
+    single = (
+        ("artifacts",),
+        ("records",),
+        ("lane", "path"),
+        ("lane", "root"),
+        ("gate", "ledger", "path"),
+    )
     several = (
         ("lane", "source_roots"),
         ("lane", "exclude"),
@@ -257,6 +269,12 @@ def _contradictions(config: Config) -> Iterator[Problem]:
                 ("lane", "root"),
                 f"{shown(config.lane.root)} lies within {'.'.join(keys)} {shown(value)};"
                 " choose a folder outside it",
+            )
+    for name, folder in (("lane.path", config.lane.path), ("artifacts", config.artifacts)):
+        if _within(config.ledger, folder):
+            yield Problem(
+                ("gate", "ledger", "path"),
+                f"{shown(config.ledger)} lies within {name} {shown(folder)}; choose another place",
             )
     if not config.rank.import_frequency + config.rank.recency + config.rank.criticality:
         yield Problem(("rank",), "all weights are 0; give one of them more")

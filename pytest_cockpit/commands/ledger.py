@@ -106,6 +106,7 @@ def _judge(desk: Desk) -> int:
             settings=desk.settings,
             lane=desk.config.lane,
             records=desk.config.records,
+            ledger=desk.name,
             base=desk.base(),
             pass_environment=desk.config.pass_environment,
         )

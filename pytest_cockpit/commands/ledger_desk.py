@@ -81,7 +81,7 @@ def at_hand() -> Desk:
     repository = Repository.discover(Path.cwd())
     chosen = config.load(repository.root)
     settings = chosen.gate.get("ledger", {})
-    name = str(settings.get("path") or f"{chosen.records}/promotions.ndjson")
+    name = chosen.ledger
     if ledger_content.linked(repository.root, name):
         raise CockpitError(f"{name}: a link leads elsewhere; put a file of its own there")
     return Desk(repository, chosen, settings, name)

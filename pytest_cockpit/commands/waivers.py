@@ -66,7 +66,7 @@ class _Desk:
     @property
     def name(self) -> str:
         """The ledger's path, to show."""
-        return f"{self.config.records}/{self.path.name}"
+        return self.config.ledger
 
     def refusal(self, waiver: Waiver) -> str | None:
         """Why this waiver holds nowhere now, or None."""
@@ -88,13 +88,13 @@ def _desk() -> _Desk:
 
     repository = Repository.discover(Path.cwd())
     chosen = config.load(repository.root)
-    data = waiver_ledger.content(repository.root, chosen.records)
+    data = waiver_ledger.content(repository.root, chosen.ledger)
     book = waivers.read(data)
     committed = waiver_ledger.committed(repository, "HEAD")
     return _Desk(
         repository,
         chosen,
-        waiver_ledger.place(repository.root, chosen.records),
+        waiver_ledger.place(repository.root, chosen.ledger),
         data,
         book,
         waivers.latest(datetime.now(UTC), book.written, committed),

@@ -162,8 +162,8 @@ class Batch:
             )
         wanted = [*self._moved, *self._moved_paths]
         texts = self.repository.grep(self.base, wanted, [":!*.py", f":!{self.config.artifacts}"])
-        own = f"{self.config.records}/"
-        for path, content in self._contents(path for path in texts if not path.startswith(own)):
+        texts = [path for path in texts if not recording.is_record(self.config, path)]
+        for path, content in self._contents(set(texts)):
             rewritten[path] = strings.rewrite_text(
                 content, path=path, moved=self._moved, moved_paths=self._moved_paths
             )

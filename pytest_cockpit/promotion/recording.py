@@ -12,6 +12,12 @@ from pytest_cockpit.records import baselines, checkpoint, ledger, ledger_keys
 from pytest_cockpit.records.signed_note import NoteError
 
 
+def is_record(config: Config, path: str) -> bool:
+    """Whether a path records what was done; records go on, whatever is undone."""
+    own = (config.ledger, checkpoint.path_of(config.ledger), f"{config.artifacts}/promotion_log.md")
+    return path in own or path.startswith(f"{config.records}/")
+
+
 def writes(
     config: Config,
     paths: Iterable[str],
@@ -34,7 +40,7 @@ def writes(
         if path.startswith(f"{folder}/") and path.endswith(".json"):
             baseline = baselines.parse(content(path), path)
             yield Write(path, baselines.dump(baselines.renamed(baseline, moves)))
-    path = f"{config.records}/promotions.ndjson"
+    path = config.ledger
     data = ledger.extend(content(path), [row])
     yield Write(path, data)
     yield from _checkpoint(config, checkpoint.path_of(path), content, data)

@@ -82,8 +82,7 @@ class Rollback:
 
     def _is_record(self, path: str) -> bool:
         """Whether a path records what was done; records go on, whatever is undone."""
-        log = f"{self.config.artifacts}/promotion_log.md"
-        return path == log or path.startswith(f"{self.config.records}/")
+        return recording.is_record(self.config, path)
 
     @cached_property
     def _spelled(self) -> dict[str, str]:

@@ -33,15 +33,14 @@ class Sealed:
     later: Mapping[str, str]
 
 
-def find(repository: Repository, base: str, records: str, batch_id: str) -> Sealed:
-    """The batch of this id in the history of `base`.
+def find(repository: Repository, base: str, where: str, batch_id: str) -> Sealed:
+    """The batch of this id in the history of `base`, whose ledger is at `where`.
 
     Raises
     ------
     CockpitError: there is no such batch, it was rolled back already, or its commit cannot be told
         from others.
     """
-    where = f"{records}/promotions.ndjson"
     rows = ledger.rows(repository.blob(base, where) or b"")
     undone = {row.get("rolls_back"): row["batch_id"] for row in rows if row["kind"] == ROLLBACK}
     promotions = [row for row in rows if row["kind"] == PROMOTION]

@@ -21,7 +21,7 @@ def since_base(context: Context) -> tuple[Move, ...]:
     """
     if context.base is None or context.moves:
         return ()
-    where = f"{context.records}/promotions.ndjson"
+    where = context.ledger
     argv = ["git", "show", f"{context.base}:{where}"]
     shown = process.run(argv, cwd=context.root, env=process.environment())
     try:

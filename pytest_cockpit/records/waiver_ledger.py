@@ -9,31 +9,28 @@ from pytest_cockpit.api import CockpitError
 from pytest_cockpit.git import Repository
 from pytest_cockpit.records import artifacts
 
-NAME = "promotions.ndjson"
 
-
-def place(root: Path, records: str) -> Path:
+def place(root: Path, ledger: str) -> Path:
     """The ledger's file in a checkout.
 
     Raises
     ------
     CockpitError: a link leads elsewhere.
     """
-    path = root / records / NAME
-    if path.resolve() != root.resolve() / records / NAME:
-        where = f"{records}/{NAME}"
-        raise CockpitError(f"{where}: a link leads elsewhere; put a file of its own there")
+    path = root / ledger
+    if path.resolve() != root.resolve() / ledger:
+        raise CockpitError(f"{ledger}: a link leads elsewhere; put a file of its own there")
     return path
 
 
-def content(root: Path, records: str) -> bytes:
+def content(root: Path, ledger: str) -> bytes:
     """The ledger of a checkout; nothing where there is none.
 
     Raises
     ------
     CockpitError: it lies elsewhere, or cannot be read.
     """
-    path = place(root, records)
+    path = place(root, ledger)
     try:
         return path.read_bytes()
     except FileNotFoundError:

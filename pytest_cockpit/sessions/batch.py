@@ -108,7 +108,7 @@ class BatchConductor(PublishingConductor):
             finishing = sealed_before(sealing, lambda: self._stage().commit)
             if finishing is None:
                 sources = [move.source for move in subject.moves]
-                waiting(repository, chosen.seal, chosen.records, subject.base, sources)
+                waiting(repository, chosen.seal, chosen.ledger, subject.base, sources)
         super().__init__(
             config,
             mode="batch",

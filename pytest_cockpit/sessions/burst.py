@@ -45,7 +45,7 @@ def _conduct(session: Opened) -> BurstConductor:
     left = [] if config.option.cockpit_checkpoint_only else _left(repository, chosen, progress)
     if not (session.only_looks or config.option.cockpit_resume):
         sources = [source for batch in left for source in batch]
-        waiting(repository, chosen.seal, chosen.records, session.base, sources)
+        waiting(repository, chosen.seal, chosen.ledger, session.base, sources)
     path = session.folder / PLAN
     artifacts.write_bytes(path, _plan(progress, left, chosen))
     session.collect(path, progress.burst_id, progress.base)

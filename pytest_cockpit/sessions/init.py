@@ -122,7 +122,7 @@ class InitConductor(Conductor):
 
     def _ledger(self) -> Outcome:
         opened = ledger.extend(b"", [{"kind": "opened", "base": self.head}])
-        return self._create(self.root / self.settings.records / "promotions.ndjson", opened)
+        return self._create(self.root / self.settings.ledger, opened)
 
     def _create(self, path: Path, content: bytes) -> Outcome:
         if path.exists():

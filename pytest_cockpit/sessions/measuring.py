@@ -54,6 +54,7 @@ class Measuring:
             settings=settings,
             lane=self.settings.lane,
             records=self.settings.records,
+            ledger=self.settings.ledger,
             base=self.commit,
             commit=self.commit,
             pass_environment=self.settings.pass_environment,

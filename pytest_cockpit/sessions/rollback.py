@@ -31,7 +31,7 @@ def conduct(config: pytest.Config) -> RollbackConductor:
 
 def _conduct(session: Opened) -> RollbackConductor:
     config, repository, chosen = session.config, session.repository, session.settings
-    batch = sealed.find(repository, session.base, chosen.records, config.option.cockpit_rollback)
+    batch = sealed.find(repository, session.base, chosen.ledger, config.option.cockpit_rollback)
     rollback = Rollback(repository, chosen, session.base, batch)
     path = session.folder / PLAN
     plan = rollback.to_bytes([(name, chosen.skip(name)) for name in chosen.gates])

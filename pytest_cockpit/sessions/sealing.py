@@ -158,7 +158,7 @@ def sealed_before(sealing: Sealing, stage: Callable[[], str]) -> str | None:
 def waiting(
     repository: Repository,
     settings: SealSettings,
-    records: str,
+    place: str,
     base: str,
     sources: Collection[str],
 ) -> None:
@@ -173,7 +173,7 @@ def waiting(
         places.append(f"refs/remotes/{settings.remote}/{settings.branch_prefix}")
     found = repository.run("for-each-ref", f"--no-merged={base}", "--format=%(refname)", *places)
     for ref in found.stdout.decode("utf-8", "surrogateescape").splitlines():
-        again = _promoted(repository, ref, records).intersection(sources)
+        again = _promoted(repository, ref, place).intersection(sources)
         if again:
             name = ref.removeprefix("refs/heads/").removeprefix("refs/remotes/")
             raise CockpitError(
@@ -182,9 +182,9 @@ def waiting(
             )
 
 
-def _promoted(repository: Repository, ref: str, records: str) -> set[str]:
+def _promoted(repository: Repository, ref: str, place: str) -> set[str]:
     """Sources of the newest promotion in a branch's ledger."""
-    data = repository.blob(ref, f"{records}/promotions.ndjson")
+    data = repository.blob(ref, place)
     try:
         rows = ledger.rows(data or b"")
     except CockpitError:

@@ -121,11 +121,11 @@ def _book(root: Path, context: Context) -> tuple[Book, date]:
         repository = None
     before = b""
     if repository is not None and context.base is not None:
-        before = repository.blob(context.base, f"{context.records}/{waiver_ledger.NAME}") or b""
+        before = repository.blob(context.base, context.ledger) or b""
     if context.commit is not None:
         book = waivers.read(before)
     else:
-        book = waivers.read(waiver_ledger.content(root, context.records), base=before)
+        book = waivers.read(waiver_ledger.content(root, context.ledger), base=before)
     committed = None
     if repository is not None:
         committed = waiver_ledger.committed(repository, context.base or "HEAD")

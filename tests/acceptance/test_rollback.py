@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -226,3 +229,35 @@ def test_what_no_test_executes_can_be_rolled_back(ready):
     done = ready.pytest("--cockpit-rollback", batch, "-q")
     assert done.returncode == 0, summary(done)
     assert tree(ready, "HEAD") == before
+
+
+def test_the_ledger_may_lie_elsewhere(make_sandbox):
+    """What is told to the gate holds for everything that writes it."""
+    sandbox = make_sandbox()
+    place = sandbox.root / "docs/moves.ndjson"
+    text = (sandbox.root / "pyproject.toml").read_text()
+    sandbox.commit(
+        {"pyproject.toml": text + '\n[tool.cockpit.gate.ledger]\npath = "docs/moves.ndjson"\n'}
+    )
+    assert sandbox.pytest("--cockpit-init", "-q").returncode == 0
+    sandbox.commit({})
+    for _ in range(2):
+        done = sandbox.pytest("--cockpit-batch", "--cockpit-batch-size", "1", "-q")
+        assert done.returncode == 0, summary(done)
+    batch = batch_id(sandbox)
+    waive = [sys.executable, "-m", "pytest_cockpit.cli", "waive", "imports.missing-third-party"]
+    soon = (datetime.now(UTC) + timedelta(days=9)).date().isoformat()
+    why = ["--file", "app", "--reason", "a test", "--owner", "port", "--expires", soon]
+    told = subprocess.run(
+        [*waive, *why], cwd=sandbox.root, env=sandbox.environment(), text=True, capture_output=True,
+        check=False,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    assert "commit docs/moves.ndjson" in told.stdout
+    sandbox.commit({})
+    done = sandbox.pytest("--cockpit-rollback", batch, "-q")
+    assert done.returncode == 0, summary(done)
+    kinds = [json.loads(line)["kind"] for line in place.read_text().splitlines()]
+    assert kinds == ["opened", "promotion", "promotion", "waiver", "rollback"]
+    assert not (sandbox.root / ".cockpit/promotions.ndjson").exists()
+    assert sandbox.pytest("-m", "gate", "-q").returncode == 0

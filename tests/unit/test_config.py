@@ -371,3 +371,25 @@ def test_a_broken_pyproject_beside_a_cockpit_file_does_not_matter(tmp_path: Path
         config.load(tmp_path)
     (tmp_path / "cockpit.toml").write_text("[batch]\nsize = 7\n")
     assert config.load(tmp_path).batch.size == 7
+
+
+def test_the_ledger_lies_where_its_gate_is_told(tmp_path):
+    assert Config().ledger == ".cockpit/promotions.ndjson"
+    assert Config(records="kept").ledger == "kept/promotions.ndjson"
+    (tmp_path / "cockpit.toml").write_text('[gate.ledger]\npath = "./docs/moves.ndjson"\n')
+    assert config.load(tmp_path).ledger == "docs/moves.ndjson"
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("candidate/moves.ndjson", "lies within lane.path"),
+        ("artifacts/moves.ndjson", "lies within artifacts"),
+        ("../moves.ndjson", "a path with .."),
+        (".git/moves.ndjson", "a path into .git"),
+    ],
+)
+def test_a_ledger_where_none_can_be_is_refused(tmp_path, path, said):
+    text = f'[gate.ledger]\npath = "{path}"\n'
+    [line] = [line for line in errors_of(tmp_path, text) if "gate.ledger.path" in line]
+    assert said in line
