@@ -9,11 +9,13 @@ from __future__ import annotations
 import argparse
 import ast
 import re
+from typing import Any
 
 import pytest
 
 from pytest_cockpit import hookspecs
 
+_QUARANTINE = "authz_quarantine"
 _NEEDS = {
     "cockpit_batch_size": ("batch", "burst"),
     "cockpit_modules": ("batch", "burst"),
@@ -190,11 +192,18 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register markers and start the session module that the command line asks for."""
     config.addinivalue_line("markers", "gate: a cockpit gate over the working tree")
+    config.addinivalue_line(
+        "markers",
+        f"{_QUARANTINE}(issue, owner, expires): known to fail, and counted apart, until the day it "
+        "expires; fails when it passes",
+    )
     expression = config.getoption("markexpr", "") or ""
     strict = config.getoption("strict_markers", False) or _ini(config, "strict_markers", "strict")
     if any(getattr(config.option, name, False) for name in ("help", "version", "showfixtures")):
         return
     mode = _mode(config.option)
+    if config.option.cockpit_base and (mode or not expression):
+        raise pytest.UsageError("--cockpit-base: needs -m gate or the marker of a gate")
     if not (mode or expression or strict or config.getoption("markers", False)):
         return
     markers = _gate_markers()
@@ -203,11 +212,42 @@ def pytest_configure(config: pytest.Config) -> None:
     selected = [marker for marker in markers if _selects(expression, {"gate", marker})]
     if mode is None and selected:
         mode = "everyday"
-        config.option.cockpit_markers = selected
+        alone = ["gate"] if _selects(expression, {"gate"}) else []
+        config.option.cockpit_markers = [*selected, *alone]
+    elif mode is None and config.option.cockpit_base:
+        raise pytest.UsageError(f"--cockpit-base: -m {expression!r} selects no gate")
     if mode is not None:
         from pytest_cockpit import sessions
 
         sessions.start(config, mode)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Load what quarantined tests need, if any test is one."""
+    if any(_QUARANTINE in item.keywords for item in items):
+        from pytest_cockpit.quarantine import runtime
+
+        runtime.start(config, items)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(
+    report: pytest.CollectReport | pytest.TestReport,
+) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+    """Show a test that fails in quarantine as what it is, in a controller of workers too."""
+    if hasattr(report, "cockpit_quarantine"):
+        return "quarantined", "q", ("QUARANTINED", {"yellow": True})
+    return None
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """With `-rx`, `-ra` or `-rA`: a line for each test that failed in quarantine."""
+    if "x" in terminalreporter.reportchars:
+        for report in terminalreporter.stats.get("quarantined", ()):
+            terminalreporter.write_line(
+                f"QUARANTINED {report.nodeid} - {report.cockpit_quarantine}", yellow=True
+            )
 
 
 def _mode(options: object) -> str | None:
