@@ -169,16 +169,24 @@ class Conductor:
         return category, _LETTER[verdict], (word, _MARKUP[verdict])
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_sessionfinish(self, exitstatus: int) -> Generator[None]:
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
         """Write the record last, whatever happened before."""
+        self.settle(session)
         for report in self._red:
             # The headline of a failure is the location's third part; see `PlanItem.reportinfo`.
             report.location = (*report.location[:2], report.nodeid.partition("::")[2])
         try:
             return (yield)
         finally:
+            self.restore()
             if self.controls:
-                self.finish(int(exitstatus))
+                self.finish(int(session.exitstatus))
+
+    def settle(self, session: pytest.Session) -> None:
+        """Compare what was reported with what is known otherwise, where a mode knows more."""
+
+    def restore(self) -> None:
+        """Undo what nobody may do to the exit code, where a mode shares its process."""
 
     def finish(self, exitstatus: int) -> None:
         """Write the session's record and enter it in the sessions' ledger."""

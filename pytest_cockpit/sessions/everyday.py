@@ -18,6 +18,7 @@ from pytest_cockpit.config import Config
 from pytest_cockpit.git import GitError, Repository
 from pytest_cockpit.items import Outcome, Step, Steps
 from pytest_cockpit.records.text import one_line, printable
+from pytest_cockpit.sessions import witness
 from pytest_cockpit.sessions.conductor import Conductor
 from pytest_cockpit.sessions.gating import judge, keep_report, scratch, steps
 from pytest_cockpit.sessions.once import Once
@@ -44,6 +45,8 @@ def conduct(config: pytest.Config) -> EverydayConductor:
         conductor.write_plan()
     # A test file that cannot be imported is one more error, not a reason to judge nothing.
     config.option.continue_on_collection_errors = True
+    # Cleanups run in reverse, after every hook that could still change the exit code.
+    config.add_cleanup(conductor.restore)
     base = config.invocation_params.dir
     named = {(base / argument.partition("::")[0]).resolve() for argument in config.args}
     if path.resolve() not in named:
@@ -77,6 +80,8 @@ class EverydayConductor(Conductor):
             header=self.header,
         )
         self.passed = settings.pass_environment
+        self._session: pytest.Session | None = None
+        self._contradicted: list[str] = []
         if config.option.cockpit_base:
             self.header.append(
                 f"cockpit: {len(self.changed)} paths differ from {str(self.base)[:12]}, the merge "
@@ -133,6 +138,7 @@ class EverydayConductor(Conductor):
                     settings=self.settings.gate.get(name, {}),
                     lane=self.settings.lane,
                     records=self.settings.records,
+                    ledger=self.settings.ledger,
                     base=self.base,
                     changed=self.changed,
                     pass_environment=self.settings.pass_environment,
@@ -143,6 +149,7 @@ class EverydayConductor(Conductor):
         """Tell a worker what was found, and where workers share the gates' reports."""
         if self.shared is None:
             self.shared = Path(tempfile.mkdtemp(prefix="cockpit-"))
+            self.once = Once(self._judge, self.shared)
         node.workerinput[_INPUT] = {"shared": str(self.shared), "cases": self.cases}
         node.workerinput[VARIABLE] = sorted(self.waiving.labels)
 
@@ -151,12 +158,54 @@ class EverydayConductor(Conductor):
         if self.controls and self.shared is not None:
             shutil.rmtree(self.shared, ignore_errors=True)
 
+    def settle(self, session: pytest.Session) -> None:
+        """Believe the gates' own reports; hooks of a conftest.py may have edited pytest's."""
+        if not self.controls or self.config.option.collectonly:
+            return
+        self._session = session
+        self._contradicted += witness.strange(self.rows, {step.name for step in self.steps.steps})
+        said = {row["name"]: self._said(row["name"]) for row in self.rows}
+        known = {name: verdict for name, verdict in said.items() if verdict is not None}
+        self._contradicted += witness.corrected(self.rows, known)
+        if session.exitstatus == pytest.ExitCode.OK:
+            self._contradicted += witness.untold(self.rows, self._demanded())
+        if self._contradicted:
+            self.facts["extra"] = {"contradicted": self._contradicted}
+
+    def restore(self) -> None:
+        """A red gate is a red session, whatever hooks have made of it."""
+        opened = all(Verdict(row["verdict"]).opens for row in self.rows)
+        if self._contradicted or not opened:
+            witness.ends_red(self._session)
+
+    def _said(self, step: str) -> Verdict | None:
+        """The verdict of a gate's own report, or of its case; None where none was made."""
+        gate, _, case = step.removeprefix("gate:").partition("[")
+        if not self.once.has(gate):
+            return None
+        outcome = self._case(gate, case.removesuffix("]")) if case else self._gate(gate)
+        return outcome.verdict
+
+    def _demanded(self) -> list[str]:
+        """The gates that must have been judged: all selected ones, unless some were asked for."""
+        option = self.config.option
+        if witness.chosen(self.config) or not witness.certain(option.markexpr):
+            return []
+        # A gate that is not installed has no marker but `gate`.
+        return [
+            step.name
+            for step in self.steps.steps
+            if step.kind == "gate" and step.markers[-1] in option.cockpit_markers
+        ]
+
     def conclude(self, terminal: Any) -> None:
         """One line for each gate."""
         terminal.section("cockpit: gates")
         for row in self.rows:
             if row["kind"] == "gate":
                 terminal.write_line(f"{row['name']}: {row['verdict']}: {row['summary']}")
+        for line in self._contradicted:
+            terminal.write_line(f"cockpit: {line}", red=True)
 
 
 def _shown(case: str) -> str:

@@ -26,6 +26,12 @@ class Once:
         self._shared = shared
         self._reports: dict[str, Report] = {}
 
+    def has(self, gate: str) -> bool:
+        """Whether the gate's report was made, here or by another process."""
+        return gate in self._reports or (
+            self._shared is not None and (self._shared / f"{gate}.json").is_file()
+        )
+
     def report(self, gate: str) -> Report:
         """The gate's report, after waiting for whichever process is making it."""
         if gate not in self._reports:

@@ -211,3 +211,154 @@ def test_a_base_that_is_none_is_told(party):
         done = party.run("-q", "--cockpit-base", rev)
         assert done.returncode == 4
         assert said in done.stderr
+
+
+FORGERIES = {
+    "exit code at the end": (
+        "import pytest\n\n"
+        "@pytest.hookimpl(tryfirst=True)\n"
+        "def pytest_sessionfinish(session):\n    session.exitstatus = 0\n"
+    ),
+    "exit code around everything": (
+        "import pytest\n\n"
+        "@pytest.hookimpl(wrapper=True, tryfirst=True)\n"
+        "def pytest_sessionfinish(session):\n"
+        "    yield\n    session.exitstatus = 0\n"
+    ),
+    "exit of the end": (
+        "import pytest\n\n"
+        "@pytest.hookimpl(trylast=True)\n"
+        "def pytest_sessionfinish(session):\n    pytest.exit('all is well', returncode=0)\n"
+    ),
+    "exit code after the end": (
+        "def pytest_sessionstart(session):\n    session.config.session = session\n\n"
+        "def pytest_unconfigure(config):\n    config.session.exitstatus = 0\n"
+    ),
+    "report": (
+        "import pytest\n\n"
+        "@pytest.hookimpl(tryfirst=True)\n"
+        "def pytest_runtest_logreport(report):\n"
+        "    report.outcome = 'passed'\n    report.longrepr = None\n"
+        "    if hasattr(report, 'cockpit'):\n        report.cockpit['verdict'] = 'pass'\n"
+    ),
+    "report in the making": (
+        "import pytest\n\n"
+        "@pytest.hookimpl(wrapper=True, tryfirst=True)\n"
+        "def pytest_runtest_makereport(item):\n"
+        "    report = yield\n    report.outcome = 'passed'\n    report.longrepr = None\n"
+        "    report.cockpit = {**getattr(report, 'cockpit', {'kind': 'x', 'name': 'x',"
+        " 'summary': ''}), 'verdict': 'pass'}\n"
+        "    return report\n"
+    ),
+    "deselection": (
+        "def pytest_collection_modifyitems(config, items):\n"
+        "    config.hook.pytest_deselected(items=[i for i in items if 'gate:' in i.name])\n"
+        "    items[:] = [item for item in items if 'gate:' not in item.name]\n"
+    ),
+    "removal": (
+        "import pytest\n\n"
+        "@pytest.hookimpl(wrapper=True, tryfirst=True)\n"
+        "def pytest_collection_modifyitems(items):\n"
+        "    yield\n    items[:] = [item for item in items if 'gate:' not in item.name]\n"
+    ),
+    "skip": (
+        "import pytest\n\n"
+        "def pytest_runtest_setup(item):\n"
+        "    if 'gate:' in item.name:\n        pytest.skip('not today')\n"
+    ),
+    "exit in the middle": (
+        "import pytest\n\n"
+        "def pytest_runtest_setup(item):\n"
+        "    if 'gate:' in item.name:\n        pytest.exit('not today', returncode=0)\n"
+    ),
+    "no protocol": (
+        "def pytest_runtest_protocol(item):\n    return True if 'gate:' in item.name else None\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_conftest_that_forges_a_green_session_is_overruled(party, name):
+    party.sandbox.write(
+        {
+            "cases.txt": "bad = no\n",
+            "conftest.py": FORGERIES[name],
+            "test_own.py": "import pytest\n\n@pytest.mark.party_marker\ndef test_own(): pass\n",
+        }
+    )
+    done = party.run()
+    assert done.returncode not in (0, 5), done.stdout + done.stderr
+    assert record(party)["exit_status"] == done.returncode
+
+
+def test_a_forged_report_is_told_and_the_record_holds_the_gates_own(party):
+    party.sandbox.write({"cases.txt": "bad = no\n", "conftest.py": FORGERIES["report"]})
+    done = party.run()
+    assert "cockpit: gate:party: FAIL, and was reported as pass" in done.stdout
+    assert record(party)["totals"]["fail"] == 2
+    assert len(record(party)["extra"]["contradicted"]) == 2
+
+
+def test_a_forged_report_is_told_under_xdist_too(party):
+    party.sandbox.write({"cases.txt": "bad = no\n", "conftest.py": FORGERIES["report"]})
+    done = party.run("-n", "2")
+    assert done.returncode == 1
+    assert "cockpit: gate:party: FAIL, and was reported as pass" in done.stdout
+
+
+def test_gates_that_addopts_leave_out_are_told(party):
+    party.sandbox.write(
+        {
+            "pytest.ini": "[pytest]\naddopts = -k own\n",
+            "test_own.py": "import pytest\n\n@pytest.mark.party_marker\ndef test_own(): pass\n",
+        }
+    )
+    done = party.run()
+    assert done.returncode == 1
+    assert (
+        "cockpit: gate:party: UNKNOWN: was selected, and nothing was reported of it" in done.stdout
+    )
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ("-k", "first"),
+        ("-vk", "first"),
+        ("-k=first",),
+        ("--deselect", "artifacts/gates.plan.jsonl::gate:party[first]"),
+        ("artifacts/gates.plan.jsonl::gate:party[first]",),
+    ],
+)
+def test_whoever_types_a_selection_gets_it(party, typed):
+    done = party.run(*typed)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "nothing was reported" not in done.stdout
+
+
+def test_nothing_of_the_repository_is_loaded_where_the_plan_alone_is_named(party, tmp_path):
+    seen = tmp_path / "seen"
+    mark = f"open({str(seen)!r}, 'a').write(__name__)\n"
+    party.sandbox.write(
+        {
+            "cases.txt": "bad = no\n",
+            "conftest.py": mark,
+            "test_own.py": mark,
+            "evil.py": mark,
+            "pytest.ini": "[pytest]\naddopts = -p evil -k nothing\npythonpath = .\n",
+        }
+    )
+    sure = ("--noconftest", "-o", "addopts=", "artifacts/gates.plan.jsonl")
+    done = party.run(*sure)
+    assert done.returncode == 1
+    assert "gate:party: fail" in done.stdout
+    assert not seen.exists()
+    assert party.run().returncode != 0
+    assert seen.exists()
+
+
+def test_a_base_without_a_gate_is_a_usage_error(party):
+    for arguments in (("--cockpit-base", "HEAD"), ("-m", "slow", "--cockpit-base", "HEAD")):
+        done = party.sandbox.pytest(*arguments)
+        assert done.returncode == 4
+        assert "--cockpit-base: " in done.stderr
