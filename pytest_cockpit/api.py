@@ -295,6 +295,7 @@ class Proof:
     settings, moves, changed, batch_id, plan_sha256: as in `Context`.
     base_files: when given, committed first as the base; `files` then is the commit on top,
         and `Context.base` and `Context.commit` are the two ids.
+    links: symbolic links beside `files`: path to what each leads to.
     needs: modules of optional dependencies without which the gate cannot judge the tree; where
         one is missing, `--cockpit-prove` skips the proof and says so.
     """
@@ -309,6 +310,7 @@ class Proof:
     batch_id: str | None = None
     plan_sha256: str | None = None
     base_files: Mapping[str, str | bytes] | None = None
+    links: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
 
 

@@ -38,6 +38,7 @@ def run_gate(
     *,
     tmp_path: Path,
     base_files: Files | None = None,
+    links: Mapping[str, str] | None = None,
     **context: Any,
 ) -> Report:
     """What a gate says of a tree made of `files`, judged in this process.
@@ -48,6 +49,7 @@ def run_gate(
     files: repository-relative path to text or bytes.
     tmp_path: an existing folder; every call makes folders of its own below it.
     base_files: when given, the tree is a git repository: these committed first, `files` on top.
+    links: symbolic links beside `files`, with what each leads to.
     context: fields of `Context`, such as `settings`, `moves` or `batch_id`.
     """
     gate = _installed(gate_or_name) if isinstance(gate_or_name, str) else gate_or_name
@@ -56,9 +58,9 @@ def run_gate(
     root.mkdir()
     scratch.mkdir()
     if base_files is None:
-        _lay(root, files)
+        _lay(root, files, links or {})
     else:
-        commits = _lay_commits(root, base_files, files)
+        commits = _lay_commits(root, base_files, files, links or {})
         context = {**commits, **{key: value for key, value in context.items() if value}}
     return child.judge(gate, Context(root=root, scratch=scratch, **context))
 
@@ -70,6 +72,7 @@ def prove(gate: Gate, proof: Proof, tmp_path: Path) -> Report:
         proof.files,
         tmp_path=tmp_path,
         base_files=proof.base_files,
+        links=proof.links,
         settings=proof.settings,
         moves=proof.moves,
         changed=proof.changed,
@@ -157,28 +160,38 @@ def _installed(name: str) -> Gate:
     return loaded[name].gate
 
 
-def _lay(root: Path, files: Files) -> None:
+def _lay(root: Path, files: Files, links: Mapping[str, str]) -> None:
     for name, content in files.items():
-        if name.startswith("/") or not {"", ".", ".."}.isdisjoint(name.split("/")):
-            raise CockpitError(f"{name}: expected a path below the tree, such as pkg/module.py")
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = _made(root, name)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
+    for name, target in links.items():
+        _made(root, name).symlink_to(target)
 
 
-def _lay_commits(root: Path, base_files: Files, files: Files) -> dict[str, Any]:
+def _made(root: Path, name: str) -> Path:
+    """The path of a name below the tree, in a folder that is there."""
+    if name.startswith("/") or not {"", ".", ".."}.isdisjoint(name.split("/")):
+        raise CockpitError(f"{name}: expected a path below the tree, such as pkg/module.py")
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _lay_commits(
+    root: Path, base_files: Files, files: Files, links: Mapping[str, str]
+) -> dict[str, Any]:
     """Commit `base_files`, then `files`; the context's fields that follow from the two."""
     _git(root, "init", "--quiet", "--initial-branch=main")
-    commits = [_commit(root, content) for content in (base_files, files)]
+    commits = [_commit(root, base_files, {}), _commit(root, files, links)]
     differing = _git(root, "diff", "--name-only", "--no-renames", "--diff-filter=d", "-z", *commits)
     changed = tuple(os.fsdecode(path) for path in differing.split(b"\0") if path)
     return {"base": commits[0], "commit": commits[1], "changed": changed}
 
 
-def _commit(root: Path, files: Files) -> str:
+def _commit(root: Path, files: Files, links: Mapping[str, str]) -> str:
     _git(root, "rm", "-r", "--quiet", "--ignore-unmatch", ".")
     root.mkdir(exist_ok=True)
-    _lay(root, files)
+    _lay(root, files, links)
     _git(root, "add", "--all", "--force", ".")
     _git(root, "commit", "--quiet", "--allow-empty", "--message=proof")
     return _git(root, "rev-parse", "HEAD").decode().strip()
