@@ -116,6 +116,10 @@ class Repository:
             raise GitError(f"{rev}: names no commit of {self.root}; see `git log`")
         return _line(done)
 
+    def tree(self, commit: str) -> str:
+        """The tree id of a commit."""
+        return _line(self.run("rev-parse", "--verify", f"{commit}^{{tree}}"))
+
     def branch(self) -> str | None:
         """The full ref HEAD stands for; None when it is detached."""
         return _line(self.run("symbolic-ref", "-q", "HEAD", check=False)) or None

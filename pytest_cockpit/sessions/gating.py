@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -12,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from pytest_cockpit import rendering, runner
-from pytest_cockpit.api import CockpitError, Context, Report, Verdict
+from pytest_cockpit.api import CockpitError, Context, Evidence, Report, Verdict
 from pytest_cockpit.config import Config
 from pytest_cockpit.discovery import Gates
 from pytest_cockpit.git import Repository
 from pytest_cockpit.items import Outcome, Step
+from pytest_cockpit.promotion.evidence import JUDGED
 from pytest_cockpit.promotion.staging import StagedTree
 from pytest_cockpit.sessions import words
 from pytest_cockpit.sessions.conductor import Conductor
@@ -88,7 +90,13 @@ class Bench:
                     **facts,
                 )
                 report = judge(conductor, name, context, self.settings)
+            report = self._dated(report, facts["commit"])
             return report, (keep or keep_report)(conductor, name, report, folder)
+
+    def _dated(self, report: Report, commit: str) -> Report:
+        """The report with the tree that it is of, which outlives the private commit."""
+        judged = Evidence(JUDGED, {"tree": self.repository.tree(commit)})
+        return dataclasses.replace(report, evidence=(*report.evidence, judged))
 
 
 def keep_report(
