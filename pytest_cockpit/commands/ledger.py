@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,8 @@ from pytest_cockpit.commands import ledger_recording
 from pytest_cockpit.commands.ledger_desk import Desk, at_hand
 
 if TYPE_CHECKING:
-    from pytest_cockpit.records.signed_note import Verifier
+    from pytest_cockpit.records.checkpoint import Checkpoint
+    from pytest_cockpit.records.signed_note import Note, Signer, Verifier
 
 
 def register(subparsers: Any) -> None:
@@ -53,8 +55,12 @@ def _import_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _checkpoint_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    by = parser.add_mutually_exclusive_group()
+    by.add_argument(
         "--key", type=Path, metavar="FILE", help="private key; COCKPIT_LEDGER_KEY if not given"
+    )
+    by.add_argument(
+        "--unsigned", action="store_true", help="sign it with no key, in place of a signed one too"
     )
     parser.add_argument("--name", help="the name of an OpenSSH key that is not configured")
     parser.add_argument("--origin", help="first line of a first checkpoint")
@@ -118,7 +124,13 @@ def _judge(desk: Desk) -> int:
 def _verify_proof(path: Path, verifiers: Sequence[Verifier]) -> int:
     from pytest_cockpit.records import artifacts, ledger_prove
 
-    proof = artifacts.read(path)
+    if not path.is_file():
+        raise CockpitError(f"{path}: is not there; name a file with what `ledger prove` printed")
+    try:
+        proof = artifacts.read(path)
+    except CockpitError as error:
+        reason = str(error).partition(";")[0]
+        raise CockpitError(f"{reason}; ask for the proof again, whole") from None
     found = ledger_prove.faults(proof, verifiers)
     for fault in found:
         print(f"{path}: {fault}")
@@ -135,30 +147,79 @@ def _verify_proof(path: Path, verifiers: Sequence[Verifier]) -> int:
 
 
 def _checkpoint(arguments: argparse.Namespace) -> int:
-    from pytest_cockpit.records import artifacts, checkpoint, ledger_keys
+    from pytest_cockpit.records import artifacts, checkpoint
 
     desk = at_hand()
-    path = desk.root / checkpoint.path_of(desk.name)
-    key = arguments.key or ledger_keys.key_file()
-    signers = [ledger_keys.signer(key, desk.verifiers(), arguments.name)] if key else []
-    if not signers and desk.settings.get("keys"):
-        raise CockpitError(
-            f"--key: keys are configured; name the file of one, or set {ledger_keys.KEY_VARIABLE}"
-        )
-    with _ledger(desk).open("rb") as stream:
-        data = checkpoint.write(stream, _origin(desk, path, arguments.origin), signers)
+    name = checkpoint.path_of(desk.name)
+    ledger, path = _ledger(desk), desk.root / name
+    old = _vouched(desk)
+    signers = _signers(desk, arguments, name, old[0] if old else None)
+    with ledger.open("rb") as stream:
+        data = checkpoint.write(stream, _origin(desk, old, arguments.origin), signers)
     artifacts.write_bytes(path, data)
     _, point = checkpoint.read(data)
     by = f"signed by {signers[0].name}" if signers else "unsigned"
-    print(f"{checkpoint.path_of(desk.name)}: {point.size} rows, {by}")
+    print(f"{name}: {point.size} rows, {by}")
     return 0
 
 
-def _origin(desk: Desk, path: Path, asked: str | None) -> str:
+def _vouched(desk: Desk) -> tuple[Note, Checkpoint] | None:
+    """The checkpoint that is there already."""
     from pytest_cockpit.records import checkpoint
+    from pytest_cockpit.records.signed_note import NoteError
 
-    old = checkpoint.read(path.read_bytes())[1].origin if path.is_file() else None
-    known = desk.settings.get("origin") or old
+    name = checkpoint.path_of(desk.name)
+    path = desk.root / name
+    try:
+        return checkpoint.read(path.read_bytes()) if path.is_file() else None
+    except NoteError as error:
+        raise CockpitError(
+            f"{name}: is no checkpoint: {error}; restore it from git, or remove it first"
+        ) from None
+
+
+def _signers(
+    desk: Desk, arguments: argparse.Namespace, name: str, old: Note | None
+) -> list[Signer]:
+    """The key that signs; none where a checkpoint without signatures is in order."""
+    from pytest_cockpit.records import ledger_keys
+
+    key = None if arguments.unsigned else arguments.key or ledger_keys.key_file()
+    if key is not None:
+        return [_signer(desk, key, arguments.name)]
+    if desk.settings.get("keys"):
+        raise CockpitError(
+            f"--key: keys are configured; name the file of one, or set {ledger_keys.KEY_VARIABLE}"
+        )
+    if old is not None and old.signatures and not arguments.unsigned:
+        by = ", ".join(item.name for item in old.signatures)
+        raise CockpitError(
+            f"{name}: is signed by {by}, and there is no key to sign another; name one with --key, "
+            "or say --unsigned"
+        )
+    return []
+
+
+def _signer(desk: Desk, key: Path, name: str | None) -> Signer:
+    from pytest_cockpit.records import ledger_keys
+
+    if not key.is_file():
+        raise CockpitError(
+            f"--key {key}: is no file; name a private key, or make one: cockpit ledger key NAME "
+            f"{key}"
+        )
+    verifiers = desk.verifiers()
+    signer = ledger_keys.signer(key, verifiers, name)
+    known = {(one.name, one.hashed) for one in verifiers}
+    if known and (signer.name, signer.hashed) not in known:
+        raise CockpitError(
+            f"--key {key}: none of the configured keys; name another, or add it to gate.ledger.keys"
+        )
+    return signer
+
+
+def _origin(desk: Desk, old: tuple[Note, Checkpoint] | None, asked: str | None) -> str:
+    known = desk.settings.get("origin") or (old[1].origin if old else None)
     if asked is not None and known is not None and asked != known:
         raise CockpitError(f"--origin: this ledger is {known}; leave it out")
     return str(known or asked or desk.name)
@@ -170,15 +231,21 @@ def _prove(arguments: argparse.Namespace) -> int:
     from pytest_cockpit.records.text import canonical
 
     desk = at_hand()
-    place = desk.root / checkpoint.path_of(desk.name)
-    note = place.read_bytes() if place.is_file() else b""
-    with _ledger(desk).open("rb") as stream:
+    ledger, place = _ledger(desk), desk.root / checkpoint.path_of(desk.name)
+    note = place.read_bytes() if _vouched(desk) else b""
+    with ledger.open("rb") as stream:
         prover = Prover(stream, desk.name)
     if arguments.seq is not None:
         proof = prover.inclusion(arguments.seq, note)
     else:
         proof = prover.consistency(arguments.consistency, note)
     print(canonical(proof).decode(), end="")
+    if note and "checkpoint" not in proof:
+        print(
+            "cockpit ledger: the checkpoint reaches less far, so nobody vouches for this proof; "
+            "first write another: cockpit ledger checkpoint",
+            file=sys.stderr,
+        )
     return 0
 
 
@@ -191,13 +258,35 @@ def _ledger(desk: Desk) -> Path:
 def _key(arguments: argparse.Namespace) -> int:
     from pytest_cockpit.records import ledger_keys
     from pytest_cockpit.records.artifacts import os_error
+    from pytest_cockpit.records.signed_note import NoteError
 
-    private, verifier = ledger_keys.generate(arguments.name)
+    try:
+        private, verifier = ledger_keys.generate(arguments.name)
+    except NoteError as error:
+        raise CockpitError(f"NAME {arguments.name!r}: {error}; such as port.example") from None
     try:
         descriptor = os.open(arguments.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as stream:
             stream.write(f"{private}\n")
+    except FileExistsError:
+        raise CockpitError(
+            f"{arguments.path}: is there already, and no key is overwritten; name another file"
+        ) from None
+    except FileNotFoundError:
+        raise CockpitError(f"{arguments.path}: its folder is not there; make it first") from None
     except OSError as error:
         raise os_error(arguments.path, "cannot write", error) from error
-    print(f'[tool.cockpit.gate.ledger]\nkeys = ["{verifier}"]')
+    print(f'{_table()}\nkeys = ["{verifier}"]')
     return 0
+
+
+def _table() -> str:
+    """The head of the gate's settings, as the configuration of this folder spells it."""
+    from pytest_cockpit.config import COCKPIT
+
+    try:
+        source = at_hand().config.source
+    except CockpitError:
+        source = None
+    plain = source is not None and source.name == COCKPIT
+    return "[gate.ledger]" if plain else "[tool.cockpit.gate.ledger]"

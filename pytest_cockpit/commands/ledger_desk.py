@@ -56,8 +56,15 @@ class Desk:
     def verifiers(self) -> list[Verifier]:
         """The configured keys."""
         from pytest_cockpit.records import ledger_keys
+        from pytest_cockpit.records.signed_note import NoteError
 
-        return [ledger_keys.verifier(key) for key in self.settings.get("keys", ())]
+        found = []
+        for key in self.settings.get("keys", ()):
+            try:
+                found.append(ledger_keys.verifier(key))
+            except NoteError as error:
+                raise CockpitError(f"gate.ledger.keys: {error}; correct it") from None
+        return found
 
     def inside(self, text: str) -> str:
         """A path as the ledger has it, counted from the repository's root."""

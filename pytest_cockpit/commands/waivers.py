@@ -113,6 +113,8 @@ def _waive(arguments: argparse.Namespace) -> int:
         if (value := getattr(arguments, key)) is not None
     }
     _demand_no_secret(scope.get("environment", ""))
+    if "file" in scope:
+        scope["file"] = _from_root(scope["file"], desk.repository.root)
     row = {
         "kind": "waiver",
         "rule": arguments.rule,
@@ -130,6 +132,29 @@ def _waive(arguments: argparse.Namespace) -> int:
     _append(desk, row)
     print(f"{row['id']}: {row['rule']} is waived until {row['expires']}; commit {desk.name}")
     return 0
+
+
+def _from_root(glob: str, root: Path) -> str:
+    """A glob as the ledger has it; one that means something only in this folder is of this folder.
+
+    Waivers count from the repository's root, shells complete from the folder one is in.
+    """
+    here = Path.cwd()
+    if not here.is_relative_to(root) or here == root:
+        return glob
+    if _matches(root, glob) or not _matches(here, glob):
+        return glob
+    found = (here.relative_to(root) / glob).as_posix()
+    print(f"--file {glob}: counted from this folder, {found}")
+    return found
+
+
+def _matches(folder: Path, glob: str) -> bool:
+    try:
+        return next(folder.glob(glob), None) is not None
+    except (NotImplementedError, ValueError, IndexError):
+        # No pattern below a folder: its form is refused with what was typed.
+        return False
 
 
 def _unwaive(arguments: argparse.Namespace) -> int:
@@ -157,7 +182,8 @@ def _waivers(arguments: argparse.Namespace) -> int:
     from pytest_cockpit.records.text import one_line
 
     desk = _desk()
-    for problem in (desk.book.fault, *desk.book.unfit):
+    broken = desk.book.fault or _broken(desk.data)
+    for problem in (broken, *desk.book.unfit):
         if problem:
             print(f"{desk.name}: {problem}")
     used = _used(desk)
@@ -169,7 +195,18 @@ def _waivers(arguments: argparse.Namespace) -> int:
         print(f"{desk.name}: no waivers")
     for line, waiver in zip(rendering.table(rows) if rows else [], desk.book.waivers, strict=True):
         print(f"{line}: {one_line(waiver.reason)}")
-    return 1 if desk.book.fault or desk.book.unfit else 0
+    return 1 if broken or desk.book.unfit else 0
+
+
+def _broken(data: bytes) -> str | None:
+    """Why the ledger's chain does not hold; a waiver may have been taken out of it."""
+    from pytest_cockpit.records import ledger
+
+    try:
+        ledger.rows(data)
+    except ledger.LedgerError as error:
+        return str(error)
+    return None
 
 
 def _state(waiver: Waiver, desk: _Desk, used: Mapping[str, set[str]]) -> str:

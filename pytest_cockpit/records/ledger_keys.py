@@ -211,7 +211,10 @@ def _ssh_signer(path: Path, verifiers: Sequence[Verifier], name: str | None) -> 
         if isinstance(known, SshVerifier) and known.public == done:
             return SshSigner(known.name, known.hashed, path)
     if name is None:
-        raise CockpitError(f"{path}: none of the configured keys; add `NAME {done}` to keys")
+        raise CockpitError(
+            f"{path}: none of the configured keys; add `NAME {done}` to gate.ledger.keys, or say "
+            "its name with --name"
+        )
     found = _ssh_verifier(f"{name} {done}")
     return SshSigner(found.name, found.hashed, path)
 

@@ -50,7 +50,8 @@ class Prover:
 
     def consistency(self, old: int, note: bytes = b"") -> dict[str, Any]:
         """The proof that the ledger's first `old` rows are where it began."""
-        size = self._size(note, old)
+        # Proven up to a checkpoint of no more than these rows it would say nothing.
+        size = self._size(note, old + 1)
         self._demand(0 < old <= size, f"did not grow from {old} rows; it has {size}")
         path = merkle.consistency(self._leaves[:size], old)
         root = merkle.root(self._leaves[:old]).hex()

@@ -230,6 +230,38 @@ def test_a_row_that_is_no_waiver_makes_the_list_red(checkout, capsys):
     assert f"{LEDGER}: line 1: " in capsys.readouterr().out
 
 
+def test_a_broken_ledger_without_waivers_makes_the_list_red(checkout, capsys):
+    assert waive("--file", "app", rule=rule()) == 0
+    place = checkout.root / LEDGER
+    place.write_bytes(place.read_bytes().replace(b'"seq":0', b'"seq":1').replace(b"waiver", b"x"))
+    capsys.readouterr()
+    assert cli.main(["waivers"]) == 1
+    assert "restore the ledger from git" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("typed", "entered"),
+    [
+        ("tide.py", "app/core/tide.py"),
+        ("*.py", "app/core/*.py"),
+        ("app/core/tide.py", "app/core/tide.py"),
+        ("app/**", "app/**"),
+        ("nowhere.py", "nowhere.py"),
+        ("README.md", "README.md"),
+    ],
+)
+def test_a_file_that_is_only_in_this_folder_is_counted_from_it(
+    checkout, capsys, monkeypatch, typed, entered
+):
+    for name in ("app/core/tide.py", "app/core/README.md", "README.md"):
+        (checkout.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (checkout.root / name).write_text("")
+    monkeypatch.chdir(checkout.root / "app/core")
+    assert waive("--file", typed, rule=rule()) == 0
+    assert json.loads((checkout.root / LEDGER).read_text())["scope"]["file"] == entered
+    assert ("counted from this folder" in capsys.readouterr().out) == (typed != entered)
+
+
 def test_a_ledger_elsewhere_is_not_written(checkout, capsys, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (checkout.root / ".cockpit").symlink_to(tmp_path / "elsewhere")

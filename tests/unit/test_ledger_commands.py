@@ -357,7 +357,7 @@ def test_a_key_is_made_and_signs(port: Port, tmp_path: Path, capsys, monkeypatch
     public = shown.splitlines()[1].split('"')[1]
     assert shown == f'[tool.cockpit.gate.ledger]\nkeys = ["{public}"]\n'
     assert key.stat().st_mode & 0o777 == 0o600
-    with pytest.raises(CockpitError, match="cannot write"):
+    with pytest.raises(CockpitError, match="is there already, and no key is overwritten"):
         typed("key", "port.example", str(key))
     port.configure(keys=[public])
     filled(port)
@@ -370,6 +370,90 @@ def test_a_key_is_made_and_signs(port: Port, tmp_path: Path, capsys, monkeypatch
     monkeypatch.setenv(ledger_keys.KEY_VARIABLE, str(key))
     typed("checkpoint")
     assert port.verdict(keys=[public]) is Verdict.PASS
+
+
+def test_what_a_key_cannot_be_made_of_says_what_would_do(port: Port, tmp_path: Path, capsys):
+    with pytest.raises(CockpitError, match=r"NAME 'a b': .*; such as port\.example"):
+        typed("key", "a b", str(tmp_path / "key"))
+    with pytest.raises(CockpitError, match="its folder is not there; make it first"):
+        typed("key", "port.example", str(tmp_path / "nowhere/key"))
+    port.configure(origin="port.example")
+    typed("key", "port.example", str(tmp_path / "key"))
+    assert capsys.readouterr().out.startswith("[gate.ledger]\nkeys = [")
+
+
+def test_a_signed_checkpoint_is_not_replaced_by_an_unsigned_one(
+    port: Port, tmp_path: Path, capsys, monkeypatch
+):
+    key, place = tmp_path / "key", port.root / checkpoint.path_of(PATH)
+    typed("key", "port.example", str(key))
+    filled(port)
+    typed("checkpoint", "--key", str(key))
+    before = place.read_bytes()
+    with pytest.raises(CockpitError, match=r"is signed by port\.example, and there is no key"):
+        typed("checkpoint")
+    assert place.read_bytes() == before
+    monkeypatch.setenv(ledger_keys.KEY_VARIABLE, str(key))
+    typed("checkpoint", "--unsigned")
+    assert capsys.readouterr().out.endswith("7 rows, unsigned\n")
+    monkeypatch.delenv(ledger_keys.KEY_VARIABLE)
+    typed("checkpoint")
+
+
+def test_only_a_configured_key_signs(port: Port, tmp_path: Path, capsys):
+    for name in ("one", "two"):
+        typed("key", "port.example", str(tmp_path / name))
+    public = capsys.readouterr().out.splitlines()[3].split('"')[1]
+    port.configure(keys=[public])
+    filled(port)
+    with pytest.raises(CockpitError, match="one: none of the configured keys"):
+        typed("checkpoint", "--key", str(tmp_path / "one"))
+    with pytest.raises(CockpitError, match="is no file; name a private key, or make one"):
+        typed("checkpoint", "--key", str(tmp_path / "three"))
+    typed("checkpoint", "--key", str(tmp_path / "two"))
+    port.configure(keys=["port+zz+AA"])
+    with pytest.raises(CockpitError, match=r"gate\.ledger\.keys: key port: .*; correct it"):
+        typed("checkpoint", "--key", str(tmp_path / "two"))
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    context = Context(port.root, scratch, settings={"keys": ["port+zz+AA"]})
+    (found,) = gate.check(context).findings
+    assert found.rule == "ledger.checkpoint-signature"
+    assert found.remedy.startswith("correct gate.ledger.keys")
+
+
+def test_a_checkpoint_that_is_none_is_not_overwritten_unseen(port: Port):
+    filled(port)
+    (port.root / checkpoint.path_of(PATH)).write_text("garbage\n")
+    for words in (("checkpoint",), ("prove", "--seq", "0")):
+        with pytest.raises(CockpitError, match=r"promotions\.checkpoint: is no checkpoint: has no"):
+            typed(*words)
+
+
+def test_a_proof_that_is_none_is_told(port: Port):
+    with pytest.raises(CockpitError, match="is not there; name a file with what `ledger prove`"):
+        typed("verify", "proof.json")
+    (port.root / "proof.json").write_text("{")
+    with pytest.raises(CockpitError, match=r"not JSON .*; ask for the proof again, whole"):
+        typed("verify", "proof.json")
+
+
+def test_growth_is_not_proven_to_a_checkpoint_of_the_rows_it_grew_from(port: Port, capsys):
+    filled(port, 3)
+    typed("checkpoint")
+    filled(port, 4)
+    capsys.readouterr()
+    typed("prove", "--consistency", "3")
+    shown = capsys.readouterr()
+    proof = json.loads(shown.out)
+    assert (proof["old_size"], proof["size"], "checkpoint" in proof) == (3, 7, False)
+    assert "nobody vouches for this proof; first write another" in shown.err
+    typed("checkpoint")
+    capsys.readouterr()
+    typed("prove", "--consistency", "3")
+    shown = capsys.readouterr()
+    assert "checkpoint" in json.loads(shown.out)
+    assert not shown.err
 
 
 def test_a_key_of_openssh_signs(port: Port, tmp_path: Path):

@@ -107,11 +107,13 @@ def shrunk(found: Vouched, before: bytes | None, commit: str) -> Iterator[Findin
 def _signatures(found: Vouched, note: Note, keys: Sequence[str]) -> Iterator[Finding]:
     if not keys:
         return
+    read = False
     try:
         verifiers: list[Verifier] = [ledger_keys.verifier(key) for key in keys]
+        read = True
         found.signed_by = note.signed_by(verifiers)
     except NoteError as error:
-        yield _unsigned(found.path, str(error))
+        yield _unsigned(found.path, str(error)) if read else _misspelled(found.path, error)
     except CockpitError as error:
         yield Finding(
             SIGNATURE,
@@ -123,6 +125,11 @@ def _signatures(found: Vouched, note: Note, keys: Sequence[str]) -> Iterator[Fin
     else:
         if not found.signed_by:
             yield _unsigned(found.path, "no configured key has signed it")
+
+
+def _misspelled(path: str, error: NoteError) -> Finding:
+    remedy = "correct gate.ledger.keys; cockpit ledger key prints what belongs there"
+    return Finding(SIGNATURE, f"cannot be held against {error}", path=path, remedy=remedy)
 
 
 def _unsigned(path: str, message: str) -> Finding:
