@@ -38,7 +38,16 @@ def _conduct(session: Opened) -> BatchConductor:
     plan = _plan(config, repository, chosen, path, session.base)
     config.hook.pytest_cockpit_planned(config=config, plan=plan)
     session.collect(path, plan.header.batch_id, plan.header.base)
-    return BatchConductor(config, repository, chosen, plan, path, session.lock)
+    return _kind(config)(config, repository, chosen, plan, path, session.lock)
+
+
+def _kind(config: pytest.Config) -> type[BatchConductor]:
+    """What conducts the batch: what it does on red decides."""
+    if config.option.cockpit_on_red != "isolate":
+        return BatchConductor
+    from pytest_cockpit.sessions.isolating import IsolatingConductor
+
+    return IsolatingConductor
 
 
 def _plan(
@@ -88,40 +97,63 @@ class BatchConductor(PublishingConductor):
         path: Path,
         lock: SessionLock,
     ) -> None:
-        self.plan = plan
+        self.option = config.option
+        self.repository = repository
+        self.settings = chosen
         self.lock = lock
-        self.batch = Batch(repository, chosen, plan)
-        self.staged: Staged | None = None
+        self.take_up(plan)
         finishing = None
-        subject = Subject(
-            plan.header.batch_id, plan.header.base, plan.sha256, self.batch.moves, plan.gates
-        )
-        sealing = Sealing(
-            repository,
-            chosen.seal,
-            subject,
-            head=repository.branch(),
-            dry_run=config.option.cockpit_dry_run,
-            skip_push=config.option.cockpit_skip_pr,
-        )
-        if not (sealing.dry_run or config.option.collectonly):
-            finishing = sealed_before(sealing, lambda: self._stage().commit)
-            if finishing is None:
-                sources = [move.source for move in subject.moves]
-                waiting(repository, chosen.seal, chosen.ledger, subject.base, sources)
+        if not (self.sealing.dry_run or config.option.collectonly):
+            finishing = self.sealed_earlier()
         super().__init__(
             config,
             mode="batch",
             path=path,
             repository=repository,
             settings=chosen,
-            subject=subject,
+            subject=self.subject,
             lock=lock,
-            sealing=sealing,
+            sealing=self.sealing,
             work=self._work(),
             finishing=finishing,
         )
         self.header = self._header()
+
+    def take_up(self, plan: Plan) -> None:
+        """Make the plan what this session is about: what is judged, sealed and written down."""
+        self.plan = plan
+        self.batch = Batch(self.repository, self.settings, plan)
+        self.staged: Staged | None = None
+        self.subject = Subject(
+            plan.header.batch_id, plan.header.base, plan.sha256, self.batch.moves, plan.gates
+        )
+        self.sealing = Sealing(
+            self.repository,
+            self.settings.seal,
+            self.subject,
+            head=self.repository.branch(),
+            dry_run=self.option.cockpit_dry_run,
+            skip_push=self.option.cockpit_skip_pr,
+        )
+
+    def sealed_earlier(self) -> str | None:
+        """The commit that an earlier session sealed of this plan, to be finished; or None.
+
+        Raises
+        ------
+        CockpitError: what it moves waits on another branch to be merged.
+        """
+        commit = sealed_before(self.sealing, lambda: self._stage().commit)
+        if commit is None:
+            sources = [move.source for move in self.subject.moves]
+            waiting(
+                self.repository,
+                self.settings.seal,
+                self.settings.ledger,
+                self.subject.base,
+                sources,
+            )
+        return commit
 
     def _header(self) -> list[str]:
         lines = words.header(self.plan)
@@ -180,10 +212,14 @@ class BatchConductor(PublishingConductor):
             self.keep(folder / "promotion_batch.summary.json", self.summary(), "summary")
             self.keep(folder / "progress.json", self.progress(), "progress")
             if self.staged and self.sealing.sealed:
-                body = pull_request_body(self.plan, self.staged, self.reports, self.pages)
+                body = self.body(self.staged)
                 self.keep_bytes(folder / "promotion_pr_body.md", body.encode())
         except CockpitError as error:
             self.say(f"the batch's artifacts were not written: {error}")
+
+    def body(self, staged: Staged) -> str:
+        """The text of the pull request."""
+        return pull_request_body(self.plan, staged, self.reports, self.pages)
 
     def summary(self) -> dict[str, Any]:
         """The batch as data; see `schemas/summary.json`."""

@@ -92,14 +92,16 @@ class PublishingConductor(Conductor):
         if not work:
             return []
         names = [name for name, _ in self.subject.gates]
-        gates = gating.steps(names, discovery.gates(), self._gate)
-        return [*work, *gates, Step("seal", "seal", self._seal)]
+        gates = gating.steps(names, discovery.gates(), self.judge)
+        return [*work, *gates, Step("seal", "seal", self.seal)]
 
-    def _gate(self, name: str) -> Outcome:
+    def judge(self, name: str, keep: gating.Keep | None = None) -> Outcome:
+        """Run one gate over the commit, and remember what it said; `keep` keeps its report."""
         built = self.build()
         report, outcome = self.bench.judge(
             self,
             name,
+            keep=keep,
             base=self.subject.base,
             commit=built.commit,
             moves=self.subject.moves,
@@ -111,7 +113,8 @@ class PublishingConductor(Conductor):
         self.lock.journal("gate", gate=name, verdict=report.verdict.value)
         return outcome
 
-    def _seal(self) -> Outcome:
+    def seal(self) -> Outcome:
+        """Publish the commit, if every planned gate opens it."""
         planned = [name for name, skip in self.subject.gates if not skip]
         for name in planned:
             report = self.reports.get(name)

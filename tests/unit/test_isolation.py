@@ -594,7 +594,7 @@ def test_shares_are_shares(wrong, message):
 def test_defaults():
     written = Isolation(free(1), {}).to_json()
     assert written == {
-        "schema": "pytest-cockpit/isolation/1",
+        "schema": "pytest-cockpit/isolation-search/1",
         "needs": {"f000": []},
         "risks": {"f000": 0.02},
         "trust": {"flakes": 0.01, "innocents": 0.001, "repeats": 12},
@@ -664,7 +664,7 @@ def test_a_record_of_something_else_is_refused():
     sessions = written["sessions"]
     wrong = [
         ({}, "'schema'"),
-        ({**written, "schema": "x"}, "/schema: expected pytest-cockpit/isolation/1"),
+        ({**written, "schema": "x"}, "/schema: expected pytest-cockpit/isolation-search/1"),
         ({**written, "needs": None}, ""),
         (
             {**written, "risks": {"f000": 2}},

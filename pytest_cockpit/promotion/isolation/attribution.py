@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from pytest_cockpit.api import Report, Severity, Verdict
+from pytest_cockpit.api import Finding, Report, Severity, Verdict
 
 FINDING, FRAME, SHARED = 1.0, 0.8, 0.5
 REACH = 3
@@ -42,7 +42,11 @@ class Clues:
 
     @classmethod
     def of(cls, reports: Iterable[Report]) -> Clues:
-        """The clues in gates' reports; a failed case whose name has `::` is taken for a test."""
+        """The clues in gates' reports.
+
+        A failed case whose name has `::` is taken for a test; a finding has its traceback's files
+        as `frames` in its evidence, outermost first.
+        """
         found = list(reports)
         return cls(
             findings=tuple(
@@ -56,6 +60,12 @@ class Clues:
                 for report in found
                 for case in report.cases
                 if case.verdict is Verdict.FAIL and "::" in case.name
+            ),
+            tracebacks=tuple(
+                tuple(map(str, finding.evidence["frames"]))
+                for report in found
+                for finding in report.findings
+                if finding.severity is Severity.ERROR and finding.evidence.get("frames")
             ),
         )
 
@@ -86,6 +96,25 @@ class Clues:
             for place, file in enumerate(known):
                 count(file, FRAME / 2**place)
         return {file: 1 - doubt for file, doubt in doubts.items()}
+
+
+def name_of(finding: Finding) -> str:
+    """A finding in words that are the same when it is found again."""
+    return f"{finding.rule}: {finding.evidence.get('test') or finding.path or finding.message}"
+
+
+def failing(reports: Mapping[str, Report]) -> tuple[str, ...]:
+    """What failed in these reports by gate, in words that are the same when it fails again."""
+    named: dict[str, None] = {}
+    for gate, report in reports.items():
+        if report.verdict is not Verdict.FAIL:
+            continue
+        words = [
+            name_of(finding) for finding in report.findings if finding.severity is Severity.ERROR
+        ]
+        words += [f"{gate}: {case.name}" for case in report.cases if case.verdict is Verdict.FAIL]
+        named.update(dict.fromkeys(words or [f"{gate}: {report.summary}"]))
+    return tuple(named)
 
 
 def _nearest(

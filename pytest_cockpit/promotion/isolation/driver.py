@@ -14,7 +14,7 @@ from pytest_cockpit.promotion.isolation.search import Question, Search
 from pytest_cockpit.promotion.isolation.trust import Trust
 from pytest_cockpit.promotion.isolation.units import Units
 
-SCHEMA = "pytest-cockpit/isolation/1"
+SCHEMA = "pytest-cockpit/isolation-search/1"
 RISK = 0.02
 """The risk of a file of which nothing is known."""
 ATTRIBUTABLE = 0.8

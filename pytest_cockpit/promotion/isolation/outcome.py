@@ -24,6 +24,20 @@ PARTNER = "partner"
 BASE = "base"
 """Production as it is, before anything is blamed that was red on it."""
 
+WHY: Mapping[str, str] = {
+    GIVEN: "the whole batch",
+    SEARCH: "halving what is suspected",
+    SUSPECT: "pointed at by what failed",
+    CONFIRM: "once more, with nothing but what it needs",
+    REPEAT: "once more, to be sure",
+    PARTNER: "which files it fails together with",
+    BASE: "the base as it is",
+}
+"""The purposes in words."""
+
+BASE_RED = "production is red without any file of the batch; repair that first"
+"""Why a search stops that has found the base itself to blame."""
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -110,6 +124,11 @@ class Outcome:
     def complete(self) -> bool:
         """Whether every file is known to be good, to blame, or held back."""
         return not self.open and self.stopped is None
+
+    @property
+    def base_is_red(self) -> bool:
+        """Whether the base itself is to blame, and so no file."""
+        return self.stopped == BASE_RED
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-able copy."""

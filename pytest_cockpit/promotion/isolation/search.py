@@ -195,7 +195,7 @@ class Search:
         if not (yield from self._is_green(_NOTHING, outcome.BASE)) and (
             yield from self._is_red(_NOTHING, outcome.BASE, reds=1)
         ):
-            raise Stopped("production is red without any file of the batch; repair that first")
+            raise Stopped(outcome.BASE_RED)
 
     def _partners(self, unit: int) -> Generator[Question, Session, tuple[int, ...]]:
         """The good units that a unit fails together with, none of which can be left out.

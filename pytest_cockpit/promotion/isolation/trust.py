@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_cockpit.api import CockpitError
+from pytest_cockpit.api import CockpitError, Verdict
 
 _BROUGHT = 10
 
@@ -55,3 +55,9 @@ class Trust:
         while innocents > self.innocents:
             margin, innocents = margin + 1, innocents * odds
         return margin
+
+    def settled(self, red: int, green: int) -> Verdict | None:
+        """What so many verdicts on one tree say of it; None when one more has to be asked for."""
+        if abs(red - green) >= self.margin(1):
+            return Verdict.FAIL if red > green else Verdict.PASS
+        return Verdict.UNKNOWN if red + green >= self.repeats else None

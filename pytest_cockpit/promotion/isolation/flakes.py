@@ -1,0 +1,75 @@
+"""Gates that say now this and now that of one tree.
+
+A verdict is about a tree, by its id: the same gate on the same tree has nothing left to differ by
+but itself. How often it was red and how often green is counted for each; a gate that was both is
+flaky on that tree, which blames nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pytest_cockpit.api import Report, Verdict
+from pytest_cockpit.promotion.isolation.attribution import failing
+
+
+@dataclass(frozen=True, slots=True)
+class Flaky:
+    """A gate with both verdicts on one tree of so many files; `failing` is what failed in it."""
+
+    gate: str
+    tree: str
+    files: int
+    red: int
+    green: int
+    failing: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-able copy."""
+        return asdict(self)
+
+    @property
+    def line(self) -> str:
+        """The flake in words."""
+        told = f"{self.gate}: red {self.red} of {self.red + self.green} times on one tree"
+        return f"{told}: {', '.join(self.failing[:3])}" if self.failing else told
+
+
+class Tally:
+    """How often each gate was red and green on each tree."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, int] = {}
+        self._counts: dict[tuple[str, str], list[int]] = {}
+        self._failing: dict[tuple[str, str], dict[str, None]] = {}
+
+    def add(self, tree: str, files: int, reports: Mapping[str, Report]) -> None:
+        """Count what gates said of a tree."""
+        for gate, report in reports.items():
+            said = failing({gate: report})
+            self.count(tree, files, gate, report.verdict, said)
+
+    def count(
+        self, tree: str, files: int, gate: str, verdict: Verdict, said: Iterable[str] = ()
+    ) -> None:
+        """Count one verdict; one that is neither red nor green has no bearing."""
+        self._files[tree] = files
+        counts = self._counts.setdefault((gate, tree), [0, 0])
+        counts[0] += verdict is Verdict.FAIL
+        counts[1] += verdict.opens
+        self._failing.setdefault((gate, tree), {}).update(dict.fromkeys(said))
+
+    def of(self, gate: str, tree: str) -> tuple[int, int]:
+        """How often a gate was red and green on a tree."""
+        red, green = self._counts.get((gate, tree), (0, 0))
+        return red, green
+
+    def flakes(self) -> tuple[Flaky, ...]:
+        """Gates with both verdicts on one tree, in the order in which they were first asked."""
+        return tuple(
+            Flaky(gate, tree, self._files[tree], red, green, tuple(self._failing[gate, tree]))
+            for (gate, tree), (red, green) in self._counts.items()
+            if red and green
+        )

@@ -1,0 +1,393 @@
+"""`--cockpit-on-red=isolate`: a batch that, when it is red, finds the files to blame.
+
+The search is one step, not one for each session: how many sessions it takes is known only when it
+is over, while pytest collects every item before the first one runs. The steps that follow it are
+planned all the same, and skipped when nothing was red.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pytest_cockpit import discovery
+from pytest_cockpit.api import CockpitError, Move, Report, Verdict
+from pytest_cockpit.items import Outcome, Step
+from pytest_cockpit.promotion.batch import Batch, Staged
+from pytest_cockpit.promotion.isolation import nearby, telling
+from pytest_cockpit.promotion.isolation.flakes import Flaky, Tally
+from pytest_cockpit.promotion.isolation.inquiry import About, Inquiry, Judged
+from pytest_cockpit.promotion.isolation.trust import Trust
+from pytest_cockpit.promotion.plan import Plan
+from pytest_cockpit.promotion.selector import make_plan
+from pytest_cockpit.records import artifacts, ledger
+from pytest_cockpit.records.text import one_line
+from pytest_cockpit.sessions import gating, words
+from pytest_cockpit.sessions.batch import BatchConductor
+from pytest_cockpit.sessions.sealing import sealed_before
+
+RECORD = "isolation.json"
+FLAKES = "flakes.ndjson"
+REST = "promotion_batch.rest.plan.jsonl"
+_GREEN = "nothing was red"
+_NOTHING_LEFT = "every file of the batch is to blame, or needs one that is"
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of the batch as a commit of its own; the base commit when nothing is moved."""
+
+    commit: str
+    tree: str
+    moves: tuple[Move, ...] = ()
+    changed: tuple[str, ...] = ()
+    batch_id: str | None = None
+    plan_sha256: str | None = None
+
+
+class IsolatingConductor(BatchConductor):
+    """Conducts a batch; when it is red it searches, and seals what nothing is wrong with."""
+
+    trust = Trust()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.inquiry: Inquiry | None = None
+        self.tally = Tally()
+        super().__init__(*args, **kwargs)
+        self.whole = self.plan
+
+    def _steps(self, work: Sequence[Step]) -> list[Step]:
+        steps = super()._steps(work)
+        if self.finishing or not work:
+            return steps
+        names = [name for name, _ in self.subject.gates]
+        gates = gating.steps(names, discovery.gates(), self._rest_gate)
+        rest = [dataclasses.replace(step, name=f"rest/{step.name}") for step in gates]
+        return [
+            *(self._patient(step) for step in steps[:-1]),
+            Step("isolate", "isolate", self._isolate),
+            Step("rest/transaction", "transaction", self._take_up_rest),
+            *rest,
+            steps[-1],
+        ]
+
+    def _patient(self, step: Step) -> Step:
+        """The step, after which the session goes on even if it is a red gate."""
+
+        def run() -> Outcome:
+            self.halts = step.kind != "gate"
+            return step.run()
+
+        return dataclasses.replace(step, run=run)
+
+    def _header(self) -> list[str]:
+        lines = super()._header()
+        if self.plan.moves and not self.finishing:
+            lines.append("cockpit: when a gate is red: find the files to blame, promote the rest")
+        return lines
+
+    # The search
+
+    def _isolate(self) -> Outcome:
+        self.halts = True
+        planned = [name for name, skip in self.subject.gates if not skip]
+        lost = [name for name in planned if name not in self.reports]
+        if lost:
+            return Outcome(Verdict.UNKNOWN, f"nobody is blamed: gate {lost[0]} gave no verdict")
+        judged = {name: self.reports[name] for name in planned}
+        red = {name: report for name, report in judged.items() if not report.verdict.opens}
+        if not red:
+            return self._doubt()
+        if all(report.verdict is not Verdict.FAIL for report in red.values()):
+            states = ", ".join(f"{name} is {report.verdict}" for name, report in red.items())
+            return Outcome(Verdict.UNKNOWN, f"nobody is blamed, for nothing failed: {states}")
+        self.inquiry = self._begun(red)
+        self.tally = self.inquiry.tally
+        self._search(self.inquiry)
+        return self._decided(self.inquiry)
+
+    def _begun(self, red: dict[str, Report]) -> Inquiry:
+        """The search for this red batch, from where an earlier session was cut off if one was."""
+        base, lane = self.subject.base, self.settings.lane
+        near = nearby.Nearby.of(self.repository, lane, base, self.subject.moves)
+        inquiry = self._inquiry(tuple(red), near)
+        kept = self._kept()
+        if kept is not None and inquiry.resume(kept):
+            self._live(f"going on after session {len(inquiry.rows)} of the search cut off before")
+            return inquiry
+        inquiry = self._inquiry(tuple(red), near)
+        inquiry.begin(Judged(self._tree(self.build().commit), red))
+        self._keep(inquiry)
+        return inquiry
+
+    def _inquiry(self, gates: tuple[str, ...], near: nearby.Nearby) -> Inquiry:
+        subject = self.subject
+        about = About(subject.batch_id, subject.base, subject.plan_sha256, gates)
+        sources = [move.source for move in subject.moves]
+        needs = nearby.needs(self.repository, self.settings.lane, subject.base, sources)
+        return Inquiry(about, needs, near.weights, trust=self.trust)
+
+    def _search(self, inquiry: Inquiry) -> None:
+        while (files := inquiry.next()) is not None:
+            self._live(inquiry.asking)
+            inquiry.tell(self._judged(files, inquiry.about.gates))
+            self._keep(inquiry)
+            row = inquiry.rows[-1]
+            self.lock.journal("isolation", session=row["number"], verdict=row["verdict"])
+            self._live(f"  {telling.verdict(row)}")
+
+    def _decided(self, inquiry: Inquiry) -> Outcome:
+        found = inquiry.outcome()
+        if found.base_is_red:
+            gates = ", ".join(inquiry.about.gates)
+            return Outcome(
+                Verdict.FAIL,
+                f"the base is to blame: {gates} red at {self.subject.base[:12]} without any file "
+                "of the batch; repair that first",
+            )
+        if not found.complete:
+            return Outcome(Verdict.UNKNOWN, f"nobody is blamed: {found.stopped}")
+        if not found.culprits:
+            return Outcome(
+                Verdict.WARN,
+                f"no file is to blame: {'; '.join(flake.line for flake in self.tally.flakes())}",
+            )
+        return Outcome(Verdict.PASS, telling.summary(inquiry))
+
+    def _doubt(self) -> Outcome:
+        """A green batch that an earlier session saw red: flaky, and green only by repetition."""
+        kept = self._kept() or {"sessions": []}
+        tree = self._tree(self.build().commit)
+        for row in kept["sessions"]:
+            for gate, verdict in row["gates"].items():
+                if row["tree"] == tree and gate in self.reports:
+                    said = [name for name in row["failing"] if name.startswith(gate)]
+                    self.tally.count(tree, len(row["files"]), gate, Verdict(verdict), said)
+        doubted = [gate for gate in self.reports if self.tally.of(gate, tree)[0]]
+        if not doubted:
+            return Outcome(Verdict.SKIP, _GREEN)
+        said_now = {gate: self.reports[gate] for gate in doubted}
+        self.tally.add(tree, len(self.subject.moves), said_now)
+        outcomes = [self._settled(gate, gating.keep_report) for gate in doubted]
+        worst = Verdict.worst(outcome.verdict for outcome in outcomes)
+        return Outcome(worst, "; ".join(outcome.summary for outcome in outcomes))
+
+    # One session of the search
+
+    def _judged(self, files: Sequence[str], gates: Iterable[str]) -> Judged:
+        """What the gates say of a part of the batch."""
+        wall, cpu = time.perf_counter(), sum(os.times()[:4])
+        part = self._part(files)
+        facts: dict[str, Any] = {
+            item.name: getattr(part, item.name) for item in dataclasses.fields(part)
+        }
+        del facts["tree"]
+        reports = {
+            gate: self.bench.judge(self, gate, keep=_unkept, base=self.subject.base, **facts)[0]
+            for gate in gates
+        }
+        return Judged(part.tree, reports, time.perf_counter() - wall, sum(os.times()[:4]) - cpu)
+
+    def _part(self, files: Sequence[str]) -> _Part:
+        base = self.subject.base
+        if not files:
+            return _Part(base, self._tree(base))
+        batch, staged = self.batch, self.staged
+        if len(files) < len(self.plan.moves) or staged is None:
+            batch = Batch(self.repository, self.settings, self._planned(files))
+            staged = batch.stage()
+        header = batch.plan.header
+        return _Part(
+            staged.commit,
+            self._tree(staged.commit),
+            batch.moves,
+            staged.changed,
+            header.batch_id,
+            batch.plan.sha256,
+        )
+
+    def _planned(self, files: Sequence[str], left: dict[str, str] | None = None) -> Plan:
+        """The batch cut down to these files."""
+        head = self.plan.header
+        plan = make_plan(
+            self.repository,
+            self.settings,
+            size=head.size,
+            modules=head.modules,
+            base=head.base,
+            only=files,
+            left=left,
+        )
+        planned = {row.move.source for row in plan.moves}
+        if planned != set(files):
+            other = artifacts.printable(min(planned ^ set(files)))
+            raise CockpitError(f"{other}: cannot be judged apart from the rest of the batch")
+        return plan
+
+    def _tree(self, commit: str) -> str:
+        return self.repository.resolve(f"{commit}^{{tree}}")
+
+    # The rest
+
+    def _take_up_rest(self) -> Outcome:
+        inquiry = self.inquiry
+        if inquiry is None:
+            return Outcome(Verdict.SKIP, _GREEN)
+        good = inquiry.outcome().good
+        if not good:
+            return Outcome(Verdict.SKIP, _NOTHING_LEFT)
+        self.reports = {}
+        if inquiry.left():
+            self._switch(inquiry, self._planned(good, inquiry.left()))
+        return Outcome(Verdict.PASS, words.built(self.plan, self._stage()))
+
+    def _switch(self, inquiry: Inquiry, plan: Plan) -> None:
+        """From here on the session is about the rest of the batch."""
+        self.take_up(plan)
+        self.facts["batch_id"], self.facts["plan_sha256"] = plan.header.batch_id, plan.sha256
+        self.keep_bytes(self.folder / REST, plan.to_bytes())
+        self.config.hook.pytest_cockpit_planned(config=self.config, plan=plan)
+        inquiry.rest = {"batch_id": plan.header.batch_id, "plan_sha256": plan.sha256}
+        self._keep(inquiry)
+
+    def _rest_gate(self, name: str) -> Outcome:
+        if self.inquiry is None:
+            return Outcome(Verdict.SKIP, _GREEN)
+        if not self.inquiry.outcome().good:
+            return Outcome(Verdict.SKIP, _NOTHING_LEFT)
+        keep = partial(gating.keep_report, below="gates/rest")
+        outcome = self.judge(name, keep)
+        tree = self._tree(self.build().commit)
+        self.tally.add(tree, len(self.subject.moves), {name: self.reports[name]})
+        return self._settled(name, keep) if self.tally.of(name, tree)[0] else outcome
+
+    def _settled(self, name: str, keep: gating.Keep) -> Outcome:
+        """Ask a gate that was red on this tree until one verdict is ahead, and say so."""
+        tree = self._tree(self.build().commit)
+        while (verdict := self.trust.settled(*self.tally.of(name, tree))) is None:
+            self._live(f"gate {name} was red on this tree: asked again")
+            self.judge(name, keep)
+            self.tally.add(tree, len(self.subject.moves), {name: self.reports[name]})
+            if self.reports[name].verdict not in (Verdict.FAIL, Verdict.PASS, Verdict.WARN):
+                break
+        red, green = self.tally.of(name, tree)
+        report = self.reports[name]
+        if green and verdict is not None:
+            verdict = Verdict.WARN if verdict is Verdict.PASS else verdict
+            said = f"{report.summary}; flaky: red {red} of {red + green} times on this tree"
+            report = dataclasses.replace(report, verdict=verdict, summary=said)
+        self.reports[name] = report
+        with gating.scratch(self.repository.common_dir, name) as folder:
+            return keep(self, name, report, folder)
+
+    def seal(self) -> Outcome:
+        """Publish the commit, or say that nothing is left of the batch."""
+        if self.inquiry is not None and not self.inquiry.outcome().good:
+            return Outcome(Verdict.SKIP, f"{_NOTHING_LEFT}: nothing was sealed")
+        return super().seal()
+
+    def message(self) -> str:
+        """The commit's message; the last trailers say what was left behind."""
+        if self.inquiry is None:
+            return super().message()
+        said = telling.trailers(self.inquiry, self.flakes())
+        return super().message() + "".join(f"{one_line(line)}\n" for line in said)
+
+    def sealed_earlier(self) -> str | None:
+        """As for a batch; the rest of it may be what an earlier session sealed."""
+        kept = self._kept()
+        if kept is not None and kept["rest"] is not None:
+            inquiry = self._inquiry(tuple(kept["gates"]), nearby.Nearby({}, {}))
+            branch = f"refs/heads/{self.settings.seal.branch_prefix}{kept['rest']['batch_id']}"
+            if self.repository.ref(branch) is not None and inquiry.resume(kept):
+                self.take_up(self._planned(inquiry.outcome().good, inquiry.left()))
+                return sealed_before(self.sealing, lambda: self._stage().commit)
+        return super().sealed_earlier()
+
+    # What is kept
+
+    def flakes(self) -> tuple[Flaky, ...]:
+        """Gates that said now this and now that of one tree."""
+        return self.tally.flakes()
+
+    def _record_path(self) -> Path:
+        return self.repository.root / self.settings.artifacts / RECORD
+
+    def _kept(self) -> dict[str, Any] | None:
+        """The record of an earlier search about this very batch."""
+        try:
+            data: dict[str, Any] = artifacts.read(self._record_path(), "isolation")
+        except CockpitError:
+            # None, or of another version: it costs sessions, never an answer.
+            return None
+        return data if data["plan_sha256"] == self.subject.plan_sha256 else None
+
+    def _keep(self, inquiry: Inquiry) -> None:
+        self.keep(self._record_path(), inquiry.to_json(), "isolation")
+
+    def _write_artifacts(self) -> None:
+        super()._write_artifacts()
+        if self.inquiry is not None:
+            found = self.inquiry.outcome()
+            self.facts["extra"] = {
+                "isolation": {
+                    "batch_id": self.inquiry.about.batch_id,
+                    "sessions": len(self.inquiry.rows),
+                    "culprits": [path for it in found.culprits for path in it.files],
+                    "held": [path for it in found.culprits for path in it.held],
+                    "stopped": found.stopped,
+                },
+                "flakes": [flake.to_json() for flake in self.flakes()],
+            }
+        self._write_flakes()
+
+    def _write_flakes(self) -> None:
+        """Enter flaky gates in their ledger, each once however often it is met again."""
+        path = self.folder / FLAKES
+        try:
+            known = ledger.rows(path.read_bytes()) if path.is_file() else []
+            seen = [
+                {key: row.get(key) for key in ("gate", "tree", "red", "green")} for row in known
+            ]
+            for flake in self.flakes():
+                row = {"kind": "flake", "batch_id": self.subject.batch_id, **flake.to_json()}
+                if {key: row[key] for key in ("gate", "tree", "red", "green")} not in seen:
+                    ledger.append(path, row)
+        except CockpitError as error:
+            self.say(f"the flaky gates were not entered: {error}")
+
+    def body(self, staged: Staged) -> str:
+        """The text of the pull request, with what was left behind."""
+        text = super().body(staged)
+        return f"{text}\n{telling.section(self.inquiry)}" if self.inquiry else text
+
+    def _conclude_state(self, write: Any) -> None:
+        if self.inquiry is not None:
+            for line in telling.lines(self.inquiry):
+                write(line)
+            if self.sealing.sealed and self.plan is not self.whole:
+                whole, left = self.whole.header.batch_id, len(self.inquiry.left())
+                write(f"batch {whole} was red; sealed is the rest of it, without {left} files")
+        super()._conclude_state(write)
+
+    def _live(self, line: str) -> None:
+        """Tell the terminal in the middle of a step, with `-v`."""
+        terminal = self.config.pluginmanager.getplugin("terminalreporter")
+        if terminal is None or self.config.get_verbosity() <= 0:
+            return
+        capture = self.config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+            terminal.ensure_newline()
+            terminal.write_line(f"cockpit: {line}")
+
+
+def _unkept(_conductor: object, _name: str, report: Report, _scratch: Path) -> Outcome:
+    """Reports of the search are in its record; those of the gates' steps stay as they are."""
+    return Outcome(report.verdict, report.summary)
