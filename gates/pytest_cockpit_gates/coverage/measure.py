@@ -15,6 +15,7 @@ from typing import Any
 
 from pytest_cockpit import process
 from pytest_cockpit.api import CockpitError, Context
+from pytest_cockpit.quarantine import child as quarantine
 from pytest_cockpit.records import artifacts
 from pytest_cockpit_gates.coverage import configuration, outcome
 from pytest_cockpit_gates.coverage.history import Spans
@@ -170,7 +171,7 @@ class _Session:
     def _run_tests(self, rcfile: Path, data: Path) -> process.Completed:
         root = self.tree.root
         ours = [
-            *("-p", _REPORTER, "-p", "no:cockpit"),
+            *("-p", _REPORTER, "-p", "no:cockpit", "-p", f"{quarantine.PACKAGE}.apart"),
             *(f"--rootdir={root}", f"--confcutdir={root}"),
             # One failure must not hide the coverage of all the tests after it.
             *("--maxfail=0", "--continue-on-collection-errors"),
@@ -180,7 +181,9 @@ class _Session:
         extra = {
             "COCKPIT_COVERAGE_REPORT": str(self._report()),
             "COCKPIT_COVERAGE_ROOT": str(root),
-            "PYTHONPATH": os.pathsep.join([*self._folders(), str(_CHILD)]),
+            "PYTHONPATH": os.pathsep.join(
+                [*self._folders(), str(_CHILD), str(quarantine.lend(self.work))]
+            ),
         }
         if command[:2] == ["-m", "pytest"]:
             command += ours

@@ -1,0 +1,51 @@
+"""Since when a line is there: the commit that brought the marker, through all its renewals."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from pytest_cockpit import process
+
+_TIMEOUT_S = 60
+_BLAMED = re.compile(rb"([0-9a-f]{40,64}) (\d+)")
+_LOGGED = re.compile(rb"([0-9a-f]{40,64}) (\d+)\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """The day and the commit; without a commit, the line is not committed yet."""
+
+    day: date
+    commit: str | None
+
+
+def since(root: Path, path: str, line: int, today: date) -> Since | None:
+    """When line `line` of a file of the tree `root` came there; None where git cannot tell.
+
+    A marker that is renewed is an old one, so the line is followed through its changes.
+    """
+    blamed = _git(root, "blame", "--porcelain", f"-L{line},{line}", "--", path)
+    found = _BLAMED.match(blamed or b"")
+    if found is None or blamed is None:
+        return None
+    commit, number = found[1].decode(), int(found[2])
+    if not commit.strip("0"):
+        return Since(today, None)
+    name = next((row[9:] for row in blamed.splitlines() if row.startswith(b"filename ")), b"")
+    where = name.decode("utf-8", "surrogateescape")
+    place = f"-L{number},{number}:{where}"
+    log = _git(root, "log", "--format=%H %ct", "--no-patch", place, commit)
+    rows = [_LOGGED.match(row) for row in (log or b"").splitlines()]
+    oldest = next((row for row in reversed(rows) if row), None)
+    if oldest is None:
+        return None
+    return Since(datetime.fromtimestamp(int(oldest[2]), UTC).date(), oldest[1].decode())
+
+
+def _git(root: Path, *arguments: str) -> bytes | None:
+    argv = ["git", "-c", "core.fsmonitor=false", "-c", "log.showSignature=false", *arguments]
+    done = process.run(argv, cwd=root, env=process.environment(), timeout=_TIMEOUT_S)
+    return None if done.returncode else done.stdout
