@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,14 @@ import pytest
 Content = str | bytes | tuple[str, str] | None
 """What a path is committed with: a regular file's content, a mode with the link's target or the
 submodule's commit, or None to delete it."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def private_trees(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Private trees of the repositories of tests go where those repositories are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COCKPIT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """The private tree in which gates see a commit: kept between runs, updated by difference.
 
-It is a clone of its own that borrows the user's objects: code run in it finds a real repository
-whose refs, index, hooks and configuration are not the user's. Nothing is believed that such code
-could have changed; what the tree holds is compared with an index kept outside of it.
+It lies outside of the repository, where `places` says, and is a clone of its own that borrows the
+user's objects: code run in it finds a real repository whose refs, index, hooks and configuration
+are not the user's. Nothing is believed that such code could have changed; what the tree holds is
+compared with an index kept outside of it.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import stat
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from pytest_cockpit.git import Entry, GitError, Repository, quoted
 from pytest_cockpit.process import Completed
+from pytest_cockpit.promotion import places
+from pytest_cockpit.promotion.places import remove
 from pytest_cockpit.records.artifacts import os_error
 
 _PATIENCE_S = 60
@@ -36,7 +39,7 @@ _CONFIG = """\
 
 
 class StagedTree:
-    """The private tree of one repository, below its git directory.
+    """The private tree of one repository.
 
     `lost` holds the files that the tree, while in use, does not show because the repository does
     not have their content.
@@ -44,11 +47,24 @@ class StagedTree:
 
     def __init__(self, repo: Repository) -> None:
         self._repo = repo
-        self._folder = repo.common_dir / "cockpit"
-        self._root = self._folder / "tree"
-        self._index = self._folder / "tree.index"
-        self._inner = self._root / ".git" / "index"
         self.lost: tuple[Entry, ...] = ()
+
+    @cached_property
+    def place(self) -> places.Place:
+        """Where the tree lies, chosen when it is first asked for."""
+        return places.of(self._repo.common_dir)
+
+    @property
+    def _root(self) -> Path:
+        return self.place.folder / "tree"
+
+    @property
+    def _index(self) -> Path:
+        return self.place.folder / "tree.index"
+
+    @property
+    def _inner(self) -> Path:
+        return self._root / ".git" / "index"
 
     @contextlib.contextmanager
     def at(self, commit: str) -> Iterator[Path]:
@@ -62,6 +78,7 @@ class StagedTree:
         """
         whole = self._repo.resolve(commit)
         with self._locked():
+            places.tidy(self.place, self._repo.common_dir)
             try:
                 self._bring(whole)
             except (GitError, OSError):
@@ -71,10 +88,10 @@ class StagedTree:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        place = self._folder / "tree.lock"
+        place = self.place.folder / places.LOCK
         lock = FileLock(place)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self.place.folder.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=_PATIENCE_S)
         except Timeout:
             raise GitError(
@@ -90,8 +107,8 @@ class StagedTree:
 
     def _renew(self, commit: str) -> None:
         try:
-            _remove(self._root)
-            _remove(self._index)
+            remove(self._root)
+            remove(self._index)
             self._bring(commit)
         except OSError as error:
             raise os_error(self._root, "cannot stage", error) from error
@@ -109,7 +126,7 @@ class StagedTree:
             raise GitError(f"{self._root}: does not hold {commit} after an update")
 
     def _check_out(self, commit: str) -> None:
-        _remove(self._index.with_name("tree.index.lock"))
+        remove(self._index.with_name("tree.index.lock"))
         self.lost = ()
         done = self._git("read-tree", "--reset", "-u", commit, check=False, tied=True)
         if done.returncode:
@@ -130,7 +147,7 @@ class StagedTree:
         if not self.lost:
             return commit
         part = self._index.with_name("tree.index.part")
-        _remove(part)
+        remove(part)
         self._git("read-tree", commit, index=part)
         paths = b"".join(os.fsencode(entry.path) + b"\0" for entry in self.lost)
         self._git("update-index", "-z", "--force-remove", "--stdin", index=part, input=paths)
@@ -150,9 +167,9 @@ class StagedTree:
     def _found(self, commit: str) -> None:
         """Lay a new git directory over the tree; refs and objects made in the old one go."""
         own = self._root / ".git"
-        _remove(own)
+        remove(own)
         # Code that loses this one must not come upon the user's in the folders above.
-        (self._folder / ".git").write_text("gitdir: nowhere\n")
+        (self.place.folder / ".git").write_text("gitdir: nowhere\n")
         form = "sha256" if len(commit) == _SHA256_HEX else "sha1"
         self._repo.run("init", "-q", "--template=", f"--object-format={form}", str(self._root))
         with (own / "config").open("a") as config:
@@ -189,17 +206,3 @@ def _special(folder: Path) -> Iterator[Path]:
                 yield from _special(Path(entry.path))
             elif not entry.is_file(follow_symlinks=False) and not entry.is_symlink():
                 yield Path(entry.path)
-
-
-def _remove(path: Path) -> None:
-    """Remove a file, a symlink or a whole folder, whatever its permissions are."""
-    if path.is_symlink() or not path.is_dir():
-        path.unlink(missing_ok=True)
-        return
-    path.chmod(stat.S_IRWXU)
-    for folder, names, _ in os.walk(path):
-        for name in names:
-            below = Path(folder, name)
-            if not below.is_symlink():
-                below.chmod(stat.S_IRWXU)
-    shutil.rmtree(path)

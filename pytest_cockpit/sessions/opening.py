@@ -11,6 +11,7 @@ import pytest
 
 from pytest_cockpit.config import Config
 from pytest_cockpit.git import Repository
+from pytest_cockpit.promotion import places
 from pytest_cockpit.sessions import cadence, settings
 from pytest_cockpit.sessions.cadence import Cadence
 from pytest_cockpit.sessions.conductor import Conductor
@@ -85,8 +86,17 @@ def _opened(config: pytest.Config, repository: Repository, lock: SessionLock) ->
     )
     said = cadence.judged(config, repository, chosen, base, looks=only_looks)
     header = [*said.header, *([] if option.collectonly else lock.left_behind())]
+    if not option.collectonly:
+        header += _told(config, places.of(repository.common_dir))
     if not only_looks:
         header += Sealing.recover(repository)
         base = repository.resolve("HEAD")
     folder = settings.artifacts_folder(repository.root, chosen)
     return Opened(config, repository, chosen, lock, base, folder, only_looks, header, said)
+
+
+def _told(config: pytest.Config, place: places.Place) -> list[str]:
+    """Where gates will see the commit, if that is worth a line."""
+    if place.why:
+        return [f"cockpit: the private tree lies below .git, where tests may not look: {place.why}"]
+    return [f"cockpit: private tree {place.folder}/tree"] if config.get_verbosity() > 0 else []

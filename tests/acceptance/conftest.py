@@ -97,7 +97,7 @@ class Sandbox:
 
     def environment(self) -> dict[str, str]:
         """The environment of a fresh shell, where this project is importable."""
-        names = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "SYSTEMROOT")
+        names = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "SYSTEMROOT", "COCKPIT_CACHE")
         return {name: os.environ[name] for name in names if name in os.environ}
 
     def argv(self, *arguments: str) -> list[str]:

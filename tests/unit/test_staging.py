@@ -72,7 +72,8 @@ def test_it_holds_the_commit(checkout):
     state, tree = checkout.state(), checkout.tree("HEAD")
     head = checkout.text("rev-parse", "HEAD")
     with StagedTree(checkout.repo).at("HEAD") as root:
-        assert root == checkout.repo.common_dir / "cockpit" / "tree"
+        assert root == StagedTree(checkout.repo).place.folder / "tree"
+        assert not root.is_relative_to(checkout.root)
         assert found(root) == tree
         inside = Repository.discover(root)
         assert inside.root == root
@@ -355,7 +356,7 @@ def test_linked_work_trees_share_it(checkout, tmp_path):
     checkout.git("worktree", "add", "-q", "-b", "side", str(tmp_path / "linked"))
     linked = Repository.discover(tmp_path / "linked")
     with StagedTree(linked).at("side") as root:
-        assert root == checkout.repo.common_dir / "cockpit" / "tree"
+        assert root == StagedTree(checkout.repo).place.folder / "tree"
         assert found(root) == checkout.tree("HEAD")
 
 
@@ -406,7 +407,8 @@ def test_a_partial_clone_fetches_what_the_tree_needs(checkout, tmp_path):
         assert tree.lost == ()
 
 
-def test_a_place_that_cannot_be_written(checkout):
+def test_a_place_that_cannot_be_written(checkout, monkeypatch):
+    monkeypatch.setenv("COCKPIT_CACHE", "/dev/null/nowhere")
     (checkout.root / ".git/cockpit").write_text("in the way")
     with pytest.raises(CockpitError, match="cannot lock"), StagedTree(checkout.repo).at("HEAD"):
         pass
