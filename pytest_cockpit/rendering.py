@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pytest_cockpit.api import Finding, Report, Severity, Verdict
-from pytest_cockpit.records.artifacts import printable
+from pytest_cockpit.records.text import one_line
 
 _ORDER = (Severity.ERROR, Severity.UNKNOWN, Severity.WARNING, Severity.INFO)
 
@@ -31,12 +31,19 @@ def report_text(gate: str, report: Report, *, limit: int = 20) -> str:
 
 def finding_lines(finding: Finding) -> list[str]:
     """One finding: where, what, by which rule; then the remedy."""
-    where = f"{printable(finding.where)}: " if finding.where else ""
+    where = f"{one_line(_where(finding))}: " if finding.where else ""
     mark = "" if finding.severity is Severity.ERROR else f"{finding.severity}: "
-    lines = [f"  {mark}{where}{printable(finding.message)} [{finding.rule}]"]
+    lines = [f"  {mark}{where}{one_line(finding.message)} [{finding.rule}]"]
     if finding.remedy:
-        lines.append(f"      remedy: {printable(finding.remedy)}")
+        lines.append(f"      remedy: {one_line(finding.remedy)}")
     return lines
+
+
+def _where(finding: Finding) -> str:
+    """Where a finding is; the key of a document as well, which a line alone may not tell."""
+    if finding.line is None or not finding.pointer:
+        return finding.where
+    return f"{finding.where} at {finding.pointer}"
 
 
 def table(rows: Iterable[Sequence[str]]) -> list[str]:

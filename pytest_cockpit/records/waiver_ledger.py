@@ -6,8 +6,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from pytest_cockpit.api import CockpitError
-from pytest_cockpit.git import Repository
-from pytest_cockpit.records import artifacts
+from pytest_cockpit.git import GitError, Repository
+from pytest_cockpit.records import artifacts, waivers
+from pytest_cockpit.records.waivers import Book
 
 
 def place(root: Path, ledger: str) -> Path:
@@ -44,3 +45,24 @@ def committed(repository: Repository, rev: str) -> date | None:
     done = repository.run("log", "-1", "--format=%ct", rev, "--", check=False)
     seconds = done.stdout.strip()
     return datetime.fromtimestamp(int(seconds), UTC).date() if seconds.isdigit() else None
+
+
+def standing(root: Path, ledger: str, base: str | None, own: bytes | None) -> tuple[Book, date]:
+    """The waivers that count for a tree, and the day to judge them by.
+
+    Parameters
+    ----------
+    base: the commit that the tree is compared with.
+    own: the tree's ledger, whose waivers count if it goes on from the base commit's; None for a
+        tree that is judged by the waivers of its base alone.
+    """
+    try:
+        repository = Repository.discover(root)
+    except GitError:
+        repository = None
+    before, day = b"", None
+    if repository is not None:
+        before = (repository.blob(base, ledger) or b"") if base is not None else b""
+        day = committed(repository, base or "HEAD")
+    book = waivers.read(before) if own is None else waivers.read(own, base=before)
+    return book, waivers.latest(datetime.now(UTC), book.written, day)

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_cockpit.api import CockpitError, Context, Report, Verdict
-from pytest_cockpit.git import GitError, Repository
-from pytest_cockpit.records import waiver_ledger, waivers, waiving
+from pytest_cockpit.records import waiver_ledger, waiving
 from pytest_cockpit.records.artifacts import printable
 from pytest_cockpit.records.text import one_line
 from pytest_cockpit.records.waivers import Book, Situation
@@ -49,7 +48,13 @@ class Waiving:
         if report.verdict is not Verdict.FAIL:
             return waiving.without(report)
         if context.base not in self._known:
-            self._known[context.base] = _book(self._root, context)
+            # A commit under judgement is judged by the waivers of its base; a working tree's own
+            # count, as they are part of what a reviewer sees.
+            staged = context.commit is not None
+            own = None if staged else waiver_ledger.content(self._root, context.ledger)
+            self._known[context.base] = waiver_ledger.standing(
+                self._root, context.ledger, context.base, own
+            )
         book, today = self._known[context.base]
         clock = datetime.now(UTC).date()
         situation = Situation(today, self.labels, self._variables, max_days, clock)
@@ -107,26 +112,3 @@ def started_with() -> Mapping[str, str]:
         return os.environ
     pairs = (os.fsdecode(row).partition("=") for row in data.split(b"\0") if row)
     return {name: value for name, _, value in pairs}
-
-
-def _book(root: Path, context: Context) -> tuple[Book, date]:
-    """The waivers that count for this tree, and the day to judge them by.
-
-    A commit under judgement is judged by the waivers of its base. A working tree's own count, if
-    its ledger goes on from the base commit's.
-    """
-    try:
-        repository = Repository.discover(root)
-    except GitError:
-        repository = None
-    before = b""
-    if repository is not None and context.base is not None:
-        before = repository.blob(context.base, context.ledger) or b""
-    if context.commit is not None:
-        book = waivers.read(before)
-    else:
-        book = waivers.read(waiver_ledger.content(root, context.ledger), base=before)
-    committed = None
-    if repository is not None:
-        committed = waiver_ledger.committed(repository, context.base or "HEAD")
-    return book, waivers.latest(datetime.now(UTC), book.written, committed)

@@ -41,9 +41,24 @@ def test_a_pointer_stands_for_a_line():
     assert finding_lines(finding) == ["  c.json#/module: wrong [g.bad]"]
 
 
+def test_a_pointer_stands_beside_a_line():
+    finding = Finding("g.bad", "wrong", path="c.json", line=3, pointer="/identity/tiers/0")
+    assert finding_lines(finding) == ["  c.json:3 at /identity/tiers/0: wrong [g.bad]"]
+    whole = Finding("g.bad", "wrong", path="c.json", line=1, pointer="")
+    assert finding_lines(whole) == ["  c.json:1: wrong [g.bad]"]
+
+
 def test_a_name_that_is_no_utf8_can_be_shown():
     text = "\n".join(finding_lines(Finding("g.bad", "x", path="caf\udce9.py")))
     assert text.encode("utf-8")
+
+
+def test_a_name_cannot_break_a_line_or_turn_its_direction():
+    finding = Finding("g.bad", "a\nb", path="x\n::error::\u202ey.py", remedy="c\x1b[31md")
+    assert finding_lines(finding) == [
+        r"  x\n::error::\u202ey.py: a\nb [g.bad]",
+        r"      remedy: c\x1b[31md",
+    ]
 
 
 def test_columns_are_as_wide_as_their_widest_cell():
