@@ -17,6 +17,7 @@ from pytest_cockpit.api import Case, CockpitError, Context, Report, Verdict
 from pytest_cockpit.config import Config
 from pytest_cockpit.git import GitError, Repository
 from pytest_cockpit.items import Outcome, Step, Steps
+from pytest_cockpit.promotion.remedies.ground import Circumstances
 from pytest_cockpit.records.text import one_line, printable
 from pytest_cockpit.sessions import witness
 from pytest_cockpit.sessions.conductor import Conductor
@@ -67,7 +68,7 @@ class EverydayConductor(Conductor):
         self.base, self.changed = _since(repository, config.option.cockpit_base)
         self.shared = Path(told["shared"]) if told else None
         self.once = Once(self._judge, self.shared)
-        self.header = [f"cockpit: gates {', '.join(settings.gates)} over the working tree"]
+        self.header: list[str] = []
         self.cases = told["cases"] if told else self._cases(config.option.cockpit_markers)
         folder = artifacts_folder(root, settings)
         super().__init__(
@@ -79,6 +80,12 @@ class EverydayConductor(Conductor):
             halts=False,
             header=self.header,
         )
+        selected = self._selected()
+        # Whoever asks for some of the items gets them; the others must have been judged.
+        free = witness.chosen(config) or not witness.certain(config.option.markexpr)
+        self._demanded = [] if free else selected
+        names = ", ".join(name.removeprefix("gate:") for name in selected)
+        self.header.insert(0, f"cockpit: gates {names} over the working tree")
         self.passed = settings.pass_environment
         self._session: pytest.Session | None = None
         self._contradicted: list[str] = []
@@ -168,7 +175,7 @@ class EverydayConductor(Conductor):
         known = {name: verdict for name, verdict in said.items() if verdict is not None}
         self._contradicted += witness.corrected(self.rows, known)
         if session.exitstatus == pytest.ExitCode.OK:
-            self._contradicted += witness.untold(self.rows, self._demanded())
+            self._contradicted += witness.untold(self.rows, self._demanded)
         if self._contradicted:
             self.facts["extra"] = {"contradicted": self._contradicted}
 
@@ -186,17 +193,17 @@ class EverydayConductor(Conductor):
         outcome = self._case(gate, case.removesuffix("]")) if case else self._gate(gate)
         return outcome.verdict
 
-    def _demanded(self) -> list[str]:
-        """The gates that must have been judged: all selected ones, unless some were asked for."""
-        option = self.config.option
-        if witness.chosen(self.config) or not witness.certain(option.markexpr):
-            return []
-        # A gate that is not installed has no marker but `gate`.
+    def _selected(self) -> list[str]:
+        """The steps of those gates that `-m` selects; one not installed has `gate` alone."""
         return [
             step.name
             for step in self.steps.steps
-            if step.kind == "gate" and step.markers[-1] in option.cockpit_markers
+            if step.kind == "gate" and step.markers[-1] in self.config.option.cockpit_markers
         ]
+
+    def circumstances(self) -> Circumstances:
+        """The working tree, and what differs in it."""
+        return Circumstances(self.repository, self.settings, changed=self.changed)
 
     def conclude(self, terminal: Any) -> None:
         """One line for each gate."""

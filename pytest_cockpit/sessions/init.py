@@ -40,11 +40,12 @@ def conduct(config: pytest.Config) -> InitConductor:
             f"{settings.lane.path}/: no such folder in commit {head[:12]}; set lane.path, or "
             "commit the lane first"
         )
+    fresh = not (repository.root / settings.artifacts).exists()
     header = take_over(config, artifacts_folder(repository.root, settings) / PLAN)
     lock = SessionLock(repository.common_dir)
     lock.acquire()
     try:
-        conductor = InitConductor(config, repository, settings, head, lock)
+        conductor = InitConductor(config, repository, settings, head, lock, fresh=fresh)
         conductor.write_plan()
     except BaseException:
         lock.release()
@@ -63,11 +64,14 @@ class InitConductor(Conductor):
         settings: Config,
         head: str,
         lock: SessionLock,
+        *,
+        fresh: bool,
     ) -> None:
         self.repository = repository
         self.settings = settings
         self.head = head
         self.lock = lock
+        self._fresh = fresh
         self.measuring = Measuring(repository, settings, head)
         folder = repository.root / settings.artifacts
         super().__init__(
@@ -118,7 +122,11 @@ class InitConductor(Conductor):
         return found
 
     def _artifacts(self) -> Outcome:
-        return self._create(self.folder / ".gitignore", IGNORE)
+        path = self.folder / ".gitignore"
+        if self._fresh and path.exists():
+            # Written with the folder, before the plan of this session could be.
+            return Outcome(Verdict.PASS, f"wrote {self.relative(path)}")
+        return self._create(path, IGNORE)
 
     def _ledger(self) -> Outcome:
         opened = ledger.extend(b"", [{"kind": "opened", "base": self.head}])

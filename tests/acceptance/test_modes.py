@@ -35,6 +35,7 @@ def test_one_marker_for_each_gate(ready, marker, gate):
     done = ready.pytest("-m", marker, "--strict-markers", "-v")
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"gate:{gate} PASS" in done.stdout
+    assert f"cockpit: gates {gate} over the working tree" in done.stdout
     assert "1 passed" in done.stdout
 
 
@@ -114,6 +115,7 @@ def test_init_writes_a_configuration_only_where_there_is_none(make_sandbox):
     )
     done = sandbox.pytest("--cockpit-init", "-v")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "artifacts: wrote artifacts/.gitignore" in done.stdout
     starter = (sandbox.root / "cockpit.toml").read_bytes()
     assert b"# size = 50" in starter
     assert (sandbox.root / "artifacts/.gitignore").read_bytes().startswith(b"*\n")

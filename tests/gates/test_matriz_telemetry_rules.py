@@ -882,6 +882,8 @@ def test_attributes_are_on_every_point_of_a_metric():
         (*place, 'metric "core.count" has an empty attribute "a"')
     ]
     assert of(1) == [(*place, 'metric "core.count" lacks attribute "a" (it)')]
+    nothing = 'metric "core.count" has no data point, so nothing is known of it'
+    assert of(0) == [("metric", "unknown", "/telemetry/metrics/0/name", nothing)]
 
 
 def test_a_metric_has_its_unit_and_instrument():

@@ -26,7 +26,7 @@ class Benchmarks:
     def about(self, target: Target, metric: str) -> Iterator[Sample | Doubt]:
         """The chosen statistic of the benchmarks that measure one metric of one module."""
         for row in self.rows:
-            info = row["extra_info"]
+            info = row.get("extra_info", {})
             if info.get("module") != target.module or info.get("metric") != metric:
                 continue
             stats = row["stats"]
@@ -57,5 +57,5 @@ def _is_row(row: Any) -> bool:
     return (
         isinstance(row, dict)
         and isinstance(row.get("stats"), dict)
-        and isinstance(row.setdefault("extra_info", {}), dict)
+        and isinstance(row.get("extra_info", {}), dict)
     )

@@ -51,7 +51,10 @@ def judge(declared: Declared, recording: Recording, *, whole: bool) -> Iterator[
             yield _no_metric(declared, item, recording)
         for metric in metrics:
             yield from _metric(declared, item, metric)
-            yield from _attributes(declared, item, _points(metric), "metric")
+            if metric.points:
+                yield from _attributes(declared, item, _points(metric), "metric")
+            else:
+                yield _nothing_measured(declared, item)
 
 
 def undeclared(
@@ -153,6 +156,18 @@ def _no_span(declared: Declared, item: Item, recording: Recording) -> Finding:
 
 def _no_metric(declared: Declared, item: Item, recording: Recording) -> Finding:
     return _not_emitted(declared, METRIC, f"metric {short(item.name)}", item.keys, recording)
+
+
+def _nothing_measured(declared: Declared, item: Item) -> Finding:
+    """An instrument without a data point has no attribute that could be there or lack."""
+    return finding(
+        declared.contract,
+        METRIC,
+        f"metric {short(item.name)} has no data point, so nothing is known of it",
+        (*item.keys, "name"),
+        severity=Severity.UNKNOWN,
+        remedy="let the smoke measure something",
+    )
 
 
 def _not_emitted(
