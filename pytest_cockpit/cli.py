@@ -14,6 +14,7 @@ COMMANDS = (
     "pytest_cockpit.commands.waivers",
     "pytest_cockpit.commands.baselines",
     "pytest_cockpit.commands.ledger",
+    "pytest_cockpit.commands.guard",
 )
 """Modules with a function `register(subparsers)`, which adds parsers whose default `run` takes the
 parsed arguments and returns the exit code."""
@@ -39,8 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cockpit",
-        description="Waivers, baselines and ledgers of pytest-cockpit. Sessions are pytest's: see "
-        "`pytest --help`.",
+        description="Waivers, baselines, ledgers and the guard of pytest-cockpit. Sessions are "
+        "pytest's: see `pytest --help`.",
         allow_abbrev=False,
     )
     version = f"pytest-cockpit {pytest_cockpit.__version__}"

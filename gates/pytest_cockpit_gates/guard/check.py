@@ -14,7 +14,10 @@ def check(context: Context) -> Report:
         return _unknown("there is no commit to compare with", "commit something first")
     try:
         git, way = Git.around(context.root)
-        base = git.commit(context.base)
+        # The base of a first commit is a tree without files.
+        base = git.word(
+            "rev-parse", "--verify", "-q", "--end-of-options", f"{context.base}^{{tree}}"
+        )
         trees = Trees(git, context.root, way, base, context.commit)
         read = reading.read(trees, context.lane.path, context.ledger)
     except Unreadable as error:
@@ -23,9 +26,9 @@ def check(context: Context) -> Report:
     differing = len({*read.before, *read.after})
     paths = f"{differing} path{'' if differing == 1 else 's'}"
     against = f"{len(findings)} against a rule" if findings else f"nothing new in {read.lane}"
-    data = {"base": base, "tree": context.commit, "differing": differing}
+    data = {"base": context.base, "tree": context.commit, "differing": differing}
     return Report.judge(
-        f"{paths} changed since {base[:12]}, {against}",
+        f"{paths} changed since {context.base[:12]}, {against}",
         # No difference is a result as well: the comparison was made.
         checked=max(differing, 1),
         findings=findings,

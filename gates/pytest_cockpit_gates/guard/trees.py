@@ -141,9 +141,8 @@ class Trees:
                 )
 
     def _listed(self, commit: str, asked: Sequence[str]) -> Iterator[tuple[str, Entry]]:
-        told = self.git.run(
-            "ls-tree", "-r", "-z", "--full-tree", "--end-of-options", commit, "--", *asked
-        )
+        listing = ("ls-tree", "-r", "-z", "--full-tree", "--end-of-options", commit)
+        told = self.git.run(*listing, *asked)
         for row in told.split(b"\0")[:-1]:
             head, _, name = row.partition(b"\t")
             mode, _, oid = head.decode("ascii").split()

@@ -1,0 +1,57 @@
+"""What a change is compared with: the commit that a hook or a pipeline starts from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_cockpit.api import CockpitError
+from pytest_cockpit.git import Repository
+
+
+def head(repository: Repository) -> str:
+    """The commit that is checked out; where there is none yet, the tree without files."""
+    if repository.ref("HEAD") is not None:
+        return repository.resolve("HEAD")
+    told = repository.run("hash-object", "-t", "tree", "--stdin", input=b"")
+    return told.stdout.decode("ascii").strip()
+
+
+def index(repository: Repository, environ: Mapping[str, str]) -> str:
+    """The tree that would be committed.
+
+    `git commit` names another index than the usual one when it commits less, or more, than that
+    holds. Writing the tree adds no more to the object store than the commit itself will.
+    """
+    named = environ.get("GIT_INDEX_FILE")
+    env = {"GIT_INDEX_FILE": str(Path.cwd() / named)} if named else None
+    told = repository.run("write-tree", env=env, finishes=True)
+    return told.stdout.decode("ascii").strip()
+
+
+def named(environ: Mapping[str, str]) -> str | None:
+    """The revision that the variables of a pipeline name as what the change goes to.
+
+    Raises
+    ------
+    CockpitError: the file that GitHub describes its event in is of no use.
+    """
+    if environ.get("GITHUB_ACTIONS") == "true":
+        if environ.get("GITHUB_EVENT_NAME") == "merge_group":
+            return _queued(environ.get("GITHUB_EVENT_PATH", ""))
+        branch = environ.get("GITHUB_BASE_REF")
+        return f"refs/remotes/origin/{branch}" if branch else None
+    return environ.get("CI_MERGE_REQUEST_DIFF_BASE_SHA") or None
+
+
+def _queued(path: str) -> str:
+    """The commit that a group of a merge queue stands upon."""
+    try:
+        event: Any = json.loads(Path(path).read_bytes())
+        return str(event["merge_group"]["base_sha"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CockpitError(
+            "GITHUB_EVENT_PATH: names no event of a merge queue; say --base REV"
+        ) from error
