@@ -7,8 +7,12 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.forge_server import ForgeServer
 
 Content = str | bytes | tuple[str, str] | None
 """What a path is committed with: a regular file's content, a mode with the link's target or the
@@ -86,3 +90,12 @@ def make_repository(tmp_path: Path) -> Callable[..., ObjectRepository]:
         return repository
 
     return make
+
+
+@pytest.fixture
+def forge() -> Iterator[ForgeServer]:
+    """A GitHub on this machine; what violates GitHub's description fails the test."""
+    from tests import forge_server
+
+    with forge_server.running() as server:
+        yield server

@@ -42,6 +42,9 @@ class Request:
     ----------
     head, base: names of branches, without `refs/heads/`.
     body: Markdown; shortened to what the forge takes, with a line that says so.
+    commit: what `head` was pushed at, where it is known: one that was merged at this very commit
+        is given back as it is, and no other is opened.
+    rest: where the whole body can be read when it had to be shortened.
     """
 
     head: str
@@ -50,11 +53,16 @@ class Request:
     body: str
     labels: tuple[str, ...] = ()
     draft: bool = True
+    commit: str = ""
+    rest: str = "the artifacts of the session"
 
 
 @dataclass(frozen=True, slots=True)
 class PullRequest:
-    """A pull request as the forge has it; `commit` is the head that it shows."""
+    """A pull request as the forge has it; `commit` is the head that it shows.
+
+    `merged` is whether there was nothing left to do, because it was merged before.
+    """
 
     number: int
     url: str
@@ -63,6 +71,7 @@ class PullRequest:
     commit: str
     draft: bool
     labels: tuple[str, ...] = ()
+    merged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +132,11 @@ class Forge(Protocol):
         Safe to repeat, also after an answer that was lost: there is never a second one.
         """
 
-    def comment(self, number: int, key: str, text: str) -> str:
-        """Make `text` the one comment with this hidden key on a pull request or issue; its URL."""
+    def comment(self, number: int, key: str, text: str, *, issue: bool = False) -> str:
+        """Make `text` the one comment with this hidden key on a pull request or issue; its URL.
+
+        `issue` tells the two apart where the forge numbers them apart, as GitLab does.
+        """
 
     def show(self, commit: str, check: Check) -> None:
         """Show a verdict at a commit, in the place of an earlier one of the same name."""
