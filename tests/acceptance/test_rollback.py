@@ -245,9 +245,9 @@ def test_the_ledger_may_lie_elsewhere(make_sandbox):
         done = sandbox.pytest("--cockpit-batch", "--cockpit-batch-size", "1", "-q")
         assert done.returncode == 0, summary(done)
     batch = batch_id(sandbox)
-    waive = [sys.executable, "-m", "pytest_cockpit.cli", "waive", "imports.missing-third-party"]
+    waive = [sys.executable, "-m", "pytest_cockpit.cli", "waive", "imports.third-party-missing"]
     soon = (datetime.now(UTC) + timedelta(days=9)).date().isoformat()
-    why = ["--file", "app", "--reason", "a test", "--owner", "port", "--expires", soon]
+    why = ["--file", "app", "--reason", "the vendor moves it", "--owner", "port", "--expires", soon]
     told = subprocess.run(
         [*waive, *why], cwd=sandbox.root, env=sandbox.environment(), text=True, capture_output=True,
         check=False,
