@@ -132,10 +132,13 @@ class Forge(Protocol):
         Safe to repeat, also after an answer that was lost: there is never a second one.
         """
 
-    def comment(self, number: int, key: str, text: str, *, issue: bool = False) -> str:
+    def comment(
+        self, number: int, key: str, text: str, *, issue: bool = False, anew: bool = True
+    ) -> str:
         """Make `text` the one comment with this hidden key on a pull request or issue; its URL.
 
-        `issue` tells the two apart where the forge numbers them apart, as GitLab does.
+        `issue` tells the two apart where the forge numbers them apart, as GitLab does. Without
+        `anew` an earlier one is brought up to date, and where there is none the URL is empty.
         """
 
     def show(self, commit: str, check: Check) -> None:

@@ -196,7 +196,9 @@ class GitHub:
 
     # ---------------------------------------------------------------- comments
 
-    def comment(self, number: int, key: str, text: str, *, issue: bool = False) -> str:
+    def comment(
+        self, number: int, key: str, text: str, *, issue: bool = False, anew: bool = True
+    ) -> str:
         """Make `text` our one comment with this hidden key; its address."""
         client, body = self._client, texts.marked(key, text, texts.GITHUB_BODY)
 
@@ -215,6 +217,8 @@ class GitHub:
             return read(min(mine, key=_id)) if mine else None
 
         found = look()
+        if found is None and not anew:
+            return ""
         if found is None:
             found = client.ask(
                 f"comment on #{number}",

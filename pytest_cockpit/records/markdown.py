@@ -23,3 +23,12 @@ def code(text: str) -> str:
 def plain(text: str) -> str:
     """Running text: no markup, no HTML, nobody mentioned."""
     return _SIGNS.sub(r"\\\1", one_line(printable(text))).translate(_HTML)
+
+
+def fenced(text: str, language: str = "") -> str:
+    """A block of code that no line of the text can end."""
+    # A tab is part of a patch.
+    lines = ["\t".join(map(one_line, printable(line).split("\t"))) for line in text.split("\n")]
+    longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return "\n".join([f"{fence}{language}", *lines, fence])

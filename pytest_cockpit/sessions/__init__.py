@@ -7,7 +7,7 @@ import importlib
 import pytest
 
 from pytest_cockpit.api import CockpitError
-from pytest_cockpit.sessions import takeover
+from pytest_cockpit.sessions import quiet, takeover
 
 
 def start(config: pytest.Config, mode: str) -> None:
@@ -24,4 +24,6 @@ def start(config: pytest.Config, mode: str) -> None:
         conductor = module.conduct(config)
     except CockpitError as error:
         raise pytest.UsageError(str(error)) from None
+    if conductor.controls:
+        quiet.keep(config)
     config.pluginmanager.register(conductor, f"cockpit-{mode}")

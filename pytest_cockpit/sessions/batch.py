@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from pytest_cockpit.items import Outcome, Step
 from pytest_cockpit.promotion.batch import Batch, Staged
 from pytest_cockpit.promotion.message import commit_message, pull_request_body
 from pytest_cockpit.promotion.plan import Plan, PlannedMove
+from pytest_cockpit.promotion.remedies.ground import Circumstances
 from pytest_cockpit.promotion.selector import make_plan
 from pytest_cockpit.records import artifacts
 from pytest_cockpit.sessions import words
@@ -196,6 +198,11 @@ class BatchConductor(PublishingConductor):
     def message(self) -> str:
         """The batch in words, verdicts in the trailers."""
         return commit_message(self.plan, self._stage(), self.reports)
+
+    def circumstances(self) -> Circumstances:
+        """The same, with what cannot move."""
+        refused = {refusal.source: refusal.message for refusal in self.plan.refusals}
+        return dataclasses.replace(super().circumstances(), refused=refused)
 
     def finish(self, exitstatus: int) -> None:
         """Write the batch's artifacts, then the record."""

@@ -21,6 +21,7 @@ from pytest_cockpit.promotion import burst
 from pytest_cockpit.promotion.batch import Batch, Staged
 from pytest_cockpit.promotion.burst import Checkpoint, Done, Options, Progress
 from pytest_cockpit.promotion.message import burst_body, commit_message
+from pytest_cockpit.promotion.remedies.ground import Circumstances
 from pytest_cockpit.promotion.selector import forecast, make_plan
 from pytest_cockpit.promotion.transaction import recommit
 from pytest_cockpit.records import artifacts
@@ -436,6 +437,11 @@ class BurstConductor(Conductor):
             commit=self.progress.head,
         )
         return Outcome(Verdict.PASS, "; ".join(lines))
+
+    def circumstances(self) -> Circumstances:
+        """The commit that this session went on from, and what it has moved."""
+        moved = [move for group in self.groups if group.batch for move in group.batch.moves]
+        return Circumstances(self.repository, self.settings, base=self.start, moves=tuple(moved))
 
     def finish(self, exitstatus: int) -> None:
         """Write what came of the burst, then the record."""

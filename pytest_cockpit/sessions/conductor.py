@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,10 @@ from pytest_cockpit.api import CockpitError, Verdict
 from pytest_cockpit.items import STEPS, PlanFile, PlanItem, Seal, Steps
 from pytest_cockpit.records import artifacts, ledger
 from pytest_cockpit.sessions.waiving import Waiving
+
+if TYPE_CHECKING:
+    from pytest_cockpit.promotion.remedies.ground import Circumstances
+    from pytest_cockpit.sessions.on_red import Aftermath
 
 _MARKUP = {
     Verdict.PASS: {"green": True},
@@ -190,6 +194,9 @@ class Conductor:
 
     def finish(self, exitstatus: int) -> None:
         """Write the session's record and enter it in the sessions' ledger."""
+        aftermath = self._aftermath(exitstatus)
+        if aftermath is not None:
+            aftermath.keep()
         record = self.record(exitstatus)
         self.config.hook.pytest_cockpit_record(config=self.config, record=record)
         path = self.folder / f"session.{self.mode}.json"
@@ -210,6 +217,20 @@ class Conductor:
         except CockpitError as error:
             # The session's own verdict must not be lost behind a full disk.
             self.say(f"the session's record was not written: {error}")
+        if aftermath is not None:
+            aftermath.tell(record)
+
+    def circumstances(self) -> Circumstances | None:
+        """What a session with gates was about; None of all others."""
+        return None
+
+    def _aftermath(self, exitstatus: int) -> Aftermath | None:
+        session = None if self.config.option.collectonly else self.circumstances()
+        if session is None:
+            return None
+        from pytest_cockpit.sessions.on_red import Aftermath
+
+        return Aftermath(self, session, exitstatus)
 
     def record(self, exitstatus: int) -> dict[str, Any]:
         """The session as data; see `schemas/session.json`."""
@@ -240,9 +261,14 @@ class Conductor:
 
     def say(self, line: str) -> None:
         """Tell the terminal something after pytest's own last words."""
+        self.print(f"cockpit: {line}")
+
+    def print(self, line: str) -> None:
+        """Print a line as it is, where there is a terminal to print to."""
         terminal = self.config.pluginmanager.getplugin("terminalreporter")
         if terminal is not None:
-            terminal.write_line(f"cockpit: {line}")
+            terminal.ensure_newline()
+            terminal.write_line(line)
 
     def write_plan(self) -> None:
         """Write the plan file of a session that is no more than its steps."""

@@ -15,6 +15,7 @@ from pytest_cockpit.api import Report, Verdict
 from pytest_cockpit.config import Config
 from pytest_cockpit.git import Repository
 from pytest_cockpit.items import Outcome, Step, Steps
+from pytest_cockpit.promotion.remedies.ground import Circumstances
 from pytest_cockpit.promotion.transaction import recommit
 from pytest_cockpit.sessions import cadence, gating
 from pytest_cockpit.sessions.conductor import Conductor
@@ -81,6 +82,11 @@ class PublishingConductor(Conductor):
     @abc.abstractmethod
     def build(self) -> Built:
         """The commit under judgement, made when it is first asked for."""
+
+    def circumstances(self) -> Circumstances:
+        """The commit that the session works on, and what it moves."""
+        subject = self.subject
+        return Circumstances(self.repository, self.settings, base=subject.base, moves=subject.moves)
 
     @abc.abstractmethod
     def message(self) -> str:

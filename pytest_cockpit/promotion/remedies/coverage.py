@@ -1,0 +1,147 @@
+"""Actions for what the coverage gate finds."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from pytest_cockpit.promotion.remedies import names
+from pytest_cockpit.promotion.remedies.model import (
+    CODE,
+    COMMAND,
+    LINE,
+    TESTS,
+    Action,
+    Facts,
+    Remedy,
+    Seen,
+)
+
+_REACH = 6
+_NAMED = 3
+_INIT = "pytest --cockpit-init"
+
+
+def _uncovered(seen: Seen, facts: Facts) -> Action | None:
+    """Statements that nothing executes: which, and the test file that is nearest to them."""
+    finding = seen.finding
+    lines = seen.told("newly_uncovered") or seen.told("uncovered")
+    if finding.path is None or not lines:
+        return None
+    test = nearest_test(finding.path, facts)
+    into = f"; the nearest test file is {test}" if test else "; no test file imports it"
+    detail = f"let a test execute lines {lines} of {finding.path}{into}"
+    return Action("cover", detail, TESTS, facts.here(finding.path), finding.line)
+
+
+def _branches(seen: Seen, facts: Facts) -> Action | None:
+    """Branches that nothing takes."""
+    finding, untaken = seen.finding, seen.finding.evidence.get("untaken")
+    if finding.path is None or not isinstance(untaken, list):
+        return None
+    pairs = [pair for pair in untaken if isinstance(pair, list) and len(pair) == _NAMED - 1]
+    ways = [f"{start} to {end if end > 0 else 'the end'}" for start, end in pairs[:_NAMED]]
+    more = f" and {len(pairs) - _NAMED} more" if len(pairs) > _NAMED else ""
+    test = nearest_test(finding.path, facts)
+    into = f"; the nearest test file is {test}" if test else ""
+    detail = f"let a test go from line {', '.join(ways)}{more} of {finding.path}{into}"
+    return Action("cover", detail, TESTS, facts.here(finding.path), finding.line)
+
+
+def _failure(seen: Seen, facts: Facts) -> Action | None:
+    """A test that fails since this change: the changed files that it imports."""
+    finding, test = seen.finding, seen.told("test")
+    lost = names.lost_in(finding.message)
+    action = names.served(lost, facts) if lost else None
+    if action is not None and action.file is not None:
+        return action
+    path = facts.here(finding.path)
+    if path is None or not test:
+        return None
+    suspects = nearest({path}, facts.graph, facts.changed)
+    if not suspects:
+        detail = f"{test} fails, and imports nothing that changed: look at the test itself"
+        return Action("mend", detail, CODE, path, finding.line)
+    shown = ", ".join(suspects[:_NAMED])
+    more = f" and {len(suspects) - _NAMED} more" if len(suspects) > _NAMED else ""
+    detail = f"make the tests of {path} pass; of what changed they import {shown}{more}"
+    return Action("mend", detail, CODE, suspects[0])
+
+
+def _loosened(seen: Seen, facts: Facts) -> Action | None:
+    """A bound that was made wider."""
+    document, pointer = seen.told("document"), seen.told("pointer")
+    if not document:
+        return None
+    detail = f"take {pointer} back from the base commit"
+    return Action("restore", detail, LINE, document)
+
+
+def _measure(seen: Seen, facts: Facts) -> Action | None:
+    """No baseline."""
+    detail = "measure the baseline on a commit you trust, and commit it"
+    return Action("measure", detail, COMMAND, seen.finding.path, command=_INIT)
+
+
+def _run_by_hand(seen: Seen, facts: Facts) -> Action | None:
+    """Tests that did not run to their end."""
+    command = seen.told("command")
+    if not command:
+        return None
+    last = seen.finding.evidence.get("last_lines")
+    said = [line for line in last if isinstance(line, str)] if isinstance(last, list) else []
+    lost = names.lost_in("\n".join(said))
+    action = names.served(lost, facts) if lost else None
+    return action or Action(
+        "run", "run the tests by hand and mend what stops them", CODE, command=command
+    )
+
+
+def nearest_test(path: str, facts: Facts) -> str | None:
+    """The test file with the shortest way of imports to a file; the first by name of several."""
+    importers: dict[str, list[str]] = defaultdict(list)
+    for importer, needs in facts.graph.items():
+        for needed in needs:
+            importers[needed].append(importer)
+    start = facts.here(path) or path
+    tests = frozenset(filter(is_test, facts.graph))
+    found = nearest({start}, importers, tests)
+    if found:
+        return found[0]
+    stem = posixpath.basename(start).removesuffix(".py")
+    named = sorted(each for each in facts.paths if posixpath.basename(each) == f"test_{stem}.py")
+    return named[0] if named else None
+
+
+def nearest(
+    starts: Iterable[str], needs: Mapping[str, Iterable[str]], wanted: frozenset[str]
+) -> list[str]:
+    """The wanted files that are fewest imports away, by name; [] when none is in reach."""
+    seen, level = set(starts), set(starts)
+    for _ in range(_REACH):
+        level = {needed for path in level for needed in needs.get(path, ())} - seen
+        found = sorted(level & wanted)
+        if found or not level:
+            return found
+        seen |= level
+    return []
+
+
+def is_test(path: str) -> bool:
+    """Whether pytest would take the file for tests by its name."""
+    name = posixpath.basename(path)
+    return name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py"))
+
+
+REMEDIES: Mapping[str, Remedy] = {
+    "coverage.more-missing-lines": _uncovered,
+    "coverage.more-missing-branches": _branches,
+    "coverage.new-file": _uncovered,
+    "coverage.patch": _uncovered,
+    "coverage.below-target": _uncovered,
+    "coverage.new-test-failure": _failure,
+    "coverage.loosened-baseline": _loosened,
+    "coverage.no-baseline": _measure,
+    "coverage.tests-did-not-run": _run_by_hand,
+}

@@ -1,0 +1,154 @@
+"""What a session with gates leaves behind: on red a patch plan, in a pipeline what it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pytest_cockpit import runner
+from pytest_cockpit.api import CockpitError, Report
+from pytest_cockpit.records import artifacts, limits
+from pytest_cockpit.sessions import ci, red_document, red_page
+from pytest_cockpit.sessions.telling import Teller
+from pytest_cockpit.sessions.waiving import started_with
+
+if TYPE_CHECKING:
+    from pytest_cockpit.promotion.remedies.ground import Circumstances
+    from pytest_cockpit.sessions.conductor import Conductor
+
+DATA, PAGE, QUALITY = "on_red.json", "on_red.md", "gl-code-quality.json"
+
+
+class Aftermath:
+    """The end of one session with gates. Nothing it does, or fails to do, changes its outcome."""
+
+    def __init__(self, conductor: Conductor, session: Circumstances, exitstatus: int) -> None:
+        self._conductor = conductor
+        self._exit = exitstatus
+        self._session = session
+        self._variables = started_with()
+        self._pipeline = ci.Pipeline.of(self._variables)
+        self._document: dict[str, Any] | None = None
+        self._reports: dict[str, Report] = {}
+
+    def keep(self) -> None:
+        """Write the artifacts of a red session; of a green one, remove those of the last."""
+        try:
+            self._keep()
+        except CockpitError as error:
+            self._conductor.say(f"{DATA} was not written: {error}")
+        except Exception as error:  # noqa: BLE001 - gates shape evidence as they like; verdicts stand
+            self._conductor.say(f"{DATA} was not written: {type(error).__name__}: {error}")
+
+    def _keep(self) -> None:
+        conductor, folder = self._conductor, self._conductor.folder
+        rows = conductor.rows
+        self._reports = self._read(rows)
+        if self._pipeline.gitlab:
+            quality = ci.code_quality(self._reports, self._here)
+            conductor.keep_bytes(folder / QUALITY, artifacts.canonical(quality))
+        red = [row for row in rows if red_document.is_red(row)] if self._exit else []
+        if red:
+            self._explain(red_document.gates_in(red))
+        elif not self._exit:
+            self._forget()
+
+    def _explain(self, gates: set[str]) -> None:
+        """Write why these gates are shut, and what to do about it."""
+        from pytest_cockpit.promotion.remedies.ground import facts_of
+        from pytest_cockpit.promotion.remedies.planning import plan
+
+        conductor, folder = self._conductor, self._conductor.folder
+        shut = {name: report for name, report in self._reports.items() if name in gates}
+        self._document = red_document.document(
+            conductor.rows,
+            shut,
+            plan(shut, facts_of(self._session)),
+            mode=conductor.mode,
+            base=conductor.facts.get("base"),
+            batch_id=conductor.facts.get("batch_id"),
+            artifacts={name: conductor.relative(self._path(name)) for name in shut},
+        )
+        conductor.keep(folder / DATA, self._document, "on_red")
+        conductor.keep_bytes(folder / PAGE, self._page().encode("utf-8", "replace"))
+
+    def tell(self, record: Mapping[str, Any]) -> None:
+        """Show the record in the pipeline, and the forge what is red or green again."""
+        try:
+            self._show(record)
+            self._comment(record)
+        except Exception as error:  # noqa: BLE001 - whoever could not be told, the session has ended
+            self._conductor.say(f"not told: {type(error).__name__}: {runner.redact(str(error))}")
+
+    def _show(self, record: Mapping[str, Any]) -> None:
+        if self._pipeline.summary is not None:
+            text = runner.redact(red_page.summary(record, self._document))
+            rest = f"all of it is in {self._conductor.relative(self._conductor.folder)}/"
+            said = ci.add_summary(self._pipeline.summary, text, rest)
+            if said:
+                self._conductor.say(said)
+        if self._pipeline.github:
+            for line in ci.commands(self._reports, self._here):
+                self._conductor.print(runner.redact(line))
+
+    def _comment(self, record: Mapping[str, Any]) -> None:
+        option = self._conductor.config.option
+        if option.cockpit_dry_run or option.cockpit_skip_pr:
+            return
+        teller = Teller(self._session, self._conductor.mode, self._variables, self._pipeline)
+        said = None
+        if self._document is not None:
+            said = teller.red(self._page())
+        elif self._is_green(record):
+            said = teller.green(red_page.green(record, run=self._pipeline.run))
+        if said:
+            self._conductor.say(said)
+
+    def _is_green(self, record: Mapping[str, Any]) -> bool:
+        """Whether all is well: of all gates, for a part of them says nothing of the rest."""
+        settings = self._session.settings
+        wanted = {name for name in settings.gates if settings.skip(name) is None}
+        return not record["exit_status"] and wanted <= red_document.gates_in(record["items"])
+
+    def _page(self) -> str:
+        text = red_page.page(self._document or {}, run=self._pipeline.run)
+        return limits.cut(
+            runner.redact(text),
+            limits.COMMENT - 500,
+            size=limits.characters,
+            rest=f"all of it is in {self._conductor.relative(self._conductor.folder)}/{DATA}",
+        )
+
+    def _read(self, rows: list[dict[str, Any]]) -> dict[str, Report]:
+        """The report of each gate that has one, and no older one than its row is of."""
+        found = {}
+        for row in rows:
+            name = red_document.gate_of(row)
+            if name is None:
+                continue
+            try:
+                data = artifacts.read(self._path(name), "gate-report")
+                report = Report.from_json(data)
+            except (CockpitError, KeyError, TypeError, ValueError):
+                continue
+            if (report.verdict.value, report.summary) == (row["verdict"], row["summary"]):
+                found[name] = report
+        return found
+
+    def _path(self, gate: str) -> Any:
+        return self._conductor.folder / "gates" / f"{gate}.json"
+
+    @property
+    def _here(self) -> dict[str, str]:
+        return {move.target: move.source for move in self._session.moves}
+
+    def _forget(self) -> None:
+        """Remove what the last session of this mode wrote on red."""
+        folder = self._conductor.folder
+        try:
+            mode = artifacts.read(folder / DATA)["mode"]
+        except (CockpitError, KeyError, TypeError):
+            mode = self._conductor.mode
+        if mode == self._conductor.mode:
+            for name in (DATA, PAGE):
+                (folder / name).unlink(missing_ok=True)
