@@ -28,3 +28,21 @@ def seal(repo: Repository, settings: Settings) -> None:
             "tool.cockpit.seal.remote"
         )
     repo.push(settings.remote, f"{settings.ref}:{settings.ref}")
+
+
+def there(repo: Repository, settings: Settings) -> str | None:
+    """The commit that the remote has under this name; None where it has none.
+
+    Raises
+    ------
+    GitError: it could not be asked.
+    """
+    url = repo.run("remote", "get-url", "--push", "--", settings.remote).stdout.decode(
+        "utf-8", "surrogateescape"
+    )
+    listed = repo.run("ls-remote", "--", url.removesuffix("\n"), settings.ref, tied=True)
+    for row in listed.stdout.decode("utf-8", "surrogateescape").splitlines():
+        commit, _, name = row.partition("\t")
+        if name == settings.ref:
+            return commit
+    return None

@@ -131,11 +131,12 @@ class BatchConductor(PublishingConductor):
         )
         self.sealing = Sealing(
             self.repository,
-            self.settings.seal,
+            self.settings,
             self.subject,
             head=self.repository.branch(),
             dry_run=self.option.cockpit_dry_run,
             skip_push=self.option.cockpit_skip_pr,
+            say=self.say,
         )
 
     def sealed_earlier(self) -> str | None:
@@ -218,11 +219,16 @@ class BatchConductor(PublishingConductor):
         try:
             self.keep(folder / "promotion_batch.summary.json", self.summary(), "summary")
             self.keep(folder / "progress.json", self.progress(), "progress")
-            if self.staged and self.sealing.sealed:
-                body = self.body(self.staged)
-                self.keep_bytes(folder / "promotion_pr_body.md", body.encode())
+            name, text = self.page()
+            if text is not None and self.sealing.sealed:
+                self.keep_bytes(folder / name, text.encode())
         except CockpitError as error:
             self.say(f"the batch's artifacts were not written: {error}")
+
+    def page(self) -> tuple[str, str | None]:
+        """The text of the pull request, from this session's numbers."""
+        text = self.body(self.staged) if self.staged and not self.finishing else None
+        return "promotion_pr_body.md", text
 
     def body(self, staged: Staged) -> str:
         """The text of the pull request."""

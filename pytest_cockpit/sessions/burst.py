@@ -25,7 +25,7 @@ from pytest_cockpit.promotion.remedies.ground import Circumstances
 from pytest_cockpit.promotion.selector import forecast, make_plan
 from pytest_cockpit.promotion.transaction import recommit
 from pytest_cockpit.records import artifacts
-from pytest_cockpit.sessions import cadence, gating, words
+from pytest_cockpit.sessions import cadence, gating, letters, words
 from pytest_cockpit.sessions.conductor import Conductor
 from pytest_cockpit.sessions.lock import SessionLock
 from pytest_cockpit.sessions.opening import Opened, opened
@@ -198,11 +198,12 @@ class BurstConductor(Conductor):
         subject = Subject(f"burst-{progress.burst_id}", progress.base, "", (), self.gates)
         self.sealing = Sealing(
             repository,
-            chosen.seal,
+            chosen,
             subject,
             head=repository.branch(),
             dry_run=config.option.cockpit_dry_run,
             skip_push=config.option.cockpit_skip_pr,
+            say=self.say,
         )
         super().__init__(
             config,
@@ -426,7 +427,10 @@ class BurstConductor(Conductor):
     def _seal(self) -> Outcome:
         if self.sealing.dry_run:
             return Outcome(Verdict.SKIP, "dry run: all green, nothing was sealed")
-        lines = self.sealing.seal(self.progress.head)
+        try:
+            lines = self.sealing.seal(self.progress.head, self._letter)
+        finally:
+            self.facts["pull_request"] = self.sealing.facts()
         self.progress = dataclasses.replace(self.progress, state="sealed")
         self.facts["sealed"] = {"branch": self.sealing.branch, "commit": self.progress.head}
         self.lock.journal("sealed", commit=self.progress.head, branch=self.sealing.branch)
@@ -442,6 +446,10 @@ class BurstConductor(Conductor):
         """The commit that this session went on from, and what it has moved."""
         moved = [move for group in self.groups if group.batch for move in group.batch.moves]
         return Circumstances(self.repository, self.settings, base=self.start, moves=tuple(moved))
+
+    def _letter(self) -> letters.Letter:
+        rest = f"`{self.relative(self.folder)}/burst_pr_body.md`"
+        return letters.of_burst(self.progress, self.pages, rest)
 
     def finish(self, exitstatus: int) -> None:
         """Write what came of the burst, then the record."""

@@ -254,6 +254,7 @@ class Conductor:
             "batch_id": None,
             "plan_sha256": None,
             "sealed": None,
+            "pull_request": None,
             "waivers": self.waiving.rows(),
             "extra": {},
             **self.facts,

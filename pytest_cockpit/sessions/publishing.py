@@ -17,7 +17,7 @@ from pytest_cockpit.git import Repository
 from pytest_cockpit.items import Outcome, Step, Steps
 from pytest_cockpit.promotion.remedies.ground import Circumstances
 from pytest_cockpit.promotion.transaction import recommit
-from pytest_cockpit.sessions import cadence, gating
+from pytest_cockpit.sessions import cadence, gating, letters
 from pytest_cockpit.sessions.conductor import Conductor
 from pytest_cockpit.sessions.lock import SessionLock
 from pytest_cockpit.sessions.sealing import Sealing, Subject
@@ -138,8 +138,9 @@ class PublishingConductor(Conductor):
     def _publish(self, commit: str) -> Outcome:
         self.lock.journal("sealing", commit=commit, branch=self.sealing.branch)
         try:
-            lines = self.sealing.seal(commit)
+            lines = self.sealing.seal(commit, partial(self._letter, commit))
         finally:
+            self.facts["pull_request"] = self.sealing.facts()
             if self.sealing.sealed:
                 self.facts["sealed"] = {"branch": self.sealing.branch, "commit": commit}
                 self.lock.journal("sealed", commit=commit, branch=self.sealing.branch)
@@ -150,6 +151,17 @@ class PublishingConductor(Conductor):
             commit=commit,
         )
         return Outcome(Verdict.PASS, "; ".join(lines))
+
+    def page(self) -> tuple[str, str | None]:
+        """Name of the artifact that the pull request shows, and its text in Markdown.
+
+        The text is None where this session has only finished what an earlier one sealed.
+        """
+        return f"promotion_{self.mode}_pr_body.md", None
+
+    def _letter(self, commit: str) -> letters.Letter:
+        name, text = self.page()
+        return letters.of_commit(self.repository, commit, self.reports, text, self.folder / name)
 
     def finish(self, exitstatus: int) -> None:
         """Write the record, and the journal's last entry."""

@@ -66,11 +66,12 @@ class RollbackConductor(PublishingConductor):
         )
         sealing = Sealing(
             repository,
-            chosen.seal,
+            chosen,
             subject,
             head=repository.branch(),
             dry_run=config.option.cockpit_dry_run,
             skip_push=config.option.cockpit_skip_pr,
+            say=self.say,
         )
         finishing = None
         if not (sealing.dry_run or config.option.collectonly or rollback.refusals):

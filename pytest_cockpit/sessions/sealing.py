@@ -1,15 +1,23 @@
-"""What happens to a batch's commit once every gate is green: branch, remote, checkout."""
+"""What happens to a batch's commit once every gate is green: branch, remote, forge, checkout."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from pytest_cockpit.api import CockpitError, Move, Verdict
+from pytest_cockpit.config import Config
 from pytest_cockpit.config import Seal as SealSettings
+from pytest_cockpit.forge.api import ForgeError, PullRequest, Request
+from pytest_cockpit.forge.connecting import Connection, connect
 from pytest_cockpit.git import Repository
 from pytest_cockpit.records import ledger
-from pytest_cockpit.seals import branch, checkout, push
+from pytest_cockpit.seals import branch, checkout, pull_request, push
+from pytest_cockpit.sessions.letters import Letter
+
+_AGAIN = "run the same command again, or leave it at that with --cockpit-skip-pr"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,27 +40,34 @@ class Sealing:
     Parameters
     ----------
     head: the full ref HEAD stood for when the plan was made; None when it was detached.
+    say: is told when a forge is waited for.
     """
 
     def __init__(
         self,
         repository: Repository,
-        settings: SealSettings,
+        config: Config,
         subject: Subject,
         *,
         head: str | None,
         dry_run: bool,
         skip_push: bool,
+        say: Callable[[str], None] | None = None,
     ) -> None:
         self.repository = repository
-        self.settings = settings
+        self.config = config
+        self.settings = config.seal
         self.subject = subject
         self.head = head
         self.dry_run = dry_run
-        self.branch = f"refs/heads/{settings.branch_prefix}{subject.batch_id}"
-        self.pushes = not skip_push and repository.remote_url(settings.remote) is not None
-        self.takes = settings.take == "always" or (settings.take == "auto" and not self.pushes)
+        self.branch = f"refs/heads/{self.settings.branch_prefix}{subject.batch_id}"
+        self.pushes = not skip_push and repository.remote_url(self.settings.remote) is not None
+        self.takes = self.settings.take == "always" or (
+            self.settings.take == "auto" and not self.pushes
+        )
         self.sealed = False
+        self.pull: PullRequest | None = None
+        self._say = say
         self._advice: list[str] = []
 
     @staticmethod
@@ -64,17 +79,42 @@ class Sealing:
         state = "finished" if taken.done else "left as it is"
         return [f"cockpit: the checkout of the last seal was {state}: {taken.reason}"]
 
+    @cached_property
+    def connection(self) -> Connection:
+        """The forge that the remote belongs to, or why there is none; asks nobody."""
+        if self.dry_run or not self.pushes:
+            return Connection(None, "nothing is pushed")
+        found = connect(self.repository, self.config, say=self._say)
+        if found.forge and not self._base:
+            why = "HEAD is detached: set tool.cockpit.forge.base, what is it to be merged into?"
+            return Connection(None, why, found.demanded)
+        return found
+
     def intent(self) -> str:
         """What the seal is going to do, for the header."""
         if self.dry_run:
             return "dry run: nothing will be sealed"
         what = f"if all is green: sealed as {self._name}"
         if self.pushes:
-            what += f", pushed to {self.settings.remote}"
+            what += f", pushed to {self.settings.remote}, {self._outlook()}"
         return what + (", checkout brought forward" if self.takes else "")
 
-    def seal(self, commit: str) -> list[str]:
-        """Create the branch, push it, bring the checkout forward; each is safe to repeat.
+    def _outlook(self) -> str:
+        """What becomes of the pull request."""
+        forge = self.connection.forge
+        if forge is None:
+            return f"no pull request ({self.connection.why})"
+        draft = "draft " if self.config.forge.draft else ""
+        return f"{draft}pull request on {forge.name}"
+
+    def seal(self, commit: str, letter: Callable[[], Letter]) -> list[str]:
+        """Create the branch, push it, open its pull request, bring the checkout forward.
+
+        Each is safe to repeat.
+
+        Parameters
+        ----------
+        letter: what the pull request says, made when there is going to be one.
 
         Raises
         ------
@@ -85,23 +125,108 @@ class Sealing:
         done = [f"{self._name} is {commit[:12]}"]
         # The checkout comes last: until it is there, the same plan is made again and finishes here.
         if self.pushes:
-            done.append(self._push())
+            done += [self._push(commit), self._show(commit, letter)]
         if self.takes:
             done.append(self._take(commit))
         else:
             self._advice.append(f"take it here with: git merge --ff-only {self._name}")
         return done
 
-    def _push(self) -> str:
-        remote = self.settings.remote
+    def partial(self, commit: str, letter: Callable[[], Letter]) -> list[str]:
+        """Publish what a session that halted vouches for, on its branch, which is there already.
+
+        Never raises for a remote or a forge: the session is red as it is, and the lines say what
+        came of it.
+        """
+        if self.dry_run or not self.pushes:
+            return []
+        done = []
         try:
-            push.seal(self.repository, push.Settings(remote=remote, ref=self.branch))
+            done.append(self._push(commit))
+            done.append(self._show(commit, letter))
         except CockpitError as error:
+            done.append(str(error))
+        return done
+
+    def _push(self, commit: str) -> str:
+        remote = self.settings.remote
+        settings = push.Settings(remote=remote, ref=self.branch)
+        try:
+            push.seal(self.repository, settings)
+        except CockpitError as error:
+            if self._there() == commit:
+                return f"{remote} has it already"
             raise CockpitError(
-                f"{error}\nThe batch is sealed here as {self._name}, but not pushed: repair the "
-                f"remote and run the same command again, or leave it at that with --cockpit-skip-pr"
+                f"{self._rejected(commit) or error}\nThe batch is sealed here as {self._name}, but "
+                f"not pushed: repair the remote and {_AGAIN}"
             ) from None
         return f"pushed to {remote}"
+
+    def _there(self) -> str | None:
+        """What the remote has as this branch; None also where it cannot be asked."""
+        try:
+            return push.there(
+                self.repository, push.Settings(remote=self.settings.remote, ref=self.branch)
+            )
+        except CockpitError:
+            return None
+
+    def _rejected(self, commit: str) -> str | None:
+        """Why the remote took no push, where somebody else's commit is the reason."""
+        other = self._there()
+        if other is None:
+            return None
+        remote = self.settings.remote
+        return (
+            f"{remote} has another commit as {self._name}, {other[:12]} and not {commit[:12]}: "
+            "somebody else promoted the same files, or pushed to the branch. It was not "
+            f"overwritten; look at it with `git fetch {remote} {self._name}`. When it is merged, "
+            "pull and delete the branch here, and the next run plans on top of it"
+        )
+
+    def _show(self, commit: str, letter: Callable[[], Letter]) -> str:
+        """Open or update the pull request, and show every verdict at the commit."""
+        connection = self.connection
+        try:
+            forge = connection.required()
+            if forge is None:
+                return f"no pull request: {connection.why}"
+            made = letter()
+            settings = self.config.forge
+            request = Request(
+                head=self._name,
+                base=self._base,
+                title=made.title,
+                body=made.body,
+                labels=settings.labels,
+                draft=settings.draft,
+                commit=commit,
+                rest=made.rest,
+            )
+            checks = made.checks(settings.context, f"batch {self.subject.batch_id}")
+            self.pull = pull_request.seal(
+                forge, pull_request.Settings(request, checks), self._there
+            )
+        except ForgeError as error:
+            raise CockpitError(
+                f"{error}\nThe batch is sealed here as {self._name} and pushed, but its pull "
+                f"request is not as it should be: {_AGAIN}"
+            ) from None
+        return self._shown(self.pull)
+
+    def _shown(self, pull: PullRequest) -> str:
+        if pull.merged:
+            return f"pull request #{pull.number} is merged already: {pull.url}"
+        self._advice.append(f"pull request: {pull.url}")
+        into = "" if pull.base == self._base else f" into {pull.base}"
+        return f"{'draft ' if pull.draft else ''}pull request #{pull.number}{into}: {pull.url}"
+
+    def facts(self) -> dict[str, Any] | None:
+        """The pull request as the session's record has it."""
+        pull = self.pull
+        if pull is None:
+            return None
+        return {"number": pull.number, "url": pull.url, "base": pull.base, "merged": pull.merged}
 
     def _take(self, commit: str) -> str:
         if self.head is None:
@@ -119,6 +244,11 @@ class Sealing:
     @property
     def _name(self) -> str:
         return self.branch.removeprefix("refs/heads/")
+
+    @property
+    def _base(self) -> str:
+        """The branch to be merged into; empty when HEAD is detached and none is configured."""
+        return self.config.forge.base or (self.head or "").removeprefix("refs/heads/")
 
 
 def sealed_before(sealing: Sealing, stage: Callable[[], str]) -> str | None:
