@@ -43,7 +43,7 @@ def conduct(config: pytest.Config) -> InitConductor:
     fresh = not (repository.root / settings.artifacts).exists()
     header = take_over(config, artifacts_folder(repository.root, settings) / PLAN)
     lock = SessionLock(repository.common_dir)
-    lock.acquire()
+    lock.acquire("init")
     try:
         conductor = InitConductor(config, repository, settings, head, lock, fresh=fresh)
         conductor.write_plan()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import getpass
 import os
+import platform
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from pytest_cockpit.api import CockpitError
-from pytest_cockpit.records import ledger
+from pytest_cockpit.records import artifacts, ledger
+from pytest_cockpit.records.text import one_line
 
 _DONE = ("end",)
 
@@ -26,27 +31,41 @@ class SessionLock:
         self._holder = self._folder / "session.holder"
         self._lock = FileLock(self._folder / "session.lock")
 
-    def acquire(self) -> None:
-        """Take the lock.
+    def acquire(self, mode: str) -> None:
+        """Take the lock for a session of this mode.
 
         Raises
         ------
-        CockpitError: another session holds it; the message says which process.
+        CockpitError: another session holds it; the message says which, whose and since when.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
+        place = self._folder / "session.lock"
         try:
+            self._folder.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
         except Timeout:
-            holder = self._holder.read_text() if self._holder.is_file() else "unknown"
             raise CockpitError(
-                f"{self._folder / 'session.lock'}: held by another session (process {holder}); "
-                "wait for it or end it"
+                f"{place}: held by another session ({self._holding()}); wait for it or end it"
             ) from None
-        self._holder.write_text(str(os.getpid()))
+        except OSError as error:
+            raise artifacts.os_error(place, "cannot lock", error) from error
+        artifacts.write(self._holder, _me(mode))
 
     def release(self) -> None:
         """Let the next session in."""
+        if self._lock.is_locked:
+            with contextlib.suppress(OSError):
+                self._holder.unlink()
         self._lock.release()
+
+    def _holding(self) -> str:
+        try:
+            told = artifacts.read(self._holder)
+            return one_line(
+                f"process {told['pid']} of {told['user']} on {told['host']}, a {told['mode']} "
+                f"since {told['since']}"
+            )
+        except (CockpitError, KeyError, TypeError):
+            return "process unknown"
 
     def journal(self, event: str, **facts: Any) -> None:
         """Record how far this session came, durably."""
@@ -61,6 +80,21 @@ class SessionLock:
                 lines = [f"cockpit: the last session was cut off after '{rows[-1]['kind']}'"]
             self._journal.replace(self._journal.with_suffix(".last.ndjson"))
         return lines
+
+
+def _me(mode: str) -> dict[str, Any]:
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        # A container may run under a number that has no name.
+        user = str(os.getuid())
+    return {
+        "pid": os.getpid(),
+        "mode": mode,
+        "user": user,
+        "host": platform.node(),
+        "since": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
 
 
 def _whole_rows(path: Path) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +66,7 @@ def opened(config: pytest.Config, make: Callable[[Opened], AnyConductor]) -> Any
     repository = Repository.discover(config.invocation_params.dir)
     lock = SessionLock(repository.common_dir)
     if not config.option.collectonly:
-        lock.acquire()
+        lock.acquire(_mode(config.option))
     try:
         session = _opened(config, repository, lock)
         conductor = make(session)
@@ -93,6 +94,10 @@ def _opened(config: pytest.Config, repository: Repository, lock: SessionLock) ->
         base = repository.resolve("HEAD")
     folder = settings.artifacts_folder(repository.root, chosen)
     return Opened(config, repository, chosen, lock, base, folder, only_looks, header, said)
+
+
+def _mode(option: argparse.Namespace) -> str:
+    return "rollback" if option.cockpit_rollback else "burst" if option.cockpit_burst else "batch"
 
 
 def _told(config: pytest.Config, place: places.Place) -> list[str]:

@@ -34,7 +34,7 @@ def conduct(config: pytest.Config) -> RatchetConductor:
         raise CockpitError("--cockpit-ratchet: none of the configured gates keeps a baseline")
     header = take_over(config, artifacts_folder(repository.root, settings) / PLAN)
     lock = SessionLock(repository.common_dir)
-    lock.acquire()
+    lock.acquire("ratchet")
     try:
         conductor = RatchetConductor(config, measuring, lock)
         conductor.write_plan()

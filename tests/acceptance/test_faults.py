@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import resource
@@ -161,12 +162,15 @@ def test_two_sessions_at_once(ready):
     )
     try:
         deadline = time.monotonic() + 30
-        while (ready.root / ".git/cockpit/session.holder").read_text() != str(first.pid):
+        holder = ready.root / ".git/cockpit/session.holder"
+        while not (holder.exists() and json.loads(holder.read_text())["pid"] == first.pid):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         done = ready.pytest("--cockpit-batch", "-q")
         assert done.returncode == 4
-        assert f"process {first.pid}" in done.stderr
+        user = getpass.getuser()
+        assert f"held by another session (process {first.pid} of {user} on " in done.stderr
+        assert ", a batch since 2" in done.stderr
     finally:
         first.communicate(timeout=120)
     assert first.returncode == 0
