@@ -32,6 +32,7 @@ _NEEDS = {
 _MODES = {
     "cockpit_batch": "batch",
     "cockpit_burst": "burst",
+    "cockpit_dashboard": "dashboard",
     "cockpit_done": "done",
     "cockpit_init": "init",
     "cockpit_preflight": "preflight",
@@ -131,6 +132,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--cockpit-done",
         action="store_true",
         help="say what is missing until the migration is done, and when it will be",
+    )
+    group.addoption(
+        "--cockpit-dashboard",
+        action="store_true",
+        help="show the six numbers of the migration, each with its evidence, and its forecast",
     )
     group.addoption(
         "--cockpit-quarantine",

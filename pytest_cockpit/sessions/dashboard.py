@@ -1,0 +1,154 @@
+"""`--cockpit-dashboard`: the six numbers of the migration, and when it will be done.
+
+Nothing is measured anew: the numbers come from git, from the ledger and from what earlier sessions
+found on this very commit. What none of them found is unknown.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_cockpit.api import CockpitError, Verdict
+from pytest_cockpit.git import Repository
+from pytest_cockpit.items import Outcome, Step, Steps
+from pytest_cockpit.promotion import metrics, velocity
+from pytest_cockpit.promotion.metrics import Ground, Light, Metric
+from pytest_cockpit.promotion.velocity import Forecast
+from pytest_cockpit.records import artifacts, waiver_ledger
+from pytest_cockpit.records.waivers import Situation
+from pytest_cockpit.sessions import dashboard_page
+from pytest_cockpit.sessions.conductor import Conductor
+from pytest_cockpit.sessions.settings import artifacts_folder, load_checked
+from pytest_cockpit.sessions.takeover import take_over
+
+PLAN = "dashboard.plan.jsonl"
+SCHEMA = "pytest-cockpit/dashboard/1"
+
+_VERDICTS = {
+    Light.GREEN: Verdict.PASS,
+    Light.AMBER: Verdict.WARN,
+    Light.RED: Verdict.FAIL,
+    Light.UNKNOWN: Verdict.UNKNOWN,
+}
+
+
+def conduct(config: pytest.Config) -> DashboardConductor:
+    """Plan one step for each number, and one for the forecast."""
+    repository = Repository.discover(config.invocation_params.dir)
+    settings = load_checked(repository.root, config.option.cockpit_set)
+    folder = artifacts_folder(repository.root, settings)
+    header = take_over(config, folder / PLAN)
+    ground = Ground(repository, settings, repository.resolve("HEAD"), datetime.now(UTC))
+    conductor = DashboardConductor(config, ground)
+    conductor.write_plan()
+    conductor.header = [*header, f"cockpit: the migration as of {ground.commit[:12]}"]
+    return conductor
+
+
+class DashboardConductor(Conductor):
+    """Shows each number as an item, and writes all of them for people and for programs."""
+
+    def __init__(self, config: pytest.Config, ground: Ground) -> None:
+        self.ground = ground
+        folder = Path(ground.repository.root) / ground.config.artifacts
+        self.before = _before(folder / "dashboard.json")
+        self.metrics = metrics.measure(ground)
+        self.forecast = _forecast(ground)
+        steps = [
+            Step(f"metric:{metric.name}", "metric", partial(_shown, metric))
+            for metric in self.metrics
+        ]
+        steps.append(Step("forecast", "forecast", self._forecast))
+        super().__init__(
+            config,
+            mode="dashboard",
+            root=Path(ground.repository.root),
+            folder=folder,
+            steps=Steps(folder / PLAN, steps),
+            halts=False,
+        )
+        self.facts = {"base": ground.commit}
+
+    def _forecast(self) -> Outcome:
+        said = dashboard_page.forecast(self.document()["forecast"])
+        return Outcome(Verdict.UNKNOWN if self.forecast.reason else Verdict.PASS, said)
+
+    def document(self) -> dict[str, Any]:
+        """The dashboard as data; see `schemas/dashboard.json`."""
+        ground, found = self.ground, self.forecast
+        low, median, high = (
+            None if day is None else day.isoformat()
+            for day in (
+                velocity.dated(weeks, ground.now) for weeks in (found.low, found.median, found.high)
+            )
+        )
+        return {
+            **metrics.document(ground, self.metrics),
+            "schema": SCHEMA,
+            "forecast": {
+                "remaining": found.remaining,
+                "per_week": found.rate,
+                "probability": velocity.SHARE,
+                "low": low,
+                "median": median,
+                "high": high,
+                "reason": found.reason,
+            },
+            "waivers": _waivers(ground),
+        }
+
+    def finish(self, exitstatus: int) -> None:
+        """Write the dashboard, its page and the summary, then the record."""
+        if self.config.option.collectonly:
+            return
+        document = self.document()
+        try:
+            self.keep(self.folder / "dashboard.json", document, "dashboard")
+            for name, page in (
+                ("dashboard.md", dashboard_page.comment(document, self.before)),
+                ("executive_summary.md", dashboard_page.summary(document, self.before)),
+            ):
+                self.keep_bytes(self.folder / name, page.encode())
+        except CockpitError as error:
+            self.say(f"the dashboard was not written: {error}")
+        super().finish(exitstatus)
+
+    def conclude(self, terminal: Any) -> None:
+        """Show the numbers as a table."""
+        terminal.section("cockpit: dashboard")
+        for line in dashboard_page.table(self.document(), self.before):
+            terminal.write_line(line)
+
+
+def _shown(metric: Metric) -> Outcome:
+    return Outcome(_VERDICTS[metric.light], metric.summary)
+
+
+def _forecast(ground: Ground) -> Forecast:
+    try:
+        return ground.forecast()
+    except CockpitError as error:
+        return Forecast(0, velocity.Weeks((), ()), reason=str(error))
+
+
+def _before(path: Path) -> dict[str, Any] | None:
+    """The dashboard that was written last, to compare with; a broken one compares with nothing."""
+    try:
+        document: dict[str, Any] = artifacts.read(path, "dashboard")
+    except CockpitError:
+        return None
+    return document
+
+
+def _waivers(ground: Ground) -> list[dict[str, str]]:
+    """Waivers that hold, the one that ends first first."""
+    root, settings = Path(ground.repository.root), ground.config
+    book, today = waiver_ledger.standing(root, settings.ledger, ground.commit, None)
+    here = Situation(today, max_days=settings.waivers.max_days)
+    rows = [waiver.to_json() for waiver in book.waivers if book.refusal(waiver, here) is None]
+    return sorted(rows, key=lambda row: (row["expires"], row["id"]))
