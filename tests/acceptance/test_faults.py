@@ -49,7 +49,9 @@ def test_no_commits(tmp_path, ready):
 
 
 def test_no_lane(make_sandbox):
-    sandbox = make_sandbox({"app.py": "X = 1\n"})
+    sandbox = make_sandbox(
+        {"app.py": "X = 1\n", "cockpit.toml": "[calendar]\nstabilisation = []\n"}
+    )
     assert "candidate" in refused(sandbox)
 
 

@@ -121,7 +121,7 @@ def test_init_writes_a_configuration_only_where_there_is_none(make_sandbox):
     assert (sandbox.root / "artifacts/.gitignore").read_bytes().startswith(b"*\n")
     assert b'\n[gate.matriz]\nskip = "no module contracts in this repository"\n' in starter
     sandbox.commit({})
-    done = sandbox.pytest("--cockpit-batch", "-q")
+    done = sandbox.pytest("--cockpit-batch", "-q", "--cockpit-force", "the default calendar")
     assert done.returncode == 0, done.stdout + done.stderr
     assert (sandbox.root / ".cockpit/baselines/coverage.json").is_file()
     (sandbox.root / "cockpit.toml").write_bytes(b"[batch]\nsize = 7\n")
