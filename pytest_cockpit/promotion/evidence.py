@@ -7,7 +7,7 @@ the caller gets the reason, and shows `unknown`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -43,13 +43,18 @@ class Shelf:
     ----------
     root: the checkout.
     folder: repository-relative artifacts folder.
+    own: what the session that asks has written itself, so that no record names it yet.
+    now: when it wrote that.
     """
 
-    def __init__(self, root: Path, folder: str) -> None:
+    def __init__(self, root: Path, folder: str, own: Iterable[Path], now: datetime) -> None:
         self._folder = folder
         self._place = root / folder
         self._outside = (root / folder).resolve() != root.resolve() / folder
         self._vouched = dict(self._vouching())
+        for path in own:
+            name = path.relative_to(root).as_posix()
+            self._vouched[name, sha256(path.read_bytes())] = ("this session", now)
 
     def kept(self, gate: str, tree: str, now: datetime, beside: str = "") -> Kept | str:
         """A gate's report on a tree, or why there is none that counts."""

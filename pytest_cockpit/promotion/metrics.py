@@ -72,12 +72,16 @@ class Metric:
 
 @dataclass(frozen=True)
 class Ground:
-    """What the numbers are computed from: one commit, at one moment."""
+    """What the numbers are computed from: one commit, at one moment.
+
+    `own` is what the session that asks has written.
+    """
 
     repository: Repository
     config: Config
     commit: str
     now: datetime
+    own: tuple[Path, ...] = ()
 
     @cached_property
     def landings(self) -> tuple[Landing, ...]:
@@ -133,7 +137,7 @@ class Ground:
 
     @cached_property
     def _shelf(self) -> Shelf:
-        return Shelf(Path(self.repository.root), self.config.artifacts)
+        return Shelf(self.repository.root, self.config.artifacts, self.own, self.now)
 
 
 def measure(ground: Ground) -> list[Metric]:
