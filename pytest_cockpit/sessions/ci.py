@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from pytest_cockpit.records.text import one_line, printable, sha256
 
 _LEVELS = {
     Severity.ERROR: "error",
-    Severity.UNKNOWN: "warning",
+    Severity.UNKNOWN: "error",
     Severity.WARNING: "warning",
     Severity.INFO: "notice",
 }
@@ -136,18 +136,26 @@ def add_summary(path: Path, text: str, rest: str) -> str | None:
     return f"the job summary was cut to its limit of {limits.SUMMARY:,} bytes: {rest}"
 
 
-def commands(reports: Mapping[str, Report], here: Mapping[str, str]) -> Iterator[str]:
+def commands(
+    reports: Mapping[str, Report], here: Mapping[str, str], changed: Container[str] = ()
+) -> Iterator[str]:
     """Workflow commands for findings, the worst first, and in words how many there are more.
 
     Parameters
     ----------
     here: the path that a file of the judged tree has in the one that people see, where another.
+    changed: the files in which a finding without bearing is worth a notice.
     """
-    found = [(gate, each) for gate, report in sorted(reports.items()) for each in report.findings]
-    found.sort(key=lambda pair: (_ORDER.index(pair[1].severity), pair[1].path is None))
+    found = [
+        each
+        for _, report in sorted(reports.items())
+        for each in report.findings
+        if each.severity is not Severity.INFO or each.path in changed
+    ]
+    found.sort(key=lambda each: (_ORDER.index(each.severity), each.path is None))
     for level in dict.fromkeys(_LEVELS.values()):
-        of_level = [pair for pair in found if _LEVELS[pair[1].severity] == level]
-        for _, finding in of_level[: limits.ANNOTATIONS]:
+        of_level = [each for each in found if _LEVELS[each.severity] == level]
+        for finding in of_level[: limits.ANNOTATIONS]:
             yield _command(level, finding, here)
         more = len(of_level) - limits.ANNOTATIONS
         if more > 0:

@@ -88,7 +88,7 @@ class Aftermath:
             if said:
                 self._conductor.say(said)
         if self._pipeline.github:
-            for line in ci.commands(self._reports, self._here):
+            for line in ci.commands(self._reports, self._here, self._session.changed):
                 self._conductor.print(runner.redact(line))
 
     def _comment(self, record: Mapping[str, Any]) -> None:

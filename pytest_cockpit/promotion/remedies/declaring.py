@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from typing import Any
 
 from pytest_cockpit.promotion.remedies import diffs
@@ -64,22 +65,37 @@ def _in_project(content: bytes, name: str) -> bytes | None:
     try:
         text = content.decode()
         was = tomllib.loads(text)
-        listed: Any = was["project"]["dependencies"]
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError):
+        project: Any = was["project"]
+        listed = [*project.get("dependencies", ()), name]
+        dynamic = "dependencies" in project.get("dynamic", ())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError):
         return None
+    wanted = {**was, "project": {**project, "dependencies": listed}}
+    tried = [] if dynamic else [*_appended(text, name), *_begun(text, name)]
+    return next((new.encode() for new in tried if _reads(new) == wanted), None)
+
+
+def _appended(text: str, name: str) -> Iterator[str]:
+    """The array with one item more, ending at one of the brackets that it may end at."""
     for place in _ends(text):
         head, tail = text[:place], text[place:]
-        own_line = head.rstrip(" \t").endswith("\n")
-        gap = "" if head.rstrip().endswith((",", "[")) else ","
         body = head.rstrip()
         if "#" in body.rpartition("\n")[2]:
             continue
-        # On a line of its own where the bracket has one.
-        new = f'{body}{gap}\n    "{name}",\n{tail}' if own_line else f'{body}{gap} "{name}"{tail}'
-        new = new.replace(f'[ "{name}"', f'["{name}"', 1) if body.endswith("[") else new
-        if _adds(new, was, [*listed, name]):
-            return new.encode()
-    return None
+        comma = "" if body.endswith((",", "[")) else ","
+        if head.rstrip(" \t").endswith("\n"):
+            # The bracket has a line of its own, so the item gets one.
+            yield f'{body}{comma}\n    "{name}",\n{tail}'
+        else:
+            space = "" if body.endswith("[") else " "
+            yield f'{body}{comma}{space}"{name}"{tail}'
+
+
+def _begun(text: str, name: str) -> Iterator[str]:
+    """An array where there is none."""
+    project = _PROJECT.search(text)
+    if project is not None:
+        yield f'{text[: project.end()]}\ndependencies = ["{name}"]{text[project.end() :]}'
 
 
 def _ends(text: str) -> list[int]:
@@ -95,9 +111,8 @@ def _ends(text: str) -> list[int]:
     return [index for index in range(array.end(), end) if text[index] == "]"]
 
 
-def _adds(text: str, was: dict[str, Any], listed: list[Any]) -> bool:
+def _reads(text: str) -> Any:
     try:
-        now = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError:
-        return False
-    return now == {**was, "project": {**was["project"], "dependencies": listed}}
+        return None
