@@ -80,6 +80,7 @@ def observe(
     paths: Sequence[str] = (),
     select: Sequence[str] | None = None,
     runs: bool = True,
+    everything: bool = False,
     opened: bool = False,
     timeout: float | None = None,
 ) -> Run:
@@ -89,6 +90,7 @@ def observe(
     ----------
     paths: files to collect; none for what pytest would collect by itself.
     select: node ids; None for every test with the marker.
+    everything: run every test, with the marker or without.
     runs: whether they are run, or collected only.
     opened: whether documents that are read are told.
     """
@@ -101,6 +103,7 @@ def observe(
                     "report": str(report),
                     "select": None if select is None else list(select),
                     "run": runs,
+                    "everything": everything,
                     "opened": opened,
                 }
             ),

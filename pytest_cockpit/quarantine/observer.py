@@ -4,7 +4,8 @@ Rows of JSON go to a file opened for appending, one `write` each, so that those 
 killed are all there. The request is a JSON file named by the variable `COCKPIT_QUARANTINE`:
 
 `report`: where rows go. `select`: node ids to run; null for every test with the marker.
-`run`: whether anything is run at all. `opened`: whether files that are opened are told.
+`everything`: whether all tests are. `run`: whether any is. `opened`: whether documents that are
+opened are told.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Observer:
         self._root = os.path.realpath(root)
         self._select = None if request["select"] is None else set(request["select"])
         self._run = request["run"]
+        self._everything = request["everything"]
         self._seen: set[str] = set()
         if request["opened"]:
             sys.addaudithook(self._audit)
@@ -62,7 +64,7 @@ class Observer:
         self.row("collected", total=total)
 
     def _chosen(self, item: pytest.Item, marked: set[str]) -> bool:
-        return item.nodeid in (marked if self._select is None else self._select)
+        return self._everything or item.nodeid in (marked if self._select is None else self._select)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A file or class that could not be collected."""

@@ -22,22 +22,26 @@ class Since:
     commit: str | None
 
 
-def since(root: Path, path: str, line: int, today: date) -> Since | None:
-    """When line `line` of a file of the tree `root` came there; None where git cannot tell.
+def since(root: Path, path: str, line: int, today: date, commit: str | None = None) -> Since | None:
+    """When line `line` of a file came there; None where git cannot tell.
+
+    The file is that of `commit`, or, without one, as it lies in the tree `root`.
 
     A marker that is renewed is an old one, so the line is followed through its changes.
     """
-    blamed = _git(root, "blame", "--porcelain", f"-L{line},{line}", "--", path)
+    blamed = _git(
+        root, "blame", "--porcelain", f"-L{line},{line}", *([commit] if commit else []), "--", path
+    )
     found = _BLAMED.match(blamed or b"")
     if found is None or blamed is None:
         return None
-    commit, number = found[1].decode(), int(found[2])
-    if not commit.strip("0"):
+    last, number = found[1].decode(), int(found[2])
+    if not last.strip("0"):
         return Since(today, None)
     name = next((row[9:] for row in blamed.splitlines() if row.startswith(b"filename ")), b"")
     where = name.decode("utf-8", "surrogateescape")
     place = f"-L{number},{number}:{where}"
-    log = _git(root, "log", "--format=%H %ct", "--no-patch", place, commit)
+    log = _git(root, "log", "--format=%H %ct", "--no-patch", place, last)
     rows = [_LOGGED.match(row) for row in (log or b"").splitlines()]
     oldest = next((row for row in reversed(rows) if row), None)
     if oldest is None:
