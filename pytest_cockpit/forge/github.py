@@ -7,7 +7,8 @@ from typing import Any
 from pytest_cockpit.forge import github_checks, github_rights, reading, texts
 from pytest_cockpit.forge.addresses import Endpoint
 from pytest_cockpit.forge.api import Check, ForgeError, Policy, PullRequest, Request
-from pytest_cockpit.forge.github_client import PAGE, Client
+from pytest_cockpit.forge.asking import PAGE
+from pytest_cockpit.forge.github_client import Client
 from pytest_cockpit.forge.patience import Patience
 from pytest_cockpit.forge.tokens import Token
 from pytest_cockpit.forge.wire import Denied, Missing, Refused
@@ -103,7 +104,7 @@ class GitHub:
         client, number = self._client, reading.number(row, "number")
         wanted = {"title": texts.line(request.title, _TITLE), "body": _body(request)}
         there = {key: str(row.get(key) or "").replace("\r\n", "\n") for key in wanted}
-        differing = {key: text for key, text in wanted.items() if there[key] != text}
+        differing: Any = {key: text for key, text in wanted.items() if there[key] != text}
         if not differing:
             return row
 
@@ -113,7 +114,7 @@ class GitHub:
 
         return client.ask(
             f"pull request #{number}",
-            lambda: client.rest.pulls.update(client.owner, client.repo, number, **differing),
+            lambda: client.rest.pulls.update(client.owner, client.repo, number, data=differing),
             read,
         )
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, Literal
 
 from pytest_cockpit.forge import reading, texts
 from pytest_cockpit.forge.api import Annotation, Check, State
-from pytest_cockpit.forge.github_client import PAGE, Client
+from pytest_cockpit.forge.asking import PAGE
+from pytest_cockpit.forge.github_client import Client
 from pytest_cockpit.forge.wire import Denied, Missing
 from pytest_cockpit.records.text import canonical_line, one_line, plain
 
@@ -26,7 +27,7 @@ _CONCLUSION = {
     State.NEUTRAL: "neutral",
 }
 # A status knows no neutral; one that is pending would hold up a merge for ever.
-_STATUS = {
+_STATUS: dict[State, Literal["pending", "success", "failure"]] = {
     State.PENDING: "pending",
     State.SUCCESS: "success",
     State.FAILURE: "failure",
@@ -55,7 +56,13 @@ class Checks:
     def _run(self, commit: str, check: Check) -> None:
         client, ident = self._client, _identity(commit, check)
         what = f"check {check.name}"
-        fields = _fields(check, ident)
+        first = [_annotation(item) for item in check.annotations[:PER_REQUEST]]
+        fields: Any = {
+            "name": check.name,
+            "head_sha": commit,
+            "output": _output(check, first),
+            **_progress(check, ident),
+        }
 
         def look() -> dict[str, Any] | None:
             rows = client.rows(
@@ -84,17 +91,9 @@ class Checks:
 
         found = look()
         if found is None:
-            first = [_annotation(item) for item in check.annotations[:PER_REQUEST]]
             found = client.ask(
                 what,
-                lambda: client.rest.checks.create(
-                    client.owner,
-                    client.repo,
-                    name=check.name,
-                    head_sha=commit,
-                    output=_output(check, first),
-                    **fields,
-                ),
+                lambda: client.rest.checks.create(client.owner, client.repo, data=fields),
                 read,
                 look,
             )
@@ -110,6 +109,7 @@ class Checks:
         """How many annotations there are after one more request, which adds to the last."""
         client = self._client
         some = [_annotation(item) for item in check.annotations[there : there + PER_REQUEST]]
+        fields: Any = {"output": _output(check, some)}
 
         def look() -> int | None:
             count = client.ask(
@@ -121,9 +121,7 @@ class Checks:
 
         return client.ask(
             what,
-            lambda: client.rest.checks.update(
-                client.owner, client.repo, ident, output=_output(check, some)
-            ),
+            lambda: client.rest.checks.update(client.owner, client.repo, ident, data=fields),
             # An answer that is a moment behind must not bring the same ones again.
             lambda data: max(_annotations_of(data), there + len(some)),
             look,
@@ -186,7 +184,7 @@ def _identity(commit: str, check: Check) -> str:
     return _OURS + hashlib.sha256(canonical_line(plain(facts))).hexdigest()
 
 
-def _fields(check: Check, ident: str) -> dict[str, Any]:
+def _progress(check: Check, ident: str) -> dict[str, Any]:
     if check.state is State.PENDING:
         return {"external_id": ident, "status": "in_progress"}
     return {

@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 from pytest_cockpit.forge import reading
 from pytest_cockpit.forge.api import Policy
-from pytest_cockpit.forge.github_client import PAGE, Client
+from pytest_cockpit.forge.asking import PAGE
+from pytest_cockpit.forge.github_client import Client
 from pytest_cockpit.forge.wire import Denied, Missing
 
 _UNPROTECTED = "Branch not protected"

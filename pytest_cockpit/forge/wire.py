@@ -10,7 +10,7 @@ import json
 import math
 import ssl
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -265,17 +265,3 @@ def _date(text: str | None) -> float | None:
         return parsedate_to_datetime(text or "").timestamp()
     except (TypeError, ValueError, OverflowError):
         return None
-
-
-def asked(wire: Wire, call: Callable[[], Any]) -> Any:
-    """What a client's call gives, its exceptions in our words.
-
-    Raises
-    ------
-    Trouble: it may work soon.
-    ForgeError: it will not.
-    """
-    try:
-        return call()
-    except Exception as error:  # noqa: BLE001 - a client library's own, whichever they are
-        raise wire.failed(error) from None
