@@ -181,8 +181,9 @@ class EverydayConductor(Conductor):
 
     def restore(self) -> None:
         """A red gate is a red session, whatever hooks have made of it."""
-        opened = all(Verdict(row["verdict"]).opens for row in self.rows)
-        if self._contradicted or not opened:
+        verdicts = [Verdict(row["verdict"]) for row in self.rows]
+        red = not all(verdict.opens or verdict is Verdict.SKIP for verdict in verdicts)
+        if self._contradicted or red:
             witness.ends_red(self._session)
 
     def _said(self, step: str) -> Verdict | None:
