@@ -159,7 +159,8 @@ def commands(
             yield _command(level, finding, here)
         more = len(of_level) - limits.ANNOTATIONS
         if more > 0:
-            yield f"cockpit: {more} more {level}{'s' * (more > 1)} are not annotated"
+            said = f"{level} is" if more == 1 else f"{level}s are"
+            yield f"cockpit: {more} more {said} not annotated"
 
 
 def _command(level: str, finding: Finding, here: Mapping[str, str]) -> str:

@@ -1,0 +1,323 @@
+"""What a pipeline shows of a session, at its limits and against what would break out of it."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_cockpit.api import Finding, Report, Severity, Verdict
+from pytest_cockpit.records import limits
+from pytest_cockpit.records.limits import characters, cut, octets, short
+from pytest_cockpit.records.markdown import fenced
+from pytest_cockpit.sessions import ci
+from pytest_cockpit.sessions.ci import Pipeline
+
+REST = "the rest is in artifacts/"
+ASTRAL = "🚢"
+COMMAND = re.compile(r"::(error|warning|notice) ([^:]*)::(.*)")
+
+
+def report(*findings):
+    return {"imports": Report(Verdict.FAIL, "red", len(findings), findings)}
+
+
+def finding(message="m", **rest):
+    return Finding("imports.import-fails", message, **rest)
+
+
+# ---------------------------------------------------------------- cutting
+
+
+@pytest.mark.parametrize("size", [characters, octets])
+@pytest.mark.parametrize("line", ["a" * 9, ASTRAL * 9, "é" * 9])
+def test_text_at_the_limit_stays_and_one_more_is_cut(size, line):
+    text = "\n".join([line] * 50)
+    limit = size(text)
+    assert cut(text, limit, size=size, rest=REST) == text
+    shorter = cut(text, limit - 1, size=size, rest=REST)
+    assert size(shorter) < limit
+    kept = shorter.split("\n\n*")[0].split("\n")
+    assert set(kept) == {line}
+    assert f"*{50 - len(kept)} more lines: {REST}*" in shorter
+
+
+def test_a_comment_is_counted_in_units_of_which_an_emoji_takes_two():
+    assert characters(ASTRAL) == 2
+    assert characters("a") == characters("é") == 1
+    fits = ASTRAL * (limits.COMMENT // 2) + "a"
+    assert characters(fits) == limits.COMMENT
+    assert cut(fits, limits.COMMENT, size=characters, rest=REST) == fits
+    over = cut(fits + "a", limits.COMMENT, size=characters, rest=REST)
+    assert over == f"\n*1 more line: {REST}*\n"
+
+
+def test_a_huge_text_is_cut_to_what_fits():
+    text = "\n".join(f"{number} {ASTRAL}" for number in range(300_000))
+    shorter = cut(text, limits.SUMMARY, size=octets, rest=REST)
+    assert limits.SUMMARY - 20 < octets(shorter) <= limits.SUMMARY
+    assert shorter.startswith("0 🚢\n1 🚢\n")
+    left = int(re.search(r"\*([\d,]+) more lines", shorter)[1].replace(",", ""))
+    assert left + shorter.count(ASTRAL) == 300_000
+
+
+def test_what_is_open_at_the_cut_is_closed():
+    text = "<details>\n\n````diff\n" + "+ line\n```\n" * 40 + "````\n</details>\n"
+    shorter = cut(text, 200, size=characters, rest=REST)
+    assert characters(shorter) <= 200
+    body, note = shorter.split("\n</details>\n")
+    assert body.endswith("\n````\n")
+    assert REST in note
+    closed = cut("```\nx\n```\n" + "y\n" * 99, 100, size=characters, rest=REST)
+    assert closed.count("```") == 2
+
+
+def test_where_not_even_the_note_fits_nothing_is_left():
+    assert cut("x\n" * 99, 10, size=characters, rest=REST) == ""
+    assert cut("", 0, size=characters, rest=REST) == ""
+
+
+@given(st.lists(st.text("a`~🚢\n<>", max_size=12), max_size=30), st.integers(0, 120))
+def test_a_cut_is_never_too_long_and_keeps_whole_lines(lines, limit):
+    text = "\n".join(lines)
+    for size in (characters, octets):
+        shorter = cut(text, limit, size=size, rest=REST)
+        assert size(shorter) <= limit
+        if shorter != text and shorter:
+            assert REST in shorter.splitlines()[-1]
+
+
+def test_one_line_is_shortened_visibly():
+    assert short("abc", 3) == "abc"
+    assert short("abcd", 3) == "ab…"
+
+
+@given(st.text("`~\t\u202ex", max_size=40))
+def test_no_line_of_a_text_ends_its_fence(text):
+    block = fenced(text, "diff").split("\n")
+    fence = block[-1]
+    assert block[0] == f"{fence}diff"
+    assert all(fence not in line for line in block[1:-1])
+
+
+# ---------------------------------------------------------------- job summary
+
+
+@pytest.mark.parametrize("there", [0, 1, limits.SUMMARY - 200, limits.SUMMARY - 1, limits.SUMMARY])
+def test_a_summary_takes_the_room_that_the_step_has_left(tmp_path, there):
+    path = tmp_path / "summary.md"
+    path.write_bytes(b"x" * there)
+    text = "a line of the summary\n" * 60_000
+    said = ci.add_summary(path, text, REST)
+    assert path.stat().st_size <= limits.SUMMARY
+    assert path.read_bytes()[:there] == b"x" * there
+    assert said == f"the job summary was cut to its limit of 1,048,576 bytes: {REST}"
+
+
+def test_a_summary_exactly_at_the_limit_is_whole(tmp_path):
+    path = tmp_path / "summary.md"
+    path.write_bytes(b"y" * 24)
+    assert ci.add_summary(path, "x" * (limits.SUMMARY - 24), REST) is None
+    assert path.stat().st_size == limits.SUMMARY
+    assert ci.add_summary(path, "z", REST) is not None
+    assert path.stat().st_size == limits.SUMMARY
+
+
+def test_a_summary_that_cannot_be_written_is_said(tmp_path):
+    assert "not written" in ci.add_summary(tmp_path, "x", REST)
+    assert "not written" in ci.add_summary(tmp_path / "none" / "summary.md", "x", REST)
+
+
+# ---------------------------------------------------------------- annotations
+
+
+def test_a_finding_is_one_command_with_place_rule_and_remedy():
+    found = finding("100 % lost", path="a,b:c.py", line=3, remedy="find it")
+    (line,) = ci.commands(report(found), {})
+    assert line == (
+        "::error file=a%2Cb%3Ac.py,line=3,title=imports.import-fails::100 %25 lost%0ARemedy: find it"
+    )
+
+
+def test_levels_follow_severities_and_the_worst_come_first():
+    found = [
+        finding("w", severity=Severity.WARNING),
+        finding("u", severity=Severity.UNKNOWN),
+        finding("i", severity=Severity.INFO, path="changed.py"),
+        finding("j", severity=Severity.INFO, path="other.py"),
+        finding("e"),
+    ]
+    lines = list(ci.commands(report(*found), {}, {"changed.py"}))
+    assert [COMMAND.match(line)[1] for line in lines] == ["error", "error", "warning", "notice"]
+    assert [COMMAND.match(line)[3] for line in lines] == ["e", "u", "w", "i"]
+
+
+@pytest.mark.parametrize(
+    ("number", "shown", "said"),
+    [
+        (10, 10, []),
+        (11, 10, ["cockpit: 1 more error is not annotated"]),
+        (5_000, 10, ["cockpit: 4990 more errors are not annotated"]),
+    ],
+)
+def test_ten_annotations_of_a_level_and_the_rest_counted(number, shown, said):
+    lines = list(ci.commands(report(*(finding(str(n), path="a.py") for n in range(number))), {}))
+    assert sum(line.startswith("::error ") for line in lines) == shown
+    assert [line for line in lines if not line.startswith("::")] == said
+
+
+def test_each_level_has_ten_of_its_own():
+    found = [finding(severity=severity, path="a.py") for severity in Severity for _ in range(12)]
+    lines = list(ci.commands(report(*found), {}, {"a.py"}))
+    counts = {
+        level: sum(line.startswith(f"::{level} ") for line in lines)
+        for level in ("error", "warning", "notice")
+    }
+    assert counts == {"error": 10, "warning": 10, "notice": 10}
+
+
+def test_a_moved_file_is_shown_where_people_see_it():
+    (line,) = ci.commands(report(finding(path="core/a.py")), {"core/a.py": "candidate/core/a.py"})
+    assert "file=candidate/core/a.py," in line
+
+
+@given(
+    st.text(max_size=60),
+    st.text(min_size=1, max_size=30),
+    st.text(max_size=30).map(lambda t: t or None),
+)
+def test_no_text_breaks_out_of_its_command(message, path, remedy):
+    (line,) = ci.commands(report(finding(message or "m", path=path, remedy=remedy)), {})
+    assert len(line.splitlines()) == 1
+    assert "\r" not in line
+    head, _, _ = line.removeprefix("::error ").partition("::")
+    assert sorted(part.partition("=")[0] for part in head.split(",")) == ["file", "title"]
+    line.encode()
+
+
+@pytest.mark.parametrize(
+    "text", ["::set-output name=x::y", "\n::add-mask::x", "\r::error::x", "%0A::x::"]
+)
+def test_commands_in_messages_and_names_stay_text(text):
+    for found in (finding(text), finding(path=text), finding(remedy=text)):
+        lines = list(ci.commands(report(found), {}))
+        assert len(lines) == 1
+        assert lines[0].startswith("::error ")
+        assert "\n" not in lines[0]
+        assert "%250A" in lines[0] or "%0A::x" not in lines[0]
+
+
+def test_a_long_message_is_shortened():
+    (line,) = ci.commands(report(finding("x" * 100_000)), {})
+    assert len(line) < 2_200
+
+
+# ---------------------------------------------------------------- what pipeline it is
+
+
+def test_a_pipeline_is_told_by_its_variables(tmp_path):
+    assert Pipeline.of({}) == Pipeline()
+    github = Pipeline.of(
+        {
+            "CI": "true",
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_STEP_SUMMARY": str(tmp_path / "s.md"),
+            "GITHUB_SERVER_URL": "https://github.com",
+            "GITHUB_REPOSITORY": "harbour/port",
+            "GITHUB_RUN_ID": "17",
+        }
+    )
+    assert github == Pipeline(
+        github=True,
+        any=True,
+        summary=tmp_path / "s.md",
+        run="https://github.com/harbour/port/actions/runs/17",
+    )
+    gitlab = Pipeline.of(
+        {"CI": "true", "GITLAB_CI": "true", "CI_JOB_URL": "https://gitlab.com/a/b/-/jobs/1"}
+    )
+    assert gitlab == Pipeline(gitlab=True, any=True, run="https://gitlab.com/a/b/-/jobs/1")
+    odd = {
+        "GITHUB_SERVER_URL": "https://x) [y](z",
+        "GITHUB_REPOSITORY": "a/b",
+        "GITHUB_RUN_ID": "1",
+    }
+    assert Pipeline.of(odd).run is None
+    assert Pipeline.of({"GITLAB_CI": "true", "CI_JOB_URL": "javascript:alert(1)"}).run is None
+
+
+@pytest.mark.parametrize(
+    ("variables", "event", "number"),
+    [
+        ({}, None, None),
+        ({"GITHUB_REF": "refs/pull/12/merge"}, None, 12),
+        ({"GITHUB_REF": "refs/pull/12/head"}, None, 12),
+        ({"GITHUB_REF": "refs/heads/refs/pull/12/merge"}, None, None),
+        ({"GITHUB_REF": "refs/pull/0/merge"}, None, None),
+        ({"CI_MERGE_REQUEST_IID": "7"}, None, 7),
+        ({"CI_MERGE_REQUEST_IID": "7; rm"}, None, None),
+        ({"GITHUB_REF": "refs/heads/main"}, {"pull_request": {"number": 5}}, 5),
+        ({}, {"pull_request": {"number": True}}, None),
+        ({}, {"pull_request": {"number": -1}}, None),
+        ({}, {"merge_group": {"head_ref": "refs/heads/gh-readonly-queue/main/pr-9-0a1b"}}, 9),
+        ({}, {"merge_group": {"head_ref": "pr-9"}}, None),
+        ({}, {"merge_group": None, "pull_request": []}, None),
+        ({}, [], None),
+    ],
+)
+def test_the_pull_request_under_test(tmp_path, variables, event, number):
+    path = tmp_path / "event.json"
+    path.write_text(json.dumps(event))
+    assert ci.pull_request({**variables, "GITHUB_EVENT_PATH": str(path)}) == number
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 100_000, b'"' + b"x" * 99])
+def test_an_event_that_cannot_be_read_names_nobody(tmp_path, content):
+    path = tmp_path / "event.json"
+    path.write_bytes(content)
+    assert ci.pull_request({"GITHUB_EVENT_PATH": str(path)}) is None
+    assert ci.pull_request({"GITHUB_EVENT_PATH": str(tmp_path)}) is None
+    assert ci.pull_request({"GITHUB_EVENT_PATH": "a\0b"}) is None
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["pull_request", "merge_group", "number", "head_ref", "x"]), inner
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_no_event_is_too_odd(tmp_path_factory, event):
+    path = tmp_path_factory.getbasetemp() / "event.json"
+    path.write_text(json.dumps(event))
+    number = ci.pull_request({"GITHUB_EVENT_PATH": str(path)})
+    assert number is None or number > 0
+
+
+# ---------------------------------------------------------------- GitLab
+
+
+def test_findings_are_a_code_quality_report():
+    found = [
+        finding("lost", path="core/a.py", line=3),
+        finding("lost", path="core/a.py", line=3),
+        finding("nowhere"),
+        finding("odd", path="b.py", severity=Severity.UNKNOWN),
+    ]
+    rows = ci.code_quality(report(*found), {"core/a.py": "candidate/core/a.py"})
+    assert [row["location"] for row in rows] == [
+        {"path": "candidate/core/a.py", "lines": {"begin": 3}},
+        {"path": "b.py", "lines": {"begin": 1}},
+    ]
+    assert [row["severity"] for row in rows] == ["major", "minor"]
+    assert all(re.fullmatch(r"[0-9a-f]{64}", row["fingerprint"]) for row in rows)
+    assert rows[0]["check_name"] == "imports.import-fails"
