@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,9 @@ from pytest_cockpit.records import artifacts, text
 
 SCHEMA = "pytest-cockpit/burst_checkpoint/1"
 _AGAIN = "remove the file to start anew"
+
+Figures = Mapping[str, int | None]
+"""Numbers by name; None for what nobody has measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +42,14 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """All gates over the batches up to `commit`; `verdicts` by gate."""
+    """All gates over the batches up to `commit`; `verdicts` by gate, `figures` by name."""
 
     number: int
     commit: str
     files: int
     verdicts: Mapping[str, str]
     summaries: Mapping[str, str]
+    figures: Figures = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

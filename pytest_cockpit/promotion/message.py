@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from pytest_cockpit.api import Report
+from pytest_cockpit.promotion import figures
 from pytest_cockpit.promotion.batch import Staged
 from pytest_cockpit.promotion.burst import Progress
 from pytest_cockpit.promotion.plan import Plan
@@ -131,6 +132,9 @@ def burst_body(progress: Progress, pages: Mapping[str, str]) -> str:
         + "".join(f" {point.verdicts.get(name, 'not run')} |" for name in gates)
         for point in progress.checkpoints
     )
+    changes = "\n".join(
+        f"| {' | '.join(cells)} |" for cells in figures.rows(progress.checkpoints, progress.lane)
+    )
     last = progress.checkpoints[-1]
     said = "\n".join(f"- {name}: {plain(text)}" for name, text in sorted(last.summaries.items()))
     return (
@@ -141,7 +145,13 @@ def burst_body(progress: Progress, pages: Mapping[str, str]) -> str:
         f"### Batches\n\n| batch | id | files | commit |\n|---|---|---|---|\n{batches}\n\n"
         f"### Checkpoints\n\n| checkpoint | files | commit |{head}\n"
         f"|---|---|---|{'---|' * len(gates)}\n{rows}\n\n"
-        f"At the last one:\n\n{said}\n\n{_below(pages)}"
+        f"At the last one:\n\n{said}\n\n"
+        "### Changes\n\n"
+        "| checkpoint | files in the lane | missing lines | contracts with errors "
+        "| import failures |\n|---|---|---|---|---|\n"
+        f"{changes}\n\n"
+        "Missing lines are held against the baseline; imports are those that each checkpoint "
+        f"tried.\n\n{_below(pages)}"
     )
 
 

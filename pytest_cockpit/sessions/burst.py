@@ -13,19 +13,21 @@ import pytest
 
 from pytest_cockpit import discovery
 from pytest_cockpit.analysis.layout import Layout
+from pytest_cockpit.analysis.shim import is_shim
 from pytest_cockpit.api import CockpitError, Report, Verdict
 from pytest_cockpit.config import Config
 from pytest_cockpit.git import Repository
 from pytest_cockpit.items import Outcome, Step, Steps
-from pytest_cockpit.promotion import burst
+from pytest_cockpit.promotion import figures
 from pytest_cockpit.promotion.batch import Batch, Staged
-from pytest_cockpit.promotion.burst import Checkpoint, Done, Options, Progress
+from pytest_cockpit.promotion.burst import Checkpoint, Done, Progress
 from pytest_cockpit.promotion.message import burst_body, commit_message
 from pytest_cockpit.promotion.remedies.ground import Circumstances
-from pytest_cockpit.promotion.selector import forecast, make_plan
+from pytest_cockpit.promotion.selector import make_plan
 from pytest_cockpit.promotion.transaction import recommit
 from pytest_cockpit.records import artifacts
-from pytest_cockpit.sessions import cadence, gating, letters, words
+from pytest_cockpit.records.markdown import code, plain
+from pytest_cockpit.sessions import beginning, cadence, gating, letters, words
 from pytest_cockpit.sessions.conductor import Conductor
 from pytest_cockpit.sessions.lock import SessionLock
 from pytest_cockpit.sessions.opening import Opened, opened
@@ -42,121 +44,16 @@ def conduct(config: pytest.Config) -> BurstConductor:
 
 def _conduct(session: Opened) -> BurstConductor:
     config, repository, chosen = session.config, session.repository, session.settings
-    progress = _progress(config, repository, chosen, session.folder / STATE, session.base)
-    left = [] if config.option.cockpit_checkpoint_only else _left(repository, chosen, progress)
+    progress = beginning.progress(config, repository, chosen, session.folder / STATE, session.base)
+    looks = config.option.cockpit_checkpoint_only
+    left = [] if looks else beginning.left(repository, chosen, progress)
     if not (session.only_looks or config.option.cockpit_resume):
         sources = [source for batch in left for source in batch]
         waiting(repository, chosen.seal, chosen.ledger, session.base, sources)
     path = session.folder / PLAN
-    artifacts.write_bytes(path, _plan(progress, left, chosen))
+    artifacts.write_bytes(path, beginning.plan(progress, left, chosen))
     session.collect(path, progress.burst_id, progress.base)
     return BurstConductor(config, repository, chosen, progress, left, path, session.lock)
-
-
-def _left(repository: Repository, chosen: Config, progress: Progress) -> list[tuple[str, ...]]:
-    """The files of each batch that is still to come."""
-    options = progress.options
-    return forecast(
-        repository,
-        chosen,
-        size=options.batch_size,
-        modules=options.modules,
-        base=progress.head,
-        target=options.target - progress.files,
-        batches=options.max_batches - len(progress.batches),
-    )
-
-
-def _progress(
-    config: pytest.Config, repository: Repository, chosen: Config, path: Path, base: str
-) -> Progress:
-    """Where the session begins: anew, where one stopped, or just looking at either."""
-    if config.option.cockpit_checkpoint_only:
-        stopped = burst.read(path)
-        if stopped and stopped.state != "sealed" and repository.ref(stopped.branch):
-            return stopped
-    elif config.option.cockpit_resume:
-        return _resumed(config, repository, chosen, path, base)
-    return _fresh(config, repository, chosen, path, base)
-
-
-def _plan(progress: Progress, left: Sequence[Sequence[str]], chosen: Config) -> bytes:
-    """The plan file: one canonical line for each row."""
-    rows: list[dict[str, Any]] = [{"kind": "burst", **progress.to_json()}]
-    for number, sources in enumerate(left, len(progress.batches) + 1):
-        named = [artifacts.printable(source) for source in sources]
-        rows.append({"kind": "batch", "number": number, "sources": named})
-    rows += [
-        {"kind": "gate", "gate": name} | ({"skip": skip} if (skip := chosen.skip(name)) else {})
-        for name in chosen.gates
-    ]
-    return b"".join(map(artifacts.canonical_line, [*rows, {"kind": "seal"}]))
-
-
-def _fresh(
-    config: pytest.Config, repository: Repository, chosen: Config, path: Path, base: str
-) -> Progress:
-    """A burst that has done nothing yet."""
-    stopped = burst.read(path)
-    if stopped and stopped.checkpoints and stopped.state != "sealed":
-        name = stopped.branch.removeprefix("refs/heads/")
-        if repository.ref(stopped.branch) is not None:
-            raise CockpitError(
-                f"{path.relative_to(repository.root)}: a burst stopped after {stopped.files} of "
-                f"{stopped.options.target} files; go on with --cockpit-burst --cockpit-resume, or "
-                f"give it up: git branch -D {name}"
-            )
-    option = config.option
-    size = option.cockpit_batch_size or chosen.batch.size
-    options = Options(
-        target=option.cockpit_target or 4 * size,
-        batch_size=size,
-        max_batches=option.cockpit_max_batches or 8,
-        checkpoint_every=option.cockpit_checkpoint_every or 100,
-        modules=option.cockpit_modules or chosen.batch.modules,
-    )
-    named = {"base": base, "settings": chosen.digest(), **dataclasses.asdict(options)}
-    digest = artifacts.sha256(artifacts.canonical_line(named))
-    burst_id = f"{base[:7]}-{digest[:8]}"
-    lane = Layout(chosen.lane)
-    held = sum(lane.is_lane(entry.path) for entry in repository.entries(base, chosen.lane.path))
-    return Progress(
-        burst_id=burst_id,
-        base=base,
-        branch=f"refs/heads/{chosen.seal.branch_prefix}burst-{burst_id}",
-        settings_sha256=chosen.digest(),
-        options=options,
-        lane=held,
-    )
-
-
-def _resumed(
-    config: pytest.Config, repository: Repository, chosen: Config, path: Path, base: str
-) -> Progress:
-    """The burst that stopped, from the last checkpoint that its branch holds."""
-    where = path.relative_to(repository.root)
-    progress = burst.read(path)
-    if progress is None or progress.state == "sealed":
-        raise CockpitError(f"{where}: no burst has stopped; leave out --cockpit-resume")
-    if progress.settings_sha256 != chosen.digest():
-        raise CockpitError(
-            f"{where}: the configuration has changed since the burst began; put it back, or take "
-            "what was promoted so far and begin another burst"
-        )
-    at = repository.ref(progress.branch) or progress.base
-    if at != progress.head and progress.checkpoints:
-        # Killed between the record and the branch: the branch decides.
-        progress = progress.without_last()
-    if at != progress.head or base not in (progress.base, progress.head):
-        raise CockpitError(
-            f"{where}: the burst stands at {progress.head[:12]}, its branch at {at[:12]}, HEAD at "
-            f"{base[:12]} instead of {progress.base[:12]}; put HEAD back, or begin another burst"
-        )
-    target = config.option.cockpit_target
-    if target:
-        options = dataclasses.replace(progress.options, target=target)
-        progress = dataclasses.replace(progress, options=options)
-    return dataclasses.replace(progress, state="running")
 
 
 @dataclass(slots=True)
@@ -413,6 +310,9 @@ class BurstConductor(Conductor):
             files,
             {name: report.verdict.value for name, report in sorted(group.reports.items())},
             {name: report.summary for name, report in sorted(group.reports.items())},
+            figures.at(
+                group.reports, self.folder, self._stage(group).commit, self.progress.lane - files
+            ),
         )
         return dataclasses.replace(
             self.progress,
@@ -447,25 +347,55 @@ class BurstConductor(Conductor):
         moved = [move for group in self.groups if group.batch for move in group.batch.moves]
         return Circumstances(self.repository, self.settings, base=self.start, moves=tuple(moved))
 
-    def _letter(self) -> letters.Letter:
+    def _letter(self, failure: str = "") -> letters.Letter:
         rest = f"`{self.relative(self.folder)}/burst_pr_body.md`"
-        return letters.of_burst(self.progress, self.pages, rest)
+        return letters.of_burst(self.progress, self.pages, rest, failure)
 
     def finish(self, exitstatus: int) -> None:
-        """Write what came of the burst, then the record."""
+        """Write what came of the burst, publish what a halted one keeps, then the record."""
         if self.config.option.collectonly:
             return
         if self.progress.checkpoints and not (self.sealing.dry_run or self.only_checks):
             if self.progress.state != "sealed":
                 self.progress = dataclasses.replace(self.progress, state="halted")
             try:
-                self.keep_progress()
-                body = burst_body(self.progress, self.pages)
-                self.keep_bytes(self.folder / "burst_pr_body.md", body.encode())
+                self._write_artifacts()
             except CockpitError as error:
                 self.say(f"the burst's artifacts were not written: {error}")
+            self._publish_part()
         super().finish(exitstatus)
         self.lock.journal("end", exit_status=exitstatus)
+
+    def _write_artifacts(self) -> None:
+        self.keep_progress()
+        self.keep(self.folder / "progress.json", self.standing(), "progress")
+        body = burst_body(self.progress, self.pages)
+        self.keep_bytes(self.folder / "burst_pr_body.md", body.encode())
+
+    def _publish_part(self) -> None:
+        """Show the others what is kept, and what stopped the rest; not when somebody cut it off."""
+        red = [row for row in self.rows if row["outcome"] == "failed"]
+        if self.progress.state == "sealed" or not red:
+            return
+        why = f"**Halted** at {code(red[-1]['name'])}: {plain(red[-1]['summary'])}"
+        for line in self.sealing.partial(self.progress.head, partial(self._letter, why)):
+            self.say(line)
+        self.facts["pull_request"] = self.sealing.facts()
+
+    def standing(self) -> dict[str, Any]:
+        """Where the migration stands: what is sealed counts, as after a batch."""
+        progress = self.progress
+        sealed = progress.state == "sealed"
+        commit = progress.head if sealed else progress.base
+        return {
+            "schema": "pytest-cockpit/progress/1",
+            "base": progress.base,
+            "batch_id": progress.batches[-1].batch_id if sealed else None,
+            "lane_remaining": progress.lane - (progress.files if sealed else 0),
+            "shims": _shims(self.repository, commit, self.settings.lane.path),
+            "promoted_in_batch": progress.batches[-1].files if sealed else 0,
+            "promoted_in_burst": progress.files if sealed else 0,
+        }
 
     def pytest_unconfigure(self) -> None:
         """Let the next session in."""
@@ -482,6 +412,8 @@ class BurstConductor(Conductor):
             return
         for line in self.sealing.advice():
             write(line)
+        if progress.checkpoints:
+            write(figures.line(progress.checkpoints, progress.lane))
         name = progress.branch.removeprefix("refs/heads/")
         if progress.state == "sealed":
             write(f"{words.count(progress.files, 'file')} promoted: {name} is {progress.head[:12]}")
@@ -492,6 +424,12 @@ class BurstConductor(Conductor):
             )
         elif self.groups:
             write("nothing was kept")
+
+
+def _shims(repository: Repository, commit: str, lane: str) -> int:
+    files = (entry for entry in repository.entries(commit, lane) if entry.path.endswith(".py"))
+    read = repository.blobs([entry.oid for entry in files if entry.kind == "blob"])
+    return sum(content is not None and is_shim(content) for _, content in read)
 
 
 def _there(repository: Repository, base: str, commit: str) -> tuple[str, ...]:

@@ -30,6 +30,16 @@ def lane(sandbox, commit="HEAD"):
     }  # fmt: skip
 
 
+def waiting(sandbox):
+    """What a plan counts: Python files of the lane, but for its own and shims."""
+    return {path for path in lane(sandbox) if path.endswith(".py")} - {"candidate/__init__.py"}
+
+
+def shims(sandbox):
+    marked = sandbox.git("grep", "-l", "^# cockpit: moved to ", "HEAD", "--", "candidate")
+    return len(marked.splitlines())
+
+
 def seen(done):
     return done.stdout + done.stderr
 
@@ -43,7 +53,7 @@ def test_a_burst_is_a_series_of_commits_judged_at_checkpoints(fleet):
     assert [batch["number"] for batch in kept["batches"]] == [*range(1, len(kept["batches"]) + 1)]
     assert [point["files"] for point in kept["checkpoints"]] == [4, 8, 11]
     for point in kept["checkpoints"]:
-        assert set(point["verdicts"]) == {"coverage", "imports", "ledger", "matriz"}
+        assert set(point["verdicts"]) >= {"coverage", "imports", "ledger", "matriz"}
     commits = fleet.git("rev-list", "--reverse", f"{base}..HEAD").split()
     assert commits == [batch["commit"] for batch in kept["batches"]]
     trailers = [fleet.git("log", "-1", "--format=%B", commit) for commit in commits]
@@ -55,7 +65,34 @@ def test_a_burst_is_a_series_of_commits_judged_at_checkpoints(fleet):
     assert fleet.git("status", "--porcelain") == ""
     body = (fleet.root / "artifacts/burst_pr_body.md").read_text()
     assert "| checkpoint | files | commit | coverage | imports | ledger | matriz |" in body
+    for point in kept["checkpoints"]:
+        assert point["figures"]["lane"] == kept["lane"] - point["files"]
+        assert point["figures"]["missing_lines"] is not None
+        assert point["figures"]["missing_lines_change"] is not None
+        assert point["figures"]["import_failures"] == 0
+        # This repository declares that it has no contracts.
+        assert point["figures"]["contracts"] is None
+    change = kept["checkpoints"][-1]["figures"]["missing_lines_change"]
+    whole = f"in all: files in the lane -11, missing lines {change:+}, contracts with errors unknown"
+    assert f"{whole}, import failures 0" in done.stdout
+    assert f"| 1 | -4 | {kept['checkpoints'][0]['figures']['missing_lines_change']:+} |" in body
+    assert f"| in all | -11 | {change:+} | unknown | 0 |" in body
+    progress = json.loads((fleet.root / "artifacts/progress.json").read_text())
+    assert progress["lane_remaining"] == kept["lane"] - 11 == len(waiting(fleet))
+    assert progress["shims"] == shims(fleet)
+    assert (progress["promoted_in_burst"], progress["promoted_in_batch"]) == (11, 1)
+    assert progress["batch_id"] == kept["batches"][-1]["batch_id"]
     assert fleet.pytest("-m", "gate", "-q").returncode == 0
+
+
+def test_what_waits_is_counted_without_shims_and_the_lanes_own_file(fleet):
+    done = fleet.pytest(*SMALL, "--cockpit-target", "4", "-q")
+    assert done.returncode == 0, seen(done)
+    first = state(fleet)
+    assert shims(fleet) == 4
+    done = fleet.pytest(*SMALL, "--cockpit-target", "4", "-q")
+    assert done.returncode == 0, seen(done)
+    assert state(fleet)["lane"] == first["lane"] - 4
 
 
 def test_a_burst_is_never_longer_than_it_may(fleet):
