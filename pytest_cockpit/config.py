@@ -95,7 +95,14 @@ class Config:
     """The settings of a repository; `source` is the file they came from, if any."""
 
     source: Path | None = None
-    gates: tuple[str, ...] = ("matriz", "coverage", "imports", "ledger")
+    gates: tuple[str, ...] = (
+        "matriz",
+        "coverage",
+        "imports",
+        "ledger",
+        "guard",
+        "quarantine",
+    )
     artifacts: str = "artifacts"
     records: str = ".cockpit"
     pass_environment: tuple[str, ...] = ()

@@ -42,7 +42,14 @@ def test_a_batch_is_promoted_and_sealed(ready):
     assert "Gate-Matriz: skip" in message
     summary = load(ready, "promotion_batch.summary.json")
     verdicts = {gate["name"]: gate["verdict"] for gate in summary["gates"]}
-    assert verdicts == {"matriz": "skip", "coverage": "pass", "imports": "pass", "ledger": "pass"}
+    assert verdicts == {
+        "matriz": "skip",
+        "coverage": "pass",
+        "imports": "pass",
+        "ledger": "pass",
+        "guard": "pass",
+        "quarantine": "pass",
+    }
     assert summary["sealed"]["commit"] == ready.git("rev-parse", "HEAD")
     assert load(ready, "import_failures.json")["failures"] == []
     record = load(ready, "session.batch.json")
@@ -226,6 +233,8 @@ def test_other_plugins_change_neither_order_nor_outcome(ready, arguments):
         "gate:coverage",
         "gate:imports",
         "gate:ledger",
+        "gate:guard",
+        "gate:quarantine",
         "seal",
     ]
     assert sealed_branch(ready)

@@ -71,7 +71,14 @@ def test_every_hook_is_called(followed):
     }
     assert {row["hook"] for row in seen} == declared
     verdicts = {row["gate"]: row["verdict"] for row in seen if "gate" in row}
-    assert verdicts == {"matriz": "skip", "coverage": "pass", "imports": "pass", "ledger": "pass"}
+    assert verdicts == {
+        "matriz": "skip",
+        "coverage": "pass",
+        "imports": "pass",
+        "ledger": "pass",
+        "guard": "pass",
+        "quarantine": "pass",
+    }
     [sealed] = [row for row in seen if row["hook"] == "pytest_cockpit_sealed"]
     assert sandbox.git("rev-parse", sealed["branch"]) == sealed["commit"]
     record = json.loads((sandbox.root / "artifacts/session.batch.json").read_text())

@@ -17,9 +17,9 @@ def test_everyday_gates_run_beside_marked_tests(ready):
     done = ready.pytest("-m", "gate", "-v")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "artifacts/gates.plan.jsonl::gate:imports PASS" in done.stdout
-    assert "3 passed, 1 skipped" in done.stdout
+    assert "5 passed, 1 skipped" in done.stdout
     record = load(ready, "session.gates.json")
-    assert record["totals"]["pass"] == 3
+    assert record["totals"]["pass"] == 5
     assert record["totals"]["skip"] == 1
 
 
@@ -29,6 +29,8 @@ def test_everyday_gates_run_beside_marked_tests(ready):
         ("coverage_ratchet", "coverage"),
         ("import_health", "imports"),
         ("ledger_consistency", "ledger"),
+        ("promotion_guard", "guard"),
+        ("quarantine_ratchet", "quarantine"),
     ],
 )
 def test_one_marker_for_each_gate(ready, marker, gate):
@@ -61,7 +63,7 @@ def test_a_gate_over_the_working_tree_fails_on_an_uncommitted_defect(ready):
 def test_gates_run_under_xdist_too(ready):
     done = ready.pytest("-m", "gate", "-n", "2", "-q")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert load(ready, "session.gates.json")["totals"]["pass"] == 3
+    assert load(ready, "session.gates.json")["totals"]["pass"] == 5
 
 
 def test_a_run_without_gates_is_left_alone(ready):

@@ -90,7 +90,7 @@ def test_a_forged_plan_with_fewer_gates_is_refused(ready):
     plan = Plan.read(path.read_bytes(), PLAN)
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     kept = [row for row in rows if row.get("gate") in (None, "ledger")]
-    assert len(kept) == len(rows) - 3
+    assert len(kept) == len(rows) - 5
     del plan
     path.write_text("".join(json.dumps(row) + "\n" for row in kept))
     before = ready.snapshot()
