@@ -21,13 +21,13 @@ from pytest_cockpit import discovery
 from pytest_cockpit.api import CockpitError, Move, Report, Verdict
 from pytest_cockpit.items import Outcome, Step
 from pytest_cockpit.promotion.batch import Batch, Staged
-from pytest_cockpit.promotion.isolation import nearby, telling
-from pytest_cockpit.promotion.isolation.flakes import Flaky, Tally
+from pytest_cockpit.promotion.isolation import attribution, flakes, nearby, telling
+from pytest_cockpit.promotion.isolation.flakes import Tally
 from pytest_cockpit.promotion.isolation.inquiry import About, Inquiry, Judged
 from pytest_cockpit.promotion.isolation.trust import Trust
 from pytest_cockpit.promotion.plan import Plan
 from pytest_cockpit.promotion.selector import make_plan
-from pytest_cockpit.records import artifacts, ledger
+from pytest_cockpit.records import artifacts
 from pytest_cockpit.records.text import one_line
 from pytest_cockpit.sessions import gating, words
 from pytest_cockpit.sessions.batch import BatchConductor
@@ -36,6 +36,8 @@ from pytest_cockpit.sessions.sealing import sealed_before
 RECORD = "isolation.json"
 FLAKES = "flakes.ndjson"
 REST = "promotion_batch.rest.plan.jsonl"
+_DOUBTED = 0.2
+"""The share of wrong verdicts that is reckoned with where something fails that was flaky before."""
 _GREEN = "nothing was red"
 _NOTHING_LEFT = "every file of the batch is to blame, or needs one that is"
 
@@ -132,7 +134,15 @@ class IsolatingConductor(BatchConductor):
         about = About(subject.batch_id, subject.base, subject.plan_sha256, gates)
         sources = [move.source for move in subject.moves]
         needs = nearby.needs(self.repository, self.settings.lane, subject.base, sources)
-        return Inquiry(about, needs, near.weights, trust=self.trust)
+        return Inquiry(about, needs, near.weights, trust=self._trust(gates))
+
+    def _trust(self, gates: Iterable[str]) -> Trust:
+        """Less of gates in which something fails that was flaky before."""
+        known = {
+            name for row in flakes.known(self._flakes_path()) for name in row.get("failing", ())
+        }
+        said = attribution.failing({gate: self.reports[gate] for gate in gates})
+        return Trust(flakes=_DOUBTED) if known.intersection(said) else self.trust
 
     def _search(self, inquiry: Inquiry) -> None:
         while (files := inquiry.next()) is not None:
@@ -193,12 +203,17 @@ class IsolatingConductor(BatchConductor):
             gate: self.bench.judge(self, gate, keep=_unkept, base=self.subject.base, **facts)[0]
             for gate in gates
         }
+        if not files:
+            reports = {gate: _of_base(report) for gate, report in reports.items()}
         return Judged(part.tree, reports, time.perf_counter() - wall, sum(os.times()[:4]) - cpu)
 
     def _part(self, files: Sequence[str]) -> _Part:
         base = self.subject.base
         if not files:
-            return _Part(base, self._tree(base))
+            held = {entry.path for entry in self.repository.entries(base)}
+            moves = {move.source for move in self.subject.moves}
+            near = held.intersection(self.build().changed) - moves
+            return _Part(base, self._tree(base), changed=tuple(sorted(near)))
         batch, staged = self.batch, self.staged
         if len(files) < len(self.plan.moves) or staged is None:
             batch = Batch(self.repository, self.settings, self._planned(files))
@@ -232,7 +247,7 @@ class IsolatingConductor(BatchConductor):
         return plan
 
     def _tree(self, commit: str) -> str:
-        return self.repository.resolve(f"{commit}^{{tree}}")
+        return self.repository.run("rev-parse", f"{commit}^{{tree}}").stdout.decode().strip()
 
     # The rest
 
@@ -279,6 +294,11 @@ class IsolatingConductor(BatchConductor):
                 break
         red, green = self.tally.of(name, tree)
         report = self.reports[name]
+        void = self._void(name, tree) if green else ""
+        if void:
+            said = f"{void} is no culprit: what failed with it fails now and then without it, too"
+            report = dataclasses.replace(report, verdict=Verdict.UNKNOWN, summary=said)
+            verdict = None
         if green and verdict is not None:
             verdict = Verdict.WARN if verdict is Verdict.PASS else verdict
             said = f"{report.summary}; flaky: red {red} of {red + green} times on this tree"
@@ -286,6 +306,19 @@ class IsolatingConductor(BatchConductor):
         self.reports[name] = report
         with gating.scratch(self.repository.common_dir, name) as folder:
             return keep(self, name, report, folder)
+
+    def _void(self, name: str, tree: str) -> str:
+        """A culprit whose evidence is a flake of the rest; empty when there is none."""
+        flaky = {
+            said
+            for flake in self.tally.flakes()
+            if (flake.gate, flake.tree) == (name, tree)
+            for said in flake.failing
+        }
+        found = self.inquiry.outcome().culprits if self.inquiry else ()
+        return next(
+            (it.files[0] for it in found if it.failing and flaky.issuperset(it.failing)), ""
+        )
 
     def seal(self) -> Outcome:
         """Publish the commit, or say that nothing is left of the batch."""
@@ -297,7 +330,7 @@ class IsolatingConductor(BatchConductor):
         """The commit's message; the last trailers say what was left behind."""
         if self.inquiry is None:
             return super().message()
-        said = telling.trailers(self.inquiry, self.flakes())
+        said = telling.trailers(self.inquiry, self.tally.flakes())
         return super().message() + "".join(f"{one_line(line)}\n" for line in said)
 
     def sealed_earlier(self) -> str | None:
@@ -313,12 +346,11 @@ class IsolatingConductor(BatchConductor):
 
     # What is kept
 
-    def flakes(self) -> tuple[Flaky, ...]:
-        """Gates that said now this and now that of one tree."""
-        return self.tally.flakes()
-
     def _record_path(self) -> Path:
         return self.repository.root / self.settings.artifacts / RECORD
+
+    def _flakes_path(self) -> Path:
+        return self._record_path().with_name(FLAKES)
 
     def _kept(self) -> dict[str, Any] | None:
         """The record of an earlier search about this very batch."""
@@ -344,22 +376,10 @@ class IsolatingConductor(BatchConductor):
                     "held": [path for it in found.culprits for path in it.held],
                     "stopped": found.stopped,
                 },
-                "flakes": [flake.to_json() for flake in self.flakes()],
+                "flakes": [flake.to_json() for flake in self.tally.flakes()],
             }
-        self._write_flakes()
-
-    def _write_flakes(self) -> None:
-        """Enter flaky gates in their ledger, each once however often it is met again."""
-        path = self.folder / FLAKES
         try:
-            known = ledger.rows(path.read_bytes()) if path.is_file() else []
-            seen = [
-                {key: row.get(key) for key in ("gate", "tree", "red", "green")} for row in known
-            ]
-            for flake in self.flakes():
-                row = {"kind": "flake", "batch_id": self.subject.batch_id, **flake.to_json()}
-                if {key: row[key] for key in ("gate", "tree", "red", "green")} not in seen:
-                    ledger.append(path, row)
+            flakes.enter(self._flakes_path(), self.subject.batch_id, self.tally.flakes())
         except CockpitError as error:
             self.say(f"the flaky gates were not entered: {error}")
 
@@ -374,7 +394,8 @@ class IsolatingConductor(BatchConductor):
                 write(line)
             if self.sealing.sealed and self.plan is not self.whole:
                 whole, left = self.whole.header.batch_id, len(self.inquiry.left())
-                write(f"batch {whole} was red; sealed is the rest of it, without {left} files")
+                files = words.count(left, "file")
+                write(f"batch {whole} was red; sealed is the rest of it, without {files}")
         super()._conclude_state(write)
 
     def _live(self, line: str) -> None:
@@ -386,6 +407,13 @@ class IsolatingConductor(BatchConductor):
         with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
             terminal.ensure_newline()
             terminal.write_line(f"cockpit: {line}")
+
+
+def _of_base(report: Report) -> Report:
+    """A gate that has nothing to judge in the base finds nothing wrong with it."""
+    if report.verdict is Verdict.UNKNOWN and not report.checked and not report.findings:
+        return dataclasses.replace(report, verdict=Verdict.PASS)
+    return report
 
 
 def _unkept(_conductor: object, _name: str, report: Report, _scratch: Path) -> Outcome:

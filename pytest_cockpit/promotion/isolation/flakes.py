@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-from pytest_cockpit.api import Report, Verdict
+from pytest_cockpit.api import CockpitError, Report, Verdict
 from pytest_cockpit.promotion.isolation.attribution import failing
+from pytest_cockpit.records import ledger
+
+_SAME = ("gate", "tree", "red", "green")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +77,25 @@ class Tally:
             for (gate, tree), (red, green) in self._counts.items()
             if red and green
         )
+
+
+def known(path: Path) -> list[dict[str, Any]]:
+    """The flakes that were entered at `path`; a broken ledger tells nothing."""
+    try:
+        return [row for row in ledger.rows(path.read_bytes()) if row["kind"] == "flake"]
+    except (OSError, CockpitError):
+        return []
+
+
+def enter(path: Path, batch_id: str, flakes: Iterable[Flaky]) -> None:
+    """Add flakes to the ledger at `path`, each once however often it is met again.
+
+    Raises
+    ------
+    CockpitError: it cannot be added to.
+    """
+    seen = [{key: row.get(key) for key in _SAME} for row in known(path)]
+    for flake in flakes:
+        row = {"kind": "flake", "batch_id": batch_id, **flake.to_json()}
+        if {key: row[key] for key in _SAME} not in seen:
+            ledger.append(path, row)

@@ -26,7 +26,7 @@ BASE = "base"
 
 WHY: Mapping[str, str] = {
     GIVEN: "the whole batch",
-    SEARCH: "halving what is suspected",
+    SEARCH: "narrowing it down",
     SUSPECT: "pointed at by what failed",
     CONFIRM: "once more, with nothing but what it needs",
     REPEAT: "once more, to be sure",
