@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_cockpit.api import CockpitError
-from pytest_cockpit.commands import ledger_recording
+from pytest_cockpit.commands import ledger_merging, ledger_recording
 from pytest_cockpit.commands.ledger_desk import Desk, at_hand
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def register(subparsers: Any) -> None:
             ledger_recording.import_history,
             "enter files of history that nobody vouches for",
         ),
+        ("merge", ledger_merging.merge, "make one ledger of the two that git is merging"),
         ("checkpoint", _checkpoint, "write the ledger's tree head, signed if there is a key"),
         ("prove", _prove, "print a proof that others can verify"),
         ("key", _key, "make a key that signs checkpoints"),
@@ -74,6 +75,10 @@ def _prove_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _merge_arguments(_: argparse.ArgumentParser) -> None:
+    """What is merged is what git is merging."""
+
+
 def _key_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="the key's name, such as a host's")
     parser.add_argument("path", type=Path, metavar="FILE", help="file for the private key")
@@ -83,6 +88,7 @@ _ARGUMENTS = {
     "verify": _verify_arguments,
     "record": _record_arguments,
     "import": _import_arguments,
+    "merge": _merge_arguments,
     "checkpoint": _checkpoint_arguments,
     "prove": _prove_arguments,
     "key": _key_arguments,

@@ -121,6 +121,11 @@ def refreshed(old: bytes, ledger: bytes, key: Path | None, keys: Sequence[str] =
     return signed_note.sign(grown.text, signers).to_bytes()
 
 
+def demand_of(point: Checkpoint, ledger: bytes) -> None:
+    """Raise `NoteError` where a whole ledger does not begin with the rows of a checkpoint."""
+    _grown(io.BytesIO(ledger), point)
+
+
 def _grown(stream: IO[bytes], before: Checkpoint) -> Checkpoint:
     """The checkpoint of a whole ledger that begins with the rows of another one."""
     tree = Frontier()

@@ -10,6 +10,7 @@ from pytest_cockpit.records import schema
 from pytest_cockpit.records.schema import Problem
 
 PROMOTION, ROLLBACK, CONTENT, EPOCH, TAG = "promotion", "rollback", "content", "epoch", "tag"
+MERGED = "merged"
 _COMMON = "ledger-kinds"
 _TABLE = {
     PROMOTION: _COMMON,
@@ -17,6 +18,7 @@ _TABLE = {
     CONTENT: _COMMON,
     EPOCH: _COMMON,
     TAG: _COMMON,
+    MERGED: _COMMON,
     "waiver": "waiver",
     "waiver-revoked": _COMMON,
 }

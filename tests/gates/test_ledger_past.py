@@ -137,8 +137,7 @@ def diverged(parent, line, commit=None):
         f"{where}differs from commit {name(parent)[:12]}, one of the sides that were merged",
         path=HERE,
         line=line,
-        remedy="keep one side's ledger and enter what the other side recorded anew:"
-        " promote its batch, record its files, on top of the merged branch",
+        remedy="merge the two anew, and before the commit: cockpit ledger merge",
         evidence={"commit": commit and name(commit), "parent": name(parent)},
     )
 

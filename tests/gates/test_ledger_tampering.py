@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from pytest_cockpit.api import Context, Report, Severity, Verdict
-from pytest_cockpit.records import checkpoint, ledger, ledger_epoch, ledger_keys
+from pytest_cockpit.records import checkpoint, ledger, ledger_epoch, ledger_keys, ledger_merge
 from pytest_cockpit.records.ledger_content import blob_id, row
 from pytest_cockpit.records.text import sha256
 from pytest_cockpit_gates.ledger import gate
@@ -414,6 +414,196 @@ def test_a_fork_of_the_ledger_is_not_merged_by_a_fast_forward_of_one_parent(port
     port.git("checkout", "--quiet", "main")
     port.git("merge", "--quiet", "--no-edit", "side")
     assert port.rules() == {"rewritten"}
+
+
+# A merge that was made by `cockpit ledger merge` keeps both sides; nothing else does.
+
+
+def sides(port: Port) -> tuple[bytes, bytes]:
+    return tuple(port.git("show", f"{side}:{PATH}").encode() + b"\n" for side in ("main", "side"))
+
+
+def more_diverged(port: Port) -> None:
+    """Two branches with three and two rows of their own, of several kinds."""
+    port.git("checkout", "--quiet", "-b", "side")
+    port.write("quay/manifest.json", b'{"side":1}\n')
+    port.note("side ship")
+    port.commit("side rows")
+    port.write("quay/manifest.json", b'{"side":2}\n')
+    port.commit("side row")
+    port.git("checkout", "--quiet", "main")
+    port.clock += timedelta(days=1)
+    port.note("main ship")
+    port.note("main boat")
+    port.commit("main rows")
+
+
+@pytest.mark.parametrize("first", ["main", "side"])
+def test_a_merge_by_the_command_is_whole_ever_after(port: Port, first: str):
+    more_diverged(port)
+    main, side = sides(port)
+    order = (main, side) if first == "main" else (side, main)
+    merged(port, ledger_merge.merged(*order))
+    assert port.rules() == set()
+    port.commit("merge")
+    assert port.rules() == set()
+    port.note("ship 9")
+    port.write("quay/manifest.json", b'{"berths":9}\n')
+    port.commit("long ago")
+    assert port.rules() == set()
+    assert port.rules(base="HEAD~1") == set()
+
+
+def test_a_merge_of_merges_is_whole(port: Port):
+    more_diverged(port)
+    main, side = sides(port)
+    port.git("checkout", "--quiet", "-b", "third", "main~1")
+    port.note("third ship")
+    port.commit("third row")
+    port.git("merge", "--quiet", "--no-commit", "side", check=False)
+    port.ledger.write_bytes(ledger_merge.merged(port_show(port, "third"), side))
+    port.commit("merge side into third")
+    assert port.rules() == set()
+    port.git("checkout", "--quiet", "main")
+    port.git("merge", "--quiet", "--no-commit", "third", check=False)
+    port.ledger.write_bytes(ledger_merge.merged(main, port_show(port, "third")))
+    assert port.rules() == set()
+    port.commit("merge third into main")
+    assert port.rules() == set()
+    assert len(port.lines) == 6 + 2 + 1 + (1 + 1 + 3)
+    # What the inner merge brought is held as firmly as what the outer one did.
+    data = port.data
+    for line in range(9, 14):
+        port.ledger.write_bytes(rechained(data.splitlines(keepends=True), line))
+        assert "diverged" in port.rules()
+        port.ledger.write_bytes(data)
+
+
+def port_show(port: Port, rev: str) -> bytes:
+    return port.git("show", f"{rev}:{PATH}").encode() + b"\n"
+
+
+def rechained(lines: list[bytes], place: int, change=None) -> bytes:
+    """The ledger without the row at this place, or with it changed, and a whole chain."""
+    rows = [json.loads(line) for line in lines]
+    for each in rows:
+        del each["seq"], each["prev"]
+    rows[place : place + 1] = [] if change is None else [change(rows[place])]
+    return ledger.extend(b"", rows)
+
+
+@pytest.mark.parametrize("committed", [False, True])
+@pytest.mark.parametrize("place", [8, 9, 10, 11])
+@pytest.mark.parametrize(
+    "how", ["dropped", "edited", "swapped", "inserted", "kind", "head", "rows", "common"]
+)
+def test_a_merge_that_is_not_exactly_both_sides_is_seen(
+    port: Port, place: int, how: str, committed: bool
+):
+    more_diverged(port)
+    data = ledger_merge.merged(*sides(port))
+    lines = data.splitlines(keepends=True)
+    assert json.loads(lines[8])["kind"] == "merged"
+    merged(port, spoiled(lines, place, how))
+    if committed:
+        port.commit("merge")
+    assert "diverged" in port.rules()
+
+
+def spoiled(lines: list[bytes], place: int, how: str) -> bytes:
+    if how == "dropped":
+        return rechained(lines, place)
+    if how == "edited":
+        return rechained(lines, place, lambda row: {**row, "reason": "another"})
+    if how in ("swapped", "inserted"):
+        place = min(place, 10)
+        other = lines[place + 1] if how == "swapped" else lines[2]
+        lines = [
+            *lines[:place],
+            other,
+            lines[place],
+            *lines[place + (2 if how == "swapped" else 1) :],
+        ]
+        return rechained(lines, 0, lambda row: row)
+    changes = {
+        "kind": lambda row: {**row, "kind": "note"},
+        "head": lambda row: {**row, "second": {**row["second"], "head": "0" * 64}},
+        "rows": lambda row: {**row, "second": {**row["second"], "rows": 8}},
+        "common": lambda row: {**row, "common": 5},
+    }
+    return rechained(lines, 8, changes[how])
+
+
+def test_a_merge_is_told_nothing_of_rows_that_came_later(port: Port):
+    """The side went on after what was merged of it: those rows are dropped."""
+    more_diverged(port)
+    main, side = sides(port)
+    early = b"".join(side.splitlines(keepends=True)[:-1])
+    merged(port, ledger_merge.merged(main, early))
+    assert "diverged" in port.rules()
+    port.commit("merge")
+    assert "diverged" in port.rules()
+
+
+def test_rows_are_merged_by_merges_alone(port: Port):
+    """Chained anew in a commit of one parent, rows of the ledger itself are rewritten."""
+    more_diverged(port)
+    main, side = sides(port)
+    port.ledger.write_bytes(ledger_merge.merged(side, main))
+    assert port.rules() == {"rewritten", "unbound-change"}
+    port.commit("no merge")
+    assert "rewritten" in port.rules()
+
+
+def test_a_published_ledger_is_not_merged_behind_another(port: Port):
+    more_diverged(port)
+    main, side = sides(port)
+    port.git("update-ref", "--create-reflog", "refs/remotes/origin/main", "main")
+    merged(port, ledger_merge.merged(side, main))
+    port.commit("merge")
+    port.git("update-ref", "--create-reflog", "refs/remotes/origin/main", "HEAD")
+    assert port.rules() == {"force-pushed"}
+
+
+def test_a_checkpoint_before_the_merge_holds_behind_it(port: Port):
+    more_diverged(port)
+    port.vouch()
+    port.commit("vouch")
+    merged(port, ledger_merge.merged(*sides(port)))
+    assert port.rules() == set()
+    port.vouch()
+    port.commit("merge")
+    assert port.rules() == set()
+
+
+def test_both_sides_have_undone_the_same_batch_and_recorded_the_same_tag(port: Port):
+    port.git("tag", "v1", "HEAD")
+    at = {"tag": "v1", "object": port.head(), "commit": port.head()}
+    blobs = {"source_blob": "a" * 40, "target_blob": "b" * 40}
+    move = {"source": "a", "target": "b", **blobs}
+    plan = {"base": port.head(), "plan_sha256": "0" * 64}
+    ledger.append(
+        port.ledger,
+        {"kind": "promotion", "batch_id": "b1", **plan, "moves": [move], "shims": []},
+    )
+    port.commit()
+    port.git("branch", "side")
+    for branch in ("main", "side"):
+        port.git("checkout", "--quiet", branch)
+        port.note(branch)
+        ledger.append(port.ledger, {"kind": "tag", **at})
+        back = {"source": "b", "target": "a", **blobs}
+        ledger.append(
+            port.ledger,
+            {"kind": "rollback", "batch_id": branch, "rolls_back": "b1", **plan, "moves": [back]},
+        )
+        port.commit()
+    assert port.rules() == set(), port.judge().findings
+    port.git("checkout", "--quiet", "main")
+    merged(port, ledger_merge.merged(*sides(port)))
+    assert port.rules() == set(), port.judge().findings
+    port.commit("merge")
+    assert port.rules() == set()
 
 
 # 10: force-push

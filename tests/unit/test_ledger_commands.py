@@ -580,3 +580,117 @@ def test_the_gate_is_run_as_it_is_installed(port: Port, capsys):
     (port.root / PATH).write_bytes(data.replace(b"quay", b"pier"))
     assert typed("verify") == 1
     assert "ledger.rewritten" in capsys.readouterr().out
+
+
+def branched(port: Port) -> None:
+    """Three rows on a branch, two on main, and a merge of them that is under way."""
+    filled(port, 3)
+    port.commit()
+    port.git("checkout", "--quiet", "-b", "side")
+    filled(port, 3)
+    port.commit()
+    port.git("checkout", "--quiet", "main")
+    ledger.append(port.root / PATH, {"kind": "opened"})
+    filled(port, 1)
+    port.commit()
+
+
+def under_way(port: Port, branch: str = "side") -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        port.git("merge", "--quiet", branch)
+
+
+def test_a_merge_under_way_is_made_one_ledger(port: Port, capsys):
+    branched(port)
+    port.git("update-ref", "refs/remotes/origin/main", "main")
+    under_way(port)
+    assert typed("merge") == 0
+    told = capsys.readouterr().out
+    side, main = port.git("rev-parse", "side"), port.git("rev-parse", "main")
+    assert told.startswith(f"{PATH}: 3 rows of {side[:12]} behind the 5 of {main[:12]}\n")
+    assert port.git("diff", "--name-only", "--diff-filter=U") == ""
+    assert port.verdict() is Verdict.PASS
+    port.git("commit", "--quiet", "--no-edit")
+    assert port.verdict() is Verdict.PASS
+    assert port.verdict(base="main~1") is Verdict.PASS
+    assert len(ledger.rows((port.root / PATH).read_bytes())) == 9
+
+
+@pytest.mark.parametrize("published", [None, "main", "side"])
+@pytest.mark.parametrize("vouched", [None, "main", "side"])
+def test_the_order_of_a_merge_is_that_of_whoever_merges(port: Port, published, vouched):
+    branched(port)
+    if vouched:
+        port.git("checkout", "--quiet", vouched)
+        typed("checkpoint")
+        port.commit()
+    if published:
+        port.git("update-ref", "refs/remotes/origin/main", published)
+    made = []
+    for here, there in (("main", "side"), ("side", "main")):
+        port.git("checkout", "--quiet", here)
+        under_way(port, there)
+        assert typed("merge") == 0
+        made.append((port.root / PATH).read_bytes())
+        assert port.verdict() is Verdict.PASS
+        port.git("merge", "--abort")
+    assert made[0] == made[1]
+    first = published or vouched
+    if first:
+        before = port.git("show", f"{first}:{PATH}").encode()
+        assert made[0].startswith(before)
+
+
+def test_a_merged_checkpoint_reaches_all_rows_where_no_key_is_needed(port: Port, capsys):
+    branched(port)
+    for branch in ("side", "main"):
+        port.git("checkout", "--quiet", branch)
+        typed("checkpoint")
+        port.commit()
+    under_way(port)
+    assert typed("merge") == 0
+    name = checkpoint.path_of(PATH)
+    assert f"{name}: 9 of 9 rows\n" in capsys.readouterr().out
+    assert port.verdict() is Verdict.PASS
+    port.git("commit", "--quiet", "--no-edit")
+    assert port.verdict(base="main~1") is Verdict.PASS
+
+
+def test_a_signed_checkpoint_stays_that_of_the_side_it_is_of(
+    port: Port, tmp_path: Path, capsys, monkeypatch
+):
+    key = tmp_path / "key"
+    typed("key", "port.example", str(key))
+    public = capsys.readouterr().out.splitlines()[1].split('"')[1]
+    branched(port)
+    typed("checkpoint", "--key", str(key))
+    port.configure(keys=[public])
+    port.commit()
+    under_way(port)
+    assert typed("merge") == 0
+    assert "5 of 9 rows; take it further: cockpit ledger checkpoint" in capsys.readouterr().out
+    assert port.verdict(keys=[public]) is Verdict.PASS
+    monkeypatch.setenv(ledger_keys.KEY_VARIABLE, str(key))
+    assert typed("merge") == 0
+    assert "9 of 9 rows\n" in capsys.readouterr().out
+    assert port.verdict(keys=[public]) is Verdict.PASS
+
+
+def test_what_cannot_be_merged_says_why(port: Port):
+    with pytest.raises(CockpitError, match="no merge is under way; git merge BRANCH first"):
+        typed("merge")
+    branched(port)
+    port.git("checkout", "--quiet", "-b", "none", "main~2")
+    port.commit()
+    port.git("merge", "--quiet", "--no-commit", "--no-ff", "side")
+    with pytest.raises(CockpitError, match=r"has no .*; take the other side's"):
+        typed("merge")
+    port.git("merge", "--abort")
+    port.git("checkout", "--quiet", "side")
+    data = (port.root / PATH).read_bytes()
+    (port.root / PATH).write_bytes(data.replace(b'"number":1', b'"number":8', 1))
+    port.commit()
+    port.git("checkout", "--quiet", "main")
+    under_way(port)
+    with pytest.raises(CockpitError, match=r"of [0-9a-f]{12}: ledger line 3"):
+        typed("merge")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_cockpit.api import Finding, Severity
+from pytest_cockpit.records import ledger_merge
 from pytest_cockpit.records.ledger_git import Blob, Git, Unreadable
 from pytest_cockpit.records.text import parse, sha256
 from pytest_cockpit_gates.ledger.held import Held
@@ -67,7 +68,7 @@ class Comparison:
         self._held = held
         self._path = path
         self._blobs = dict(blobs)
-        self._compared: dict[tuple[str, str], int | None] = {}
+        self._compared: dict[tuple[str, str, bool], int | None] = {}
         self._told: set[str] = set()
 
     def judged(self) -> Iterator[Finding]:
@@ -80,6 +81,10 @@ class Comparison:
             after = bytes(self._held.data)
             if _tail_moved_aside(after, before):
                 continue
+            # Behind an older base there may be merges; from the last commit on, only one under way.
+            merges = self._past.merging or tip != self._past.tips[-1]
+            if merges and ledger_merge.holds(after, before):
+                continue
             rule = DIVERGED if tip in self._past.merging else REWRITTEN
             yield self._finding(rule, _first_difference(after, before), tip, None)
 
@@ -88,7 +93,8 @@ class Comparison:
         shown = 0
         for commit, above in parents.items():
             for parent in above:
-                line = self._line(commit, parent) if parent not in self._told else None
+                told = parent in self._told
+                line = None if told else self._line(commit, parent, merges=len(above) > 1)
                 if line is None:
                     continue
                 shown += 1
@@ -97,7 +103,7 @@ class Comparison:
                 rule = DIVERGED if len(above) > 1 else REWRITTEN
                 yield self._finding(rule, line, parent, commit)
 
-    def _line(self, commit: str, parent: str) -> int | None:
+    def _line(self, commit: str, parent: str, *, merges: bool) -> int | None:
         """The first line that is not the parent's, or None where all of them are."""
         child, old = self._blobs.get(commit), self._blobs.get(parent)
         if (child is None) != (old is None):
@@ -106,16 +112,18 @@ class Comparison:
             return None
         if child is None:
             return 1
-        pair = (child.oid, old.oid)
+        pair = (child.oid, old.oid, merges)
         if pair not in self._compared:
-            self._compared[pair] = self._compare(child, old)
+            self._compared[pair] = self._compare(child, old, merges=merges)
         return self._compared[pair]
 
-    def _compare(self, child: Blob, old: Blob) -> int | None:
+    def _compare(self, child: Blob, old: Blob, *, merges: bool) -> int | None:
         if self._held.begins_with(child) and self._held.begins_with(old):
             return None if child.size >= old.size else _lines(self._held.data, child.size)
         before, after = self._past.git.read(old.oid), self._past.git.read(child.oid)
         if after.startswith(before) or _tail_moved_aside(after, before):
+            return None
+        if merges and ledger_merge.holds(after, before):
             return None
         return _first_difference(after, before)
 
@@ -129,10 +137,7 @@ class Comparison:
         self._told.add(parent)
         where = f"in commit {commit[:12]} it " if commit else ""
         if rule == DIVERGED:
-            remedy = (
-                "keep one side's ledger and enter what the other side recorded anew:"
-                " promote its batch, record its files, on top of the merged branch"
-            )
+            remedy = "merge the two anew, and before the commit: cockpit ledger merge"
             told = f"{where}differs from commit {parent[:12]}, one of the sides that were merged"
         else:
             remedy = f"take the rows back: git checkout {parent[:12]} -- {self._path}"

@@ -16,6 +16,7 @@ from pytest_cockpit_gates.ledger import (
     epochs,
     held,
     history,
+    merges,
     published,
     reporting,
     tags,
@@ -85,6 +86,7 @@ def _whole(context: Context, path: str, ground: Ground, found: Held) -> Report:
     lasting = [
         *read.reader.findings,
         *hidden(read.reader),
+        *merges.judge(read.reader.merges, found, path),
         *walked.findings,
         *_vouching(context, ground, vouched, read),
         *_vanished(context, path, ground, walked),

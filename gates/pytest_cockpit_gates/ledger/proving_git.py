@@ -8,6 +8,7 @@ from hashlib import sha1
 
 from pytest_cockpit.api import Proof, Verdict
 from pytest_cockpit.records.ledger import extend
+from pytest_cockpit.records.ledger_merge import merged
 
 _PATH = ".cockpit/promotions.ndjson"
 
@@ -25,6 +26,17 @@ def proofs(ledger: Callable[[int], bytes]) -> Iterator[Proof]:
         rule = "ledger.diverged" if expect is Verdict.FAIL else None
         tree: dict[str, str | bytes] = {_PATH: data, ".git/MERGE_HEAD": f"{side}\n"}
         yield Proof(name, {**tree, **laid}, expect, rule, base_files=base)
+    whole = merged(ours, extend(ledger(1), [{"kind": "note", "side": "theirs"}]))
+    both: dict[str, str | bytes] = {_PATH: whole, ".git/MERGE_HEAD": f"{theirs}\n", **files}
+    yield Proof("accepts-merged-rows", both, Verdict.PASS, base_files={_PATH: ours})
+    edited = {**both, _PATH: _last_row_edited(whole)}
+    yield Proof(
+        "refuses-edited-merged-rows",
+        edited,
+        Verdict.FAIL,
+        "ledger.diverged",
+        base_files={_PATH: ours},
+    )
     yield Proof(
         "refuses-force-push",
         {_PATH: ledger(2)},
@@ -44,6 +56,11 @@ def proofs(ledger: Callable[[int], bytes]) -> Iterator[Proof]:
         "ledger.moved-tag",
         base_files=base,
     )
+
+
+def _last_row_edited(ledger: bytes) -> bytes:
+    """The ledger with another last row, chained as it should be."""
+    return extend(ledger[: ledger.rindex(b"\n", 0, -1) + 1], [{"kind": "note", "side": "none"}])
 
 
 def _commit(ledger: bytes) -> tuple[str, dict[str, bytes]]:

@@ -13,12 +13,14 @@ from pytest_cockpit.records.ledger_kinds import (
     CONTENT,
     EPOCH,
     KINDS,
+    MERGED,
     PROMOTION,
     ROLLBACK,
     TAG,
     fits,
     misfits,
 )
+from pytest_cockpit.records.ledger_merge import count
 from pytest_cockpit.records.ledger_rows import Break
 from pytest_cockpit.records.ledger_scan import Seen
 
@@ -86,6 +88,9 @@ class Facts:
 class Reader:
     """Takes every line of a ledger, in order; `findings` is what is wrong with them.
 
+    `merges` are the lines on which another ledger begins that was merged into this one. Its rows
+    are about what it was, not about what stands above them.
+
     Parameters
     ----------
     path: the ledger's, for findings.
@@ -99,6 +104,10 @@ class Reader:
         self.findings: list[Finding] = []
         self.hidden = 0
         self.own: list[Row] = []
+        self.merges: list[int] = []
+        # Of each ledger that is being merged: how many of its rows are to come, and the latest time
+        # of those above it.
+        self._sides: list[tuple[int, float]] = []
         self._path = path
         self._skew = skew
         self._batch = batch
@@ -110,6 +119,7 @@ class Reader:
         row = seen.row
         if row is None:
             return
+        self._sides = [(left - 1, latest) for left, latest in self._sides]
         kind = row["kind"]
         self.facts.kinds[kind] += 1
         if "at" in row:
@@ -119,6 +129,8 @@ class Reader:
                 self._keep(kind, Row(seen.line, row))
             else:
                 self._misfit(Row(seen.line, row))
+        while self._sides and self._sides[-1][0] <= 0:
+            self.facts.latest = max(self.facts.latest, self._sides.pop()[1])
 
     def _keep(self, kind: str, row: Row) -> None:
         if kind == PROMOTION:
@@ -130,6 +142,20 @@ class Reader:
         elif kind == EPOCH:
             self.facts.epochs.append((row.line, row.content))
         elif kind == TAG:
+            self._tag(row)
+        elif kind == MERGED:
+            self._merged(row)
+
+    def _merged(self, row: Row) -> None:
+        if not self._sides:
+            self.merges.append(row.line)
+        self._sides.append((count(row.content), self.facts.latest))
+        self.facts.latest = 0.0
+
+    def _tag(self, row: Row) -> None:
+        told = ("tag", "object", "commit")
+        alike = any(all(row.content[key] == one[key] for key in told) for _, one in self.facts.tags)
+        if not (self._sides and alike):
             self.facts.tags.append((row.line, row.content))
 
     def _promotion(self, row: Row) -> None:
@@ -145,6 +171,9 @@ class Reader:
         line = self.facts.batches.get(batch, 0)
         if line > 0:
             self.facts.batches[batch] = -row.line
+            return
+        if line and self._sides:
+            # Both sides of a merge have undone it, each once.
             return
         state = f"was rolled back before, on line {-line}" if line else "has no row above it"
         self._add(
@@ -176,7 +205,7 @@ class Reader:
     def _content(self, row: Row) -> None:
         path, previous = row.content["path"], row.content["previous"]
         known = self.facts.contents.get(path)
-        if known is not None and known[0] != previous:
+        if known is not None and known[0] != previous and not self._sides:
             self._add(
                 Finding(
                     "ledger.unbound-change",
