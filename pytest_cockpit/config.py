@@ -30,9 +30,13 @@ class Rank:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one batch takes: at most `size` files, of `modules` where any are named."""
+    """What one batch takes: at most `size` files, of `modules` where any are named.
+
+    `auto_size` takes as many as the history of past batches proposes, at most `size`.
+    """
 
     size: int = 50
+    auto_size: bool = False
     modules: tuple[str, ...] = ()
 
 

@@ -14,6 +14,7 @@ from pytest_cockpit.config import Config
 from pytest_cockpit.git import Repository
 from pytest_cockpit.items import Outcome, Step
 from pytest_cockpit.promotion.batch import Batch, Staged
+from pytest_cockpit.promotion.isolation import history
 from pytest_cockpit.promotion.message import commit_message, pull_request_body
 from pytest_cockpit.promotion.plan import Plan, PlannedMove
 from pytest_cockpit.promotion.remedies.ground import Circumstances
@@ -58,6 +59,8 @@ def _plan(
     """A fresh plan, or the file named on the command line if it is what would be planned now."""
     size, modules = config.option.cockpit_batch_size, config.option.cockpit_modules
     if not named_plan(config, path):
+        if chosen.batch.auto_size and not size:
+            size = history.proposal(repository, chosen, base).size
         plan = make_plan(repository, chosen, size=size, modules=modules, base=base)
         artifacts.write_bytes(path, plan.to_bytes())
         return plan
@@ -160,6 +163,7 @@ class BatchConductor(PublishingConductor):
 
     def _header(self) -> list[str]:
         lines = words.header(self.plan)
+        lines += self._size()
         if self.plan.moves and not self.config.option.collectonly:
             lines.append(f"cockpit: {self.sealing.intent()}")
         dirty = len(self.repository.dirty())
@@ -170,6 +174,15 @@ class BatchConductor(PublishingConductor):
         if self.finishing:
             lines.append("cockpit: this batch is already sealed; only what was left undone runs")
         return lines
+
+    def _size(self) -> list[str]:
+        """How many files the batches so far propose to take, where there were any."""
+        if self.finishing or not self.plan.moves:
+            return []
+        proposed = history.proposal(self.repository, self.settings, self.batch.base)
+        if not (proposed.trials or self.settings.batch.auto_size):
+            return []
+        return [f"cockpit: batch size {self.plan.header.size}; proposed: {proposed.why}"]
 
     def _work(self) -> list[Step]:
         steps = [

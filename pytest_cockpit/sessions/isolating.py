@@ -21,7 +21,8 @@ from pytest_cockpit import discovery
 from pytest_cockpit.api import CockpitError, Move, Report, Verdict
 from pytest_cockpit.items import Outcome, Step
 from pytest_cockpit.promotion.batch import Batch, Staged
-from pytest_cockpit.promotion.isolation import attribution, flakes, nearby, telling
+from pytest_cockpit.promotion.isolation import attribution, flakes, history, nearby, telling
+from pytest_cockpit.promotion.isolation.driver import RISK
 from pytest_cockpit.promotion.isolation.flakes import Tally
 from pytest_cockpit.promotion.isolation.inquiry import About, Inquiry, Judged
 from pytest_cockpit.promotion.isolation.trust import Trust
@@ -134,7 +135,9 @@ class IsolatingConductor(BatchConductor):
         about = About(subject.batch_id, subject.base, subject.plan_sha256, gates)
         sources = [move.source for move in subject.moves]
         needs = nearby.needs(self.repository, self.settings.lane, subject.base, sources)
-        return Inquiry(about, needs, near.weights, trust=self._trust(gates))
+        known = history.proposal(self.repository, self.settings, subject.base)
+        risk = known.risk if known.trials else RISK
+        return Inquiry(about, needs, near.weights, trust=self._trust(gates), risk=risk)
 
     def _trust(self, gates: Iterable[str]) -> Trust:
         """Less of gates in which something fails that was flaky before."""

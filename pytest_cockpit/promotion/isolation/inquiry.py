@@ -13,7 +13,7 @@ from typing import Any
 from pytest_cockpit.api import CockpitError, Report, Severity, Verdict
 from pytest_cockpit.promotion.isolation import outcome as words
 from pytest_cockpit.promotion.isolation.attribution import failing, name_of
-from pytest_cockpit.promotion.isolation.driver import Isolation
+from pytest_cockpit.promotion.isolation.driver import RISK, Isolation
 from pytest_cockpit.promotion.isolation.flakes import Tally
 from pytest_cockpit.promotion.isolation.outcome import Culprit, Outcome
 from pytest_cockpit.promotion.isolation.trust import Trust
@@ -60,6 +60,7 @@ class Inquiry:
     needs: its files, each with those it cannot be judged without.
     weigh: how much reports point at each file.
     trust: what is believed of the gates.
+    risk: how likely a file is to blame before anything is known of it.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Inquiry:
         weigh: Weigh,
         *,
         trust: Trust | None = None,
+        risk: float = RISK,
     ) -> None:
         self.about = about
         self.trust = trust or Trust()
@@ -76,7 +78,7 @@ class Inquiry:
         self.rest: dict[str, Any] | None = None
         self.tally = Tally()
         self._weigh = weigh
-        self._search = Isolation(needs, trust=self.trust)
+        self._search = Isolation(needs, risk, trust=self.trust)
 
     def begin(self, whole: Judged) -> None:
         """Start from the red batch."""

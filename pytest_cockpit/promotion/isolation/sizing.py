@@ -55,6 +55,7 @@ class Proposal:
     sizes: the sizes for the most and the least risk that the history allows for.
     risk, risks: the estimated risk of a file, and the central 90 % of its posterior.
     sessions: expected sessions per promoted file at `size`, without those that confirm.
+    trials: how many files of past batches all that is from.
     why: all that in a line.
     """
 
@@ -63,6 +64,7 @@ class Proposal:
     risk: float
     risks: tuple[float, float]
     sessions: float
+    trials: int
     why: str
 
 
@@ -89,6 +91,7 @@ def proposed_size(history: Iterable[Past], cap: int) -> Proposal:
         risk=mean,
         risks=(low, high),
         sessions=sessions,
+        trials=files,
         why=(
             f"{size} files ({sizes[0]} to {sizes[1]}, at most {cap}): {known}, "
             f"risk {mean:.2%} ({low:.2%} to {high:.2%}), "
