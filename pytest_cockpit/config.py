@@ -36,8 +36,8 @@ class Batch:
     """
 
     size: int = 50
-    auto_size: bool = False
     modules: tuple[str, ...] = ()
+    auto_size: bool = False
 
 
 @dataclass(frozen=True, slots=True)
