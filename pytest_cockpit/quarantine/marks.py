@@ -54,7 +54,7 @@ def complaints(
     found = list(_form(arguments, keywords))
     expires = _day(keywords.get("expires"))
     if expires is not None and (expires - today).days > max_days:
-        last = _later(today, max_days)
+        last = today + timedelta(max_days)
         found.append(f"expires={expires}: more than {max_days} days ahead; the last is {last}")
     return found
 
@@ -68,7 +68,8 @@ def _form(arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Iterator[str
     if arguments:
         yield f"{_shown(arguments[0])}: write issue=…, owner=…, expires=… by name"
     for name in sorted(map(str, keywords.keys() - set(_NAMES))):
-        yield f"{name[:_SHOWN]}: no such argument; there are issue, owner, expires"
+        said = " ".join(name.split())[:_SHOWN]
+        yield f"{said}: no such argument; there are issue, owner, expires"
     missing = [name for name in _NAMES if keywords.get(name) in (None, "")]
     if missing:
         yield f"{', '.join(missing)}: missing"
@@ -91,13 +92,6 @@ def _day(value: object) -> date | None:
         return date.fromisoformat(value)
     except ValueError:
         return None
-
-
-def _later(today: date, days: int) -> date:
-    try:
-        return today + timedelta(days)
-    except OverflowError:
-        return date.max
 
 
 def _shown(value: object) -> str:

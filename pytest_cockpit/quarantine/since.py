@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from pytest_cockpit import process
 
 _TIMEOUT_S = 60
 _BLAMED = re.compile(rb"([0-9a-f]{40,64}) (\d+)")
-_LOGGED = re.compile(rb"([0-9a-f]{40,64}) (\d+)\Z")
+_LOGGED = re.compile(rb"([0-9a-f]{40,64}) (\d+)\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,24 @@ def since(root: Path, path: str, line: int, today: date, commit: str | None = No
         return Since(today, None)
     name = next((row[9:] for row in blamed.splitlines() if row.startswith(b"filename ")), b"")
     where = name.decode("utf-8", "surrogateescape")
+    line_now = next((row[1:] for row in blamed.splitlines() if row.startswith(b"\t")), b"")
+    # A renewal changes what is in the parentheses.
+    mark = line_now.strip().partition(b"(")[0]
     place = f"-L{number},{number}:{where}"
-    log = _git(root, "log", "--format=%H %ct", "--no-patch", place, last)
-    rows = [_LOGGED.match(row) for row in (log or b"").splitlines()]
-    oldest = next((row for row in reversed(rows) if row), None)
-    if oldest is None:
-        return None
-    return Since(datetime.fromtimestamp(int(oldest[2]), UTC).date(), oldest[1].decode())
+    log = _git(root, "log", "--format=%x00%H %ct", place, last) or b""
+    return _oldest(log.split(b"\0")[1:], mark)
+
+
+def _oldest(changes: Sequence[bytes], mark: bytes) -> Since | None:
+    """The first of the changes, the newest given first, since which the line is the marker's."""
+    oldest, form = None, re.compile(re.escape(mark) + rb"\s*(?:\(|\Z)")
+    for change in changes:
+        found = _LOGGED.match(change)
+        added = [row for row in change.splitlines() if row[:1] == b"+" and row[:3] != b"+++"]
+        if found is None or not any(map(form.search, added)):
+            break
+        oldest = Since(datetime.fromtimestamp(int(found[2]), UTC).date(), found[1].decode())
+    return oldest
 
 
 def _git(root: Path, *arguments: str) -> bytes | None:
