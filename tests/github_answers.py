@@ -181,7 +181,7 @@ class State:
 
     def _list_pulls(self, query: Mapping[str, str], **_: Any) -> Answer:
         state, head = query.get("state", "open"), query.get("head")
-        owner, _, branch = (head or "").partition(":")
+        owner, _colon, branch = (head or "").partition(":")
         rows = [
             pull
             for pull in reversed(self.pulls.values())

@@ -3,8 +3,9 @@
     npm pack @octokit/openapi@23.0.2 && tar xzf octokit-openapi-23.0.2.tgz
     python tests/data/github/cut.py package/generated/api.github.com.json package/package.json
 
-The description is MIT licensed (https://github.com/octokit/openapi). Prose is left
-out of it; every schema stays as it is. `examples.json` holds answers that it gives as examples.
+The description is MIT licensed (https://github.com/octokit/openapi). Prose is left out of it;
+every schema stays as it is, but that null is added to the words that a nullable field may hold, as
+GitHub sends it. `examples.json` has answers that the description gives as examples.
 """
 
 from __future__ import annotations
@@ -106,11 +107,14 @@ def _bare(node: Any, *, names: bool = False) -> Any:
         return [_bare(value) for value in node]
     if not isinstance(node, dict):
         return node
-    return {
+    bare = {
         key: _bare(value, names=key in _MAPS and not names)
         for key, value in node.items()
         if names or key not in _PROSE
     }
+    if bare.get("nullable") is True and isinstance(bare.get("enum"), list):
+        bare["enum"] = [*bare["enum"], *([] if None in bare["enum"] else [None])]
+    return bare
 
 
 def _described(paths: dict[str, Any]) -> dict[str, Any]:
