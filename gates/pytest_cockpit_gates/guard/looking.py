@@ -13,7 +13,7 @@ from pytest_cockpit.records.text import printable
 from pytest_cockpit_gates.guard import rows
 from pytest_cockpit_gates.guard.change import LINK, MODULES, SUBMODULE, Change, Entry, Origin
 from pytest_cockpit_gates.guard.places import Place, Places
-from pytest_cockpit_gates.guard.trees import Trees
+from pytest_cockpit_gates.guard.trees import Trees, blob_id
 
 _MERGED_HEAD = re.compile(r"GITHEAD_([0-9a-f]{40}|[0-9a-f]{64})")
 
@@ -80,7 +80,9 @@ class Looking:
 
     def _origins(self, new: Sequence[str]) -> dict[str, Origin]:
         """Where new files come from, as git follows their content; untracked ones exactly."""
-        wanted = frozenset(new)
+        # What is empty comes from nowhere.
+        nothing = blob_id(b"", self._trees.base)
+        wanted = frozenset(path for path in new if self._after[path].oid != nothing)
         found = {
             row.path: Origin(row.source, self._is_gone(row.source), row.percent)
             for row in self._trees.copies()

@@ -16,7 +16,7 @@ from pytest_cockpit_gates.guard.change import LINK, SUBMODULE, Entry
 # What .gitmodules or a setting says of ignoring submodules does not count here.
 _RAW = ("-z", "--raw", "--no-abbrev", "--ignore-submodules=dirty")
 # With more pairs than this squared, git compares for sameness and no longer for likeness.
-_COPIES = ("-M", "-C", "--find-copies-harder", "--no-rename-empty", "-l1000")
+_COPIES = ("-M", "-C", "--find-copies-harder", "-l1000")
 _FILE, _PROGRAM = "100644", "100755"
 _AT_ONCE = 1000
 _SHA1_HEX = 40
