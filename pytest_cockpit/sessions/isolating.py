@@ -120,32 +120,32 @@ class IsolatingConductor(BatchConductor):
         """The search for this red batch, from where an earlier session was cut off if one was."""
         base, lane = self.subject.base, self.settings.lane
         near = nearby.Nearby.of(self.repository, lane, base, self.subject.moves)
-        inquiry = self._inquiry(tuple(red), near)
+        inquiry = self._inquiry(tuple(red), near, self._trust(red))
         kept = self._kept()
         if kept is not None and inquiry.resume(kept):
             self._live(f"going on after session {len(inquiry.rows)} of the search cut off before")
             return inquiry
-        inquiry = self._inquiry(tuple(red), near)
+        inquiry = self._inquiry(tuple(red), near, self._trust(red))
         inquiry.begin(Judged(self._tree(self.build().commit), red))
         self._keep(inquiry)
         return inquiry
 
-    def _inquiry(self, gates: tuple[str, ...], near: nearby.Nearby) -> Inquiry:
+    def _inquiry(self, gates: tuple[str, ...], near: nearby.Nearby, trust: Trust) -> Inquiry:
         subject = self.subject
         about = About(subject.batch_id, subject.base, subject.plan_sha256, gates)
         sources = [move.source for move in subject.moves]
         needs = nearby.needs(self.repository, self.settings.lane, subject.base, sources)
         known = history.proposal(self.repository, self.settings, subject.base)
         risk = known.risk if known.trials else RISK
-        return Inquiry(about, needs, near.weights, trust=self._trust(gates), risk=risk)
+        return Inquiry(about, needs, near.weights, trust=trust, risk=risk)
 
-    def _trust(self, gates: Iterable[str]) -> Trust:
+    def _trust(self, red: dict[str, Report]) -> Trust:
         """Less of gates in which something fails that was flaky before."""
         known = {
             name for row in flakes.known(self._flakes_path()) for name in row.get("failing", ())
         }
-        said = attribution.failing({gate: self.reports[gate] for gate in gates})
-        return Trust(flakes=_DOUBTED) if known.intersection(said) else self.trust
+        doubted = known.intersection(attribution.failing(red))
+        return Trust(flakes=_DOUBTED) if doubted else self.trust
 
     def _search(self, inquiry: Inquiry) -> None:
         while (files := inquiry.next()) is not None:
@@ -340,7 +340,7 @@ class IsolatingConductor(BatchConductor):
         """As for a batch; the rest of it may be what an earlier session sealed."""
         kept = self._kept()
         if kept is not None and kept["rest"] is not None:
-            inquiry = self._inquiry(tuple(kept["gates"]), nearby.Nearby({}, {}))
+            inquiry = self._inquiry(tuple(kept["gates"]), nearby.Nearby({}, {}), self.trust)
             branch = f"refs/heads/{self.settings.seal.branch_prefix}{kept['rest']['batch_id']}"
             if self.repository.ref(branch) is not None and inquiry.resume(kept):
                 self.take_up(self._planned(inquiry.outcome().good, inquiry.left()))
