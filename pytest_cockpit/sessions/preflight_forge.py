@@ -119,7 +119,9 @@ class Rules:
 
 
 def _checks(policy: Policy, branch: str, context: str) -> Outcome:
-    ours = [name for name in policy.checks if name == context or name.startswith(f"{context}/")]
+    # A job of a reusable workflow is shown as `caller / job`.
+    begins = (f"{context}/", f"{context} /")
+    ours = [name for name in policy.checks if name == context or name.startswith(begins)]
     if not ours:
         found = ", ".join(policy.checks) or "none"
         return failed(
