@@ -22,7 +22,7 @@ from pytest_cockpit.promotion.isolation.inquiry import About, Inquiry, Judged
 
 TITLE = "flakes: 500 batches of 50 files in which nothing is wrong"
 _LINES = [
-    "| red by mistake | on red | sealed | halted | undecided | flakes told | ejected | gate runs | goal |",
+    "| red in | on red | sealed | halted | undecided | flakes told | ejected | gate runs | goal |",
     "|---|---|---:|---:|---:|---:|---:|---:|---|",
 ]
 BATCHES, FILES = 500, 50
