@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pytest_cockpit.api import CockpitError
 from pytest_cockpit.git import Repository
+from pytest_cockpit.records.artifacts import os_error
 
 
 def head(repository: Repository) -> str:
@@ -23,11 +25,25 @@ def index(repository: Repository, environ: Mapping[str, str]) -> str:
     """The tree that would be committed.
 
     `git commit` names another index than the usual one when it commits less, or more, than that
-    holds. Writing the tree adds no more to the object store than the commit itself will.
+    holds. What is written to the object store is what the commit itself will write.
+
+    Raises
+    ------
+    CockpitError: the index cannot be read, or holds a conflict.
     """
     named = environ.get("GIT_INDEX_FILE")
-    env = {"GIT_INDEX_FILE": str(Path.cwd() / named)} if named else None
-    told = repository.run("write-tree", env=env, finishes=True)
+    place = Path.cwd() / named if named else repository.git_dir() / "index"
+    with tempfile.TemporaryDirectory(prefix="cockpit-") as folder:
+        # Git would note in the index what it has worked out.
+        copy = Path(folder, "index")
+        try:
+            copy.write_bytes(place.read_bytes())
+        except FileNotFoundError:
+            # Nothing was ever added.
+            pass
+        except OSError as error:
+            raise os_error(place, "cannot read", error) from error
+        told = repository.run("write-tree", env={"GIT_INDEX_FILE": str(copy)})
     return told.stdout.decode("ascii").strip()
 
 
