@@ -601,7 +601,7 @@ def test_shut():
 
 def test_a_marker_that_has_served_is_removed(make_checkout):
     found = seen(
-        "quarantine.unexpected-pass",
+        "quarantine.passes",
         path="tests/test_port.py",
         line=6,
         evidence={"test": "tests/test_port.py::TestPort::test_open[a::b]"},

@@ -79,5 +79,5 @@ REMEDIES: Mapping[str, Remedy] = {
     "guard.link-in-lane": _out,
     "guard.submodule": _out,
     "guard.resurrected": _resurrected,
-    "quarantine.unexpected-pass": markers.unneeded,
+    "quarantine.passes": markers.unneeded,
 }
