@@ -63,6 +63,7 @@ def test_every_edit_of_json_does_what_it_says(tree, indent, new):
         ]
         for index in range(len(old)):
             edit = removing(document, array, index)
+            assert edit is not None
             kept = at(json.loads(applied(text, [edit])), array.pointer)
             assert kept == [*old[:index], *old[index + 1 :]]
 

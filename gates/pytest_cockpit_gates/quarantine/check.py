@@ -17,7 +17,7 @@ from pytest_cockpit.quarantine.source import spot
 from pytest_cockpit.records import artifacts, baselines, promotions
 from pytest_cockpit.records.baselines import Baseline
 from pytest_cockpit_gates.quarantine import judging, ratchet
-from pytest_cockpit_gates.quarantine.judging import Seen, Test
+from pytest_cockpit_gates.quarantine.judging import Quarantined, Seen
 from pytest_cockpit_gates.quarantine.settings import Settings
 
 GATE = "quarantine"
@@ -112,7 +112,7 @@ def _look(context: Context, today: date, *, runs: bool = True) -> _Looked:
     )
     run = child.observe(context.root, setting, runs=runs, timeout=settings.timeout_s)
     tests = tuple(
-        Test(
+        Quarantined(
             it.id,
             it.path,
             it.line,
@@ -165,7 +165,7 @@ def _loosened(
     yield from judging.loosened(former, permitted, seen.files, where)
 
 
-def _row(root: Path, test: Test, today: date) -> dict[str, Any]:
+def _row(root: Path, test: Quarantined, today: date) -> dict[str, Any]:
     """A test in the evidence and the artifact."""
     path = root / test.path
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""

@@ -22,7 +22,7 @@ _UNRUN = {
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class Quarantined:
     """A test in quarantine.
 
     Parameters
@@ -62,7 +62,7 @@ class Seen:
     ended: how the run ended, where it did not come to its end; "" otherwise.
     """
 
-    tests: tuple[Test, ...] = ()
+    tests: tuple[Quarantined, ...] = ()
     lost: Mapping[str, str] = field(default_factory=dict)
     naming: Collection[str] = ()
     files: Collection[str] = ()
@@ -121,7 +121,7 @@ def slack(
             )
 
 
-def word(test: Test) -> str:
+def word(test: Quarantined) -> str:
     """What a test came to, as one word for a table."""
     return test.outcome.word if test.outcome else "not run"
 
@@ -133,7 +133,7 @@ def _way_out(new: Place, permitted: Collection[Place], files: Collection[str]) -
     return "mend the test, or waive this rule for its file, with a reason"
 
 
-def _of_marker(test: Test, today: date) -> Iterator[Finding]:
+def _of_marker(test: Quarantined, today: date) -> Iterator[Finding]:
     if test.complaints:
         yield _found(
             rules.MALFORMED,
@@ -151,7 +151,7 @@ def _of_marker(test: Test, today: date) -> Iterator[Finding]:
         )
 
 
-def _of_outcome(test: Test, ended: str) -> Iterator[Finding]:
+def _of_outcome(test: Quarantined, ended: str) -> Iterator[Finding]:
     outcome = test.outcome.word if test.outcome else None
     if outcome == "passed":
         yield _found(rules.PASSES, test, "it passes", "remove its marker")
@@ -196,7 +196,7 @@ def _concerns(node_id: str, naming: Collection[str]) -> bool:
 
 
 def _found(
-    rule: str, test: Test, message: str, remedy: str, severity: Severity = Severity.ERROR
+    rule: str, test: Quarantined, message: str, remedy: str, severity: Severity = Severity.ERROR
 ) -> Finding:
     return Finding(
         rule,
