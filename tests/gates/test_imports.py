@@ -21,7 +21,7 @@ from pytest_cockpit.analysis.layout import Layout
 from pytest_cockpit.api import SHIM_MARK, CockpitError, Context, Lane, Move, Severity, Verdict
 from pytest_cockpit.promotion import shims
 from pytest_cockpit.records import artifacts, baselines
-from pytest_cockpit_gates.imports import gate
+from pytest_cockpit_gates.imports import gate, spoken
 from pytest_cockpit_gates.imports.check import measure
 from pytest_cockpit_gates.imports.classify import classify
 from pytest_cockpit_gates.imports.pool import Outcome, Pool
@@ -1003,6 +1003,20 @@ STATIC = {
         "lane-import",
     ),
     "lane-called-plainly": ("__import__('candidate.tide')\n", "lane-import"),
+    "lane-called-by-keyword": (
+        "from importlib import import_module\nimport_module(name='candidate.tide')\n",
+        "lane-import",
+    ),
+    "lane-called-from-a-package": (
+        "from importlib import import_module\nimport_module('.tide', 'candidate')\n",
+        "lane-import",
+    ),
+    "lane-in-code-that-is-run": ("exec('import candidate.tide')\n", "lane-import"),
+    "lane-in-code-that-is-compiled": (
+        "exec(compile('from candidate import tide', 's', 'exec'))\n",
+        "lane-import",
+    ),
+    "lane-in-code-that-calls": ("x = eval('__import__(\"candidate.tide\")')\n", "lane-import"),
     "lost-lazily": ("def f():\n    import core.gone\n", "unresolved-first-party"),
     "still-in-the-lane": ("def f():\n    import tide\n", "unresolved-first-party"),
 }
@@ -1026,6 +1040,12 @@ UNBLAMED = {
         "import importlib\ndef f(name='candidate'):\n    importlib.import_module(name)\n"
         "    __import__(f'{name}.tide')\n    importlib.import_module()\n    __import__(3)\n"
         "    print('candidate.tide')\n    (f or f)('candidate.tide')\n"
+        "    exec(name + 'import candidate.tide')\n    exec('import candidate.tide (')\n    exec()\n"
+        "    importlib.import_module('.tide', name)\n    exec('from . import candidate')\n"
+    ),
+    "code-in-a-pattern": "import re\nPATTERN = re.compile('import candidate')\n",
+    "code-that-runs-something-else": (
+        "def f():\n    exec('import core.dynamic')\n    print('import candidate')\n"
     ),
 }
 
@@ -1039,6 +1059,33 @@ def test_static_rules_do_not_guess(judge, source):
         "candidate/tide.py": "",
     }
     assert judge(files).findings == ()
+
+
+@given(st.one_of(st.binary(max_size=60), st.text(max_size=60).map(str.encode)))
+def test_calls_are_looked_for_in_anything(content):
+    for source in (content, b"exec(%r)" % content.decode("utf-8", "replace").encode()):
+        for name, line in spoken.names(source):
+            assert isinstance(name, str)
+            assert line >= 1
+
+
+def test_a_mark_of_an_environment_hides_nothing_that_git_tracks(tmp_path):
+    files = {
+        "core/__init__.py": "",
+        "core/port.py": "import core.gone\n",
+        "core/pyvenv.cfg": "home = /usr/bin\n",
+        "env/pyvenv.cfg": "home = /usr/bin\n",
+        "env/lib/broken.py": "x = (\n",
+    }
+    for path, content in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(content)
+    tree = Tree(Context(tmp_path, tmp_path))
+    assert tree.paths == ()
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    assert Tree(Context(tmp_path, tmp_path)).paths == ()
+    subprocess.run(["git", "add", "core/port.py"], cwd=tmp_path, check=True)
+    assert Tree(Context(tmp_path, tmp_path)).paths == ("core/__init__.py", "core/port.py")
 
 
 def test_a_nested_lane_is_seen_through_relative_imports(judge):

@@ -558,12 +558,47 @@ def test_foreign_folders_and_schemas_are_left_alone(tmp_path):
     assert counted["schemas_among_them"] == ["contracts/matrix_shape.json"]
 
 
+def test_a_mark_of_an_environment_hides_no_contract_that_git_tracks(tmp_path):
+    files = {"core/matrix_core.json": "{", "core/pyvenv.cfg": "", "matrix_a.json": text()}
+    assert judged(tmp_path, files).verdict is Verdict.PASS
+    assert judged(tmp_path, files, base_files=files).verdict is Verdict.FAIL
+
+
 @pytest.mark.parametrize("named", [{"module": "core"}, {"schema_version": "1.0.0"}])
 def test_no_contract_escapes_by_calling_itself_a_schema(tmp_path, named):
     files = {"matrix_core.json": text(), "contracts/matrix_a.json": json.dumps({**ANY, **named})}
     report = judged(tmp_path, files)
     assert report.verdict is Verdict.FAIL
     assert "matriz.schema" in {item.rule for item in report.findings}
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("Contracts/Matrix_core.json", True),
+        ("core/MATRIX_core.JSON", True),
+        ("core/matrix_core.JSON", True),
+        ("Artifacts/Matrix_core.json", False),
+        ("core/Matrix.schema.json", False),
+        ("legacy/Matrix_core.json", False),
+        ("core/matrices.json", False),
+    ],
+)
+def test_a_contract_in_another_case_is_told(tmp_path, path, found):
+    files = {"matrix_a.json": text(), path: "{"}
+    report = judged(tmp_path, files, settings={"exclude": ["legacy/"]})
+    told = [(item.rule, item.path) for item in report.findings]
+    assert told == ([("matriz.contract-name", path)] if found else [])
+    assert report.verdict is (Verdict.WARN if found else Verdict.PASS)
+
+
+def test_the_contract_of_the_page_is_valid(tmp_path):
+    page = (Path(__file__).parents[2] / "docs/gates/matriz.md").read_text()
+    shown = page.partition("```json\n")[2].partition("```")[0]
+    files = {"core/__init__.py": "def total(items): ...\n", "core/matrix_core.json": shown}
+    report = run_gate(gate, files, tmp_path=tmp_path)
+    assert report.verdict is Verdict.PASS
+    assert {item.rule for item in report.findings} == {"matriz.gate-evidence"}
 
 
 def test_a_configured_schema_is_no_contract_whatever_its_name(tmp_path):

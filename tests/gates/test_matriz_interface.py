@@ -176,6 +176,27 @@ def test_a_statement_binds_a_name(tmp_path, name, expected):
         ("if not True:\n    def f(): ...", MISSING),
         ("if 1: ...\nelse:\n    def f(): ...", MISSING),
         ("while False:\n    def f(): ...", MISSING),
+        ("if 1 == 2:\n    def f(): ...", MISSING),
+        ("if 2 > 1:\n    def f(): ...", FOUND),
+        ("if 1 in (2, 3):\n    def f(): ...", MISSING),
+        ("if 1 is not None and not 'x':\n    def f(): ...", MISSING),
+        ("if x and False:\n    def f(): ...", MISSING),
+        ("if x or False:\n    def f(): ...", FOUND),
+        ("if x or 1:\n    pass\nelse:\n    def f(): ...", MISSING),
+        ("if TYPE_CHECKING and x:\n    def f(): ...", MISSING),
+        ("if not TYPE_CHECKING and True:\n    def f(): ...", FOUND),
+        ("if 'a' > 1:\n    def f(): ...", FOUND),
+        ("if sys.version_info > (3, 9):\n    def f(): ...", FOUND),
+        ("if __name__ != '__main__':\n    def f(): ...", FOUND),
+        ("if __name__ == 'm':\n    def f(): ...", FOUND),
+        ("if x:\n    raise ImportError\n    def f(): ...", MISSING),
+        ("raise ImportError\ndef f(): ...", MISSING),
+        ("for x in y:\n    break\n    def f(): ...", MISSING),
+        ("for x in ():\n    def f(): ...", MISSING),
+        ("for x in []:\n    pass\nelse:\n    def f(): ...", FOUND),
+        ("match x:\n    case 1 if False:\n        def f(): ...", MISSING),
+        ("match x:\n    case 1 if x:\n        def f(): ...", FOUND),
+        ("if False:\n    def f(): ...\ndef f(): ...", FOUND),
         ("if 1:\n    def f(): ...", FOUND),
         ("if __name__ == '__main__':\n    def f(): ...", MISSING),
         ("if '__main__' == x:\n    def f(): ...", FOUND),
@@ -232,6 +253,14 @@ def test_a_statement_binds_a_name(tmp_path, name, expected):
 )
 def test_whether_f_is_there(tmp_path, source, expected):
     assert answer(tmp_path, source, "f").answer is expected
+
+
+def test_a_function_that_never_comes_to_be_is_told_with_its_line(tmp_path):
+    source = "if False:\n    try:\n        def f(): ...\n    finally:\n        class G: ...\n"
+    assert answer(tmp_path, source, "f").why == "m has f on line 3 alone, which never runs"
+    assert answer(tmp_path, source, "G").why == "m has G on line 5 alone, which never runs"
+    inner = "def g():\n    def f(): ...\nclass H:\n    def f(): ...\n"
+    assert answer(tmp_path, inner, "f").why == "m has no f"
 
 
 def test_a_source_in_another_encoding_is_read(tmp_path):

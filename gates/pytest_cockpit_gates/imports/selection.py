@@ -13,10 +13,10 @@ from pathlib import Path
 
 from pytest_cockpit.analysis.layout import Layout
 from pytest_cockpit.api import Context
+from pytest_cockpit.records.environments import MARKS, is_environment
 from pytest_cockpit_gates.imports.settings import Settings
 
 _UNSEEN = frozenset({"__pycache__", "node_modules"})
-_ENVIRONMENT = ("pyvenv.cfg", "conda-meta")
 _TESTS = re.compile(r"(^|/)(tests?/|test_[^/]*\.py$|[^/]*_test\.py$|conftest\.py$)")
 _DOCS = re.compile(r"(^|/)docs?/")
 _TOOLS = re.compile(r"(^|/)(setup|noxfile)\.py$")
@@ -156,7 +156,8 @@ def _walk(root: Path) -> Iterator[str]:
     for folder, folders, files in os.walk(root):
         inner = os.path.relpath(folder, root)
         prefix = "" if inner == "." else f"{inner}/"
-        if prefix and any(name in files or name in folders for name in _ENVIRONMENT):
+        marked = prefix and not {*files, *folders}.isdisjoint(MARKS)
+        if marked and is_environment(root, inner):
             folders.clear()
             continue
         folders[:] = [it for it in folders if it not in _UNSEEN and not it.startswith(".")]

@@ -15,6 +15,7 @@ from pytest_cockpit_gates.matriz.part import Part
 if TYPE_CHECKING:
     from pytest_cockpit_gates.matriz.selection import Selection
 
+NAME = "matriz.contract-name"
 NO_CONTRACTS = "matriz.no-contracts"
 
 RULES = (
@@ -23,6 +24,7 @@ RULES = (
     Rule("matriz.schema-version", "A contract names a format version that a schema serves."),
     Rule("matriz.schema-invalid", "A schema is itself valid, and complete without a network."),
     Rule("matriz.schema-ambiguous", "One schema is found, or one is configured."),
+    Rule(NAME, "No file is called as a contract is but for upper and lower case."),
     Rule(NO_CONTRACTS, "There are contracts to judge."),
 )
 
@@ -69,6 +71,24 @@ def matching(settings: Mapping[str, Any], paths: Iterable[str]) -> list[str]:
     ]
 
 
+def _misnamed(settings: Mapping[str, Any], contracts: Contracts) -> Iterator[Finding]:
+    """Files that a glob would find on a system that does not tell the two cases apart."""
+    wanted = settings.get("contracts", DEFAULT_CONTRACTS)
+    unwanted = [*DEFAULT_EXCLUDES, *settings.get("exclude", ())]
+    likely = files.matcher(wanted, any_case=True)
+    no_contracts = files.matcher(unwanted, any_case=True)
+    exactly = files.matcher(wanted)
+    for path in contracts.paths:
+        if likely.fullmatch(path) and not (exactly.fullmatch(path) or no_contracts.fullmatch(path)):
+            yield Finding(
+                NAME,
+                "is called as a contract is but for upper and lower case, and is not judged",
+                severity=Severity.WARNING,
+                path=path,
+                remedy="rename it as the globs in contracts spell it, or add it to exclude",
+            )
+
+
 def judge(context: Context, contracts: Contracts) -> Part:
     """What is wrong with the documents themselves."""
     from pytest_cockpit_gates.matriz.selection import select
@@ -78,6 +98,7 @@ def judge(context: Context, contracts: Contracts) -> Part:
         *contracts.findings,
         *chosen.findings,
         *_violations(contracts, chosen),
+        *_misnamed(context.settings, contracts),
         *_nothing(contracts, context.settings),
     )
     held = ", ".join(schema.path for schema in chosen.schemas) or "no schema"

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from pytest_cockpit.records.environments import is_environment
+
 PATH = {
     "title": "path below the repository's root",
     "type": "string",
@@ -24,12 +26,13 @@ _TOKENS = re.compile(r"(?P<deep>\*\*/)|(?P<any>\*\*)|(?P<star>\*)|(?P<one>\?)|(?
 def walk(root: Path) -> Iterator[str]:
     """Repository-relative paths of all files, in no order.
 
-    Left out: folders of version control, of installed packages and of virtual environments;
-    links to folders are not followed.
+    Left out: folders of version control, of installed packages and of virtual environments that
+    git does not track; links to folders are not followed.
     """
     top = os.fspath(root)
     for folder, folders, names in os.walk(top):
-        if "pyvenv.cfg" in names and folder != top:
+        marked = "pyvenv.cfg" in names and folder != top
+        if marked and is_environment(root, os.path.relpath(folder, top)):
             folders.clear()
             continue
         folders[:] = [name for name in folders if name not in _FOREIGN]
@@ -37,12 +40,13 @@ def walk(root: Path) -> Iterator[str]:
         yield from (prefix + name for name in names)
 
 
-def matcher(patterns: Iterable[str]) -> re.Pattern[str]:
+def matcher(patterns: Iterable[str], *, any_case: bool = False) -> re.Pattern[str]:
     """A regular expression that matches a whole path by any of the patterns.
 
     `*` and `?` stay within a path's part, `**` does not; `folder/` means all below it.
     """
-    return re.compile("|".join(map(_translated, patterns)) or r"(?!)", re.DOTALL)
+    flags = re.DOTALL | (re.IGNORECASE if any_case else 0)
+    return re.compile("|".join(map(_translated, patterns)) or r"(?!)", flags)
 
 
 def _translated(pattern: str) -> str:

@@ -107,7 +107,9 @@ class Lookup:
             yield from (self._starred(own, star, names, seen) for star in known.stars)
         if known.dynamic or head in known.maybe:
             yield Outcome(Answer.UNKNOWN, f"{module} makes names at run time")
-        yield Outcome(Answer.MISSING, f"{module} has no {head}")
+        line = known.unreached.get(head)
+        never = f"{module} has {head} on line {line} alone, which never runs"
+        yield Outcome(Answer.MISSING, never if line else f"{module} has no {head}")
 
     def _bound(
         self, module: str, binding: Binding, rest: Names, seen: frozenset[tuple[str, Names]]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pytest_cockpit_gates.matriz.bindings import Binding
+from pytest_cockpit_gates.matriz.conditioned import unreached
 from pytest_cockpit_gates.matriz.scopes import Scope
 
 _DYNAMIC = re.compile(rb"\b(?:globals|vars|locals|exec|setattr|modules|__dict__)\b")
@@ -27,6 +28,7 @@ class Namespace:
     computed: whether `__all__` cannot be read.
     maybe: names that functions bind by `global`.
     dynamic: whether names may come to be that no statement shows.
+    unreached: functions and classes that stand where nothing ever runs, with their lines.
     error: why the source cannot be read at all.
     """
 
@@ -36,6 +38,7 @@ class Namespace:
     computed: bool = False
     maybe: frozenset[str] = frozenset()
     dynamic: bool = False
+    unreached: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
 
 
@@ -74,6 +77,7 @@ def _namespace(tree: ast.Module, source: bytes) -> Namespace:
         computed=scope.computed,
         maybe=frozenset(maybe),
         dynamic=dynamic,
+        unreached=unreached(tree),
     )
 
 

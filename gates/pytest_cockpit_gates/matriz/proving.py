@@ -53,6 +53,9 @@ def _accepted() -> Iterator[Proof]:
 
 
 def _documents() -> Iterator[Proof]:
+    other = {_PATH.replace("matrix_", "Matrix_"): "{"}
+    tree = {**_MODULE, **contract_of(), **other}
+    yield Proof("warns-of-another-case", tree, Verdict.WARN, "matriz.contract-name")
     rule = "matriz.invalid-json"
     broken: Mapping[str, str | bytes] = {
         "cut-off": '{"module": "core.common"',

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
+from pytest_cockpit_gates.matriz import conditioned
 from pytest_cockpit_gates.matriz.bindings import Binding, ClassFacts, Kind
 
 _PLAIN_DECORATORS = frozenset(
@@ -26,7 +27,7 @@ class Scope:
 
     def block(self, body: Iterable[ast.stmt], *, sure: bool) -> None:
         """Take statements in; `sure` when nothing decides whether they run."""
-        for node in body:
+        for node in conditioned.live(body):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 self._bind(node.name, Binding(Kind.FUNCTION), sure)
             elif isinstance(node, ast.ClassDef):
@@ -62,7 +63,7 @@ class Scope:
             for target in node.targets:
                 if isinstance(target, ast.Name) and sure:
                     self.names.pop(target.id, None)
-        for body in _inner(node):
+        for body in conditioned.blocks(node):
             self.block(body, sure=False)
         for target in _bound_by_blocks(node):
             self._target(target, Binding(Kind.VALUE), sure=False)
@@ -100,42 +101,6 @@ class Scope:
                 self._target(item, Binding(Kind.VALUE), sure=sure)
         elif isinstance(target, ast.Starred):
             self._target(target.value, Binding(Kind.VALUE), sure=sure)
-
-
-def _inner(node: ast.stmt) -> Iterator[list[ast.stmt]]:
-    """Blocks within a statement that may run when the module is imported."""
-    if isinstance(node, ast.If):
-        yield from _branches(node)
-    elif isinstance(node, ast.Try | ast.TryStar):
-        yield from (node.body, *(handler.body for handler in node.handlers))
-        yield from (node.orelse, node.finalbody)
-    elif isinstance(node, ast.With | ast.AsyncWith):
-        yield node.body
-    elif isinstance(node, ast.While) and _never(node.test):
-        yield node.orelse
-    elif isinstance(node, ast.For | ast.AsyncFor | ast.While):
-        yield from (node.body, node.orelse)
-    elif isinstance(node, ast.Match):
-        yield from (case.body for case in node.cases)
-
-
-def _branches(node: ast.If) -> Iterator[list[ast.stmt]]:
-    test, body, orelse = node.test, node.body, node.orelse
-    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        test, body, orelse = test.operand, orelse, body
-    if not _never(test):
-        yield body
-    if not (isinstance(test, ast.Constant) and test.value):
-        yield orelse
-
-
-def _never(test: ast.expr) -> bool:
-    """Whether a condition is false on import: for type checkers, or for a script."""
-    if isinstance(test, ast.Constant):
-        return not test.value
-    if isinstance(test, ast.Compare):
-        return isinstance(test.left, ast.Name) and test.left.id == "__name__"
-    return (_chain(test) or ("",))[-1] == "TYPE_CHECKING"
 
 
 def _bound_by_blocks(node: ast.stmt) -> Iterator[ast.expr]:
