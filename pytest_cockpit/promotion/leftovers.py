@@ -80,7 +80,8 @@ def find(repository: Repository, commit: str, lane: Lane) -> Leftovers:
         if layout.is_lane(path) and path.endswith(".py") and entry.mode in _REGULAR
     }
     shims = _shims(repository, lane_files)
-    uses = list(_uses(repository, layout, files, shims))
+    # Files of the lane import each other without naming it.
+    uses = list(_uses(repository, layout, files | lane_files, shims))
     mentions = _mentions(repository, layout.lane_module, files, shims)
     names = {path: layout.module_of(path) for path in shims}
     users: dict[str, set[str]] = {name: set() for name in names.values() if name}
