@@ -216,6 +216,7 @@ def test_the_label_of_dropped_coverage_works_alike(make_sandbox):
     port = make_sandbox(
         {
             "cockpit.toml": 'gates = ["coverage"]\n',
+            "candidate/x.py": "A = 1\n",
             ".coveragerc": "[run]\nsource = core\n",
             ".gitignore": "__pycache__/\n",
             "core/__init__.py": "",
