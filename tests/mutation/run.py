@@ -47,7 +47,7 @@ def _score(name: str, engine: dict[str, Any], children: int) -> tuple[int, int]:
     (clone / "gates").rename(clone / "src")
     pyproject = clone / "pyproject.toml"
     settings = pyproject.read_text(encoding="utf-8").replace(
-        "[tool.pytest.ini_options]", '[tool.pytest.ini_options]\npythonpath = [".", "src"]'
+        'pythonpath = ["."]', 'pythonpath = [".", "src"]'
     )
     pyproject.write_text(settings + _settings(engine), encoding="utf-8")
     mutmut = [sys.executable, "-m", "mutmut"]
