@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -232,9 +233,6 @@ class BatchConductor(PublishingConductor):
         try:
             self.keep(folder / "promotion_batch.summary.json", self.summary(), "summary")
             self.keep(folder / "progress.json", self.progress(), "progress")
-            name, text = self.page()
-            if text is not None and self.sealing.sealed:
-                self.keep_bytes(folder / name, text.encode())
         except CockpitError as error:
             self.say(f"the batch's artifacts were not written: {error}")
 
@@ -298,7 +296,7 @@ class BatchConductor(PublishingConductor):
         lines += [
             f"{row['name']}: {row['verdict']}: {row['summary']}"
             for row in self.rows
-            if row["kind"] != "move" and row["summary"]
+            if row["kind"] != "move" and row["summary"] and not _passed_over(row)
         ]
         if self.staged and not looks:
             lines += words.history(self.staged)
@@ -315,3 +313,8 @@ class BatchConductor(PublishingConductor):
             write(words.promoted(self.plan, self.facts["sealed"]))
         elif self.plan.moves:
             write(f"nothing was sealed; details: {self.relative(self.folder)}/gates/*.json")
+
+
+def _passed_over(row: Mapping[str, Any]) -> bool:
+    """Whether a step for the rest of a red batch was skipped: the batch was green."""
+    return str(row["name"]).startswith("rest/") and row["verdict"] == Verdict.SKIP.value

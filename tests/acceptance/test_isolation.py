@@ -358,13 +358,14 @@ def test_what_failed_in_a_test_is_attributed_first(harbour):
         for number in range(8)
     }
     wrong = {
-        "candidate/deck/m3.py": "def f():\n"
-        "    return 3 if __name__.startswith('candidate.') else 4\n"
+        "candidate/deck/m3.py": "def f():\n    return {'candidate.deck.m3': 3}[__name__]\n",
     }
     sandbox = harbour(wrong, gates='["coverage", "ledger"]', tests=tests)
     done = sandbox.pytest(*ISOLATE, "-v")
     assert done.returncode == 1, done.stdout + done.stderr
     assert culprits(sandbox) == {"candidate/deck/m3.py"}
+    [finding] = artifact(sandbox, "gates/coverage.json")["findings"]
+    assert finding["evidence"]["frames"] == ["tests/test_m3.py", "deck/m3.py"]
     # All but the suspect first, then the suspect.
     assert len(record(sandbox)["sessions"]) == 3
     assert "red: coverage.new-test-failure: tests/test_m3.py::test_f" in done.stdout

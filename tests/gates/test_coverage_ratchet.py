@@ -706,7 +706,7 @@ RUN = TestRun(
     started=True,
     exit=1,
     counts={"passed": 1, "failed": 2, "skipped": 3},
-    failures={"t.py::a": Failure("boom", 4), "new/u.py::c": Failure("bang")},
+    failures={"t.py::a": Failure("boom", 4), "new/u.py::c": Failure("bang", None, ("new/u.py", "core/x.py"))},
     measurer="/lib/coverage/__init__.py",
 )
 
@@ -1122,7 +1122,7 @@ def test_what_is_said_of_the_rest() -> None:
         "new/u.py::c: bang",
         path="new/u.py",
         remedy="make the test pass",
-        evidence={"test": "new/u.py::c"},
+        evidence={"test": "new/u.py::c", "frames": ["new/u.py", "core/x.py"]},
     )
     (found,) = patch.Patch.of({}, None).findings(0.5)
     assert (found.rule, found.remedy) == (

@@ -25,10 +25,14 @@ _SHAPES: Mapping[str, Mapping[str, type]] = {
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A test that failed, or a file that could not be collected, with what it said last."""
+    """A test that failed, or a file that could not be collected, with what it said last.
+
+    `frames` are the tree's files in its traceback, outermost first.
+    """
 
     message: str
     line: int | None = None
+    frames: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,11 @@ def _line(row: dict[str, Any]) -> int | None:
     return line if isinstance(line, int) else None
 
 
+def _frames(row: dict[str, Any]) -> tuple[str, ...]:
+    frames = row.get("frames")
+    return tuple(map(str, frames)) if isinstance(frames, list) else ()
+
+
 def _tests(rows: list[dict[str, Any]]) -> tuple[dict[str, str], dict[str, Failure]]:
     outcomes: dict[str, str] = {}
     failures: dict[str, Failure] = {}
@@ -123,7 +132,7 @@ def _tests(rows: list[dict[str, Any]]) -> tuple[dict[str, str], dict[str, Failur
         # Set-up, call and tear-down report apart; the worst of them is the test's.
         outcomes[test] = min(outcomes.get(test, outcome), outcome, key=_WORST_FIRST.index)
         if outcome == "failed":
-            failures.setdefault(test, Failure(row["message"], _line(row)))
+            failures.setdefault(test, Failure(row["message"], _line(row), _frames(row)))
     for row in _of(rows, "collect"):
         failures.setdefault(row["id"], Failure(row["message"]))
     return outcomes, failures

@@ -31,7 +31,10 @@ def new_failures(
                 path=path or None,
                 line=failure.line,
                 remedy="make the test pass",
-                evidence={"test": printable(test)},
+                evidence={
+                    "test": printable(test),
+                    "frames": [printable(frame) for frame in failure.frames],
+                },
             )
 
 

@@ -125,7 +125,19 @@ class Reporter:
                 expected=hasattr(report, "wasxfail"),
                 message=_message(report) if report.failed else "",
                 line=_line(report),
+                frames=self._frames(report),
             )
+
+    def _frames(self, report: Any) -> list[str]:
+        """The tree's files in the traceback of a failure, outermost first."""
+        entries = getattr(getattr(report.longrepr, "reprtraceback", None), "reprentries", ())
+        places = (getattr(entry, "reprfileloc", None) for entry in entries)
+        found = [Path(os.path.realpath(str(place.path))) for place in places if place is not None]
+        return [
+            path.relative_to(self._root).as_posix()
+            for path in found
+            if path.is_relative_to(self._root)
+        ]
 
     def pytest_collectreport(self, report: Any) -> None:
         """A file or class that could not be collected."""
