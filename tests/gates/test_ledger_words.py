@@ -19,6 +19,7 @@ from pytest_cockpit.records.merkle import EMPTY, Frontier, leaf
 from pytest_cockpit.records.signed_note import Note, Signature
 from pytest_cockpit.records.text import sha256
 from pytest_cockpit_gates.ledger import bound, checkpoints, epochs, rows, tags
+from pytest_cockpit_gates.ledger.bound import Place
 from pytest_cockpit_gates.ledger.held import Held
 from pytest_cockpit_gates.ledger.history import Past
 from pytest_cockpit_gates.ledger.memory import Memory
@@ -96,7 +97,7 @@ def test_a_file_with_a_row_is_what_the_row_says(monkeypatch, tmp_path):
         }
     )
     git: Any = object()
-    assert list(bound.judge(tmp_path, git, "", None, [], facts)) == [
+    assert list(bound.judge(Place(tmp_path, git, "", None), [], facts)) == [
         unbound(
             "back",
             "is there, line 5 of the ledger says that it was deleted",
@@ -129,7 +130,7 @@ def test_a_bound_file_without_a_row_is_what_it_was(monkeypatch, tmp_path):
     facts = Facts(contents={"a_rowed": (ONE, None, 1)})
     globs = ["docs/**", "*.toml"]
     since = f"since commit {BASE[:12]}, and no row says so"
-    assert list(bound.judge(tmp_path, git, "s[b]/", BASE, globs, facts)) == [
+    assert list(bound.judge(Place(tmp_path, git, "s[b]/", BASE), globs, facts)) == [
         unbound("changed", f"has changed {since}", base=ONE, found=TWO),
         unbound("gone", f"was deleted {since}", base=ONE, found=None),
         unbound("new", f"is new {since}", base=None, found=ONE),
@@ -144,20 +145,20 @@ def test_a_bound_file_without_a_row_is_what_it_was(monkeypatch, tmp_path):
 )
 def test_what_has_a_meaning_in_a_pathspec_is_escaped(tmp_path, way, told):
     git: Any = Differing({})
-    assert not list(bound.judge(tmp_path, git, way, BASE, ["x*"], Facts()))
+    assert not list(bound.judge(Place(tmp_path, git, way, BASE), ["x*"], Facts()))
     assert git.asked == [(BASE, f":(top,glob){told}x*")]
 
 
 @pytest.mark.parametrize(("git", "base"), [(None, None), (None, BASE), (object(), None)])
 def test_without_a_commit_changes_cannot_be_seen(tmp_path, git, base):
-    found = list(bound.judge(tmp_path, git, "", base, ["x"], Facts()))
+    found = list(bound.judge(Place(tmp_path, git, "", base), ["x"], Facts()))
     assert found == [unseen("there is no commit to compare with")]
-    assert not list(bound.judge(tmp_path, git, "", base, [], Facts()))
+    assert not list(bound.judge(Place(tmp_path, git, "", base), [], Facts()))
 
 
 def test_a_base_that_git_cannot_read_is_told(tmp_path):
     git: Any = Differing({"x": "9"})
-    assert list(bound.judge(tmp_path, git, "", BASE, ["x"], Facts())) == [unseen("no 9")]
+    assert list(bound.judge(Place(tmp_path, git, "", BASE), ["x"], Facts())) == [unseen("no 9")]
 
 
 # Checkpoints

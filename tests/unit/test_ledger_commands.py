@@ -245,9 +245,10 @@ def test_a_tag_is_recorded_once(port: Port):
 
 @pytest.mark.parametrize("change", [b'{"berths":4}\n', None])
 def test_every_change_of_a_bound_file_needs_a_row(port: Port, change):
-    typed("record", "quay/../quay/module.manifest.json")
     (port.root / "pier.manifest.json").write_bytes(b"{}\n")
     (port.root / "other.json").write_bytes(b"{}\n")
+    port.commit()
+    typed("record", "quay/../quay/module.manifest.json")
     base = port.commit()
     bound: dict[str, Any] = {"bound": ["**/*.manifest.json"]}
     assert port.verdict(**bound) is Verdict.PASS
@@ -259,6 +260,36 @@ def test_every_change_of_a_bound_file_needs_a_row(port: Port, change):
     assert port.broken(base, **bound) == [("ledger.unbound-change", "pier.manifest.json")]
     typed("record", "pier.manifest.json")
     assert port.verdict(base, **bound) is Verdict.PASS
+
+
+@pytest.mark.parametrize("first", [{}, {"kind": "note"}])
+def test_a_change_that_was_committed_without_a_row_is_unknown_ever_after(port: Port, first):
+    (port.root / "pier.manifest.json").write_bytes(b"{}\n")
+    port.commit()
+    if first:
+        ledger.append(port.root / PATH, first)
+        began = port.commit()
+    else:
+        typed("record", MANIFEST)
+        began = port.git("rev-parse", "HEAD")
+    bound: dict[str, Any] = {"bound": ["**/*.manifest.json"]}
+    port.commit()
+    assert port.verdict(**bound) is Verdict.PASS
+    (port.root / "pier.manifest.json").write_bytes(b"[]\n")
+    changed = port.commit()
+    port.commit()
+    assert port.verdict(**bound) is Verdict.UNKNOWN
+    scratch = port.root.parent / "scratch"
+    context = Context(port.root, scratch, settings=bound, base=port.git("rev-parse", "HEAD"))
+    (found,) = gate.check(context).findings
+    assert (found.rule, found.path) == ("ledger.unbound-change", "pier.manifest.json")
+    assert found.message == (
+        f"has changed since commit {began[:12]}, and no row says so; whether it was bound by then "
+        "cannot be told"
+    )
+    assert port.verdict(**bound, since=changed) is Verdict.PASS
+    typed("record", "pier.manifest.json")
+    assert port.verdict(**bound) is Verdict.PASS
 
 
 def test_a_new_bound_file_needs_a_row_as_soon_as_git_tracks_it(port: Port):

@@ -1,10 +1,16 @@
-"""Bound files: every change of one has a row with the digest of what it became."""
+"""Bound files: every change of one has a row with the digest of what it became.
+
+A file without a row must be what it was at the base commit, and what it was when the ledger began:
+whether it was bound in between cannot be told from git, so a change since then is unknown.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pytest_cockpit.api import Finding, Severity
 from pytest_cockpit.records import ledger_content
@@ -17,13 +23,42 @@ RULE = "ledger.unbound-change"
 _MEANING = re.compile(r"[*?\[\\]")
 
 
-def judge(
-    root: Path, git: Git | None, way: str, base: str | None, globs: Sequence[str], facts: Facts
-) -> Iterator[Finding]:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The tree, and its place in git.
+
+    Parameters
+    ----------
+    way: the way down from the repository's top, with a slash at its end.
+    base: the commit to compare with.
+    began: the commit at which the ledger began, where that is known.
+    """
+
+    root: Path
+    git: Git | None
+    way: str = ""
+    base: str | None = None
+    began: str | None = None
+
+
+def began(git: Git, first: Mapping[str, Any] | None, paths: Sequence[str]) -> str | None:
+    """The commit at which a ledger began: by its first row, or by the commit that added it."""
+    named = first.get("base") if first else None
+    if isinstance(named, str) and git.present([named]):
+        return named
+    for path in paths:
+        added = git.run("log", "--diff-filter=A", "--format=%H", "HEAD", "--", path).split()
+        if added:
+            return added[-1].decode("ascii")
+    return None
+
+
+def judge(place: Place, globs: Sequence[str], facts: Facts) -> Iterator[Finding]:
     """Findings about bound files that are not what their newest row says.
 
-    A file is bound by a glob, or by having a row. One without a row must be what it was at `base`.
+    A file is bound by a glob, or by having a row.
     """
+    root, git, base = place.root, place.git, place.base
     for path, (expected, _, line) in sorted(facts.contents.items()):
         content = ledger_content.stored(root, git, path, expected)
         found = None if content is None else sha256(content)
@@ -35,23 +70,38 @@ def judge(
         yield _unknown("there is no commit to compare with")
         return
     try:
-        yield from _without_row(root, git, way, base, globs, facts)
+        pathspecs = [_pathspec(place.way, glob) for glob in globs]
+        since_base = list(_without_row(place, git, base, pathspecs, facts))
+        yield from since_base
+        if place.began not in (None, base):
+            told = {one.path for one in since_base}
+            since_then = _without_row(place, git, str(place.began), pathspecs, facts)
+            yield from (_perhaps(one) for one in since_then if one.path not in told)
     except Unreadable as error:
         yield _unknown(str(error))
 
 
-def _without_row(
-    root: Path, git: Git, way: str, base: str, globs: Sequence[str], facts: Facts
-) -> Iterator[Finding]:
+def _pathspec(way: str, glob: str) -> str:
     prefix = _MEANING.sub(lambda found: f"\\{found[0]}", way)
-    pathspecs = [f":(top,glob){prefix}{glob}" for glob in globs]
+    return f":(top,glob){prefix}{glob}"
+
+
+def _perhaps(found: Finding) -> Finding:
+    """The finding about a file that may have been bound only after it changed."""
+    message = f"{found.message}; whether it was bound by then cannot be told"
+    return replace(found, message=message, severity=Severity.UNKNOWN)
+
+
+def _without_row(
+    place: Place, git: Git, base: str, pathspecs: Sequence[str], facts: Facts
+) -> Iterator[Finding]:
     for full, old in sorted(git.differing(base, *pathspecs).items()):
-        path = full.removeprefix(way)
+        path = full.removeprefix(place.way)
         if path in facts.contents:
             continue
         before = git.read(old) if old else None
         expected = None if before is None else sha256(before)
-        content = ledger_content.stored(root, git, path, expected)
+        content = ledger_content.stored(place.root, git, path, expected)
         found = None if content is None else sha256(content)
         if found != expected:
             was = (

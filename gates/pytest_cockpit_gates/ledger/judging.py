@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from pytest_cockpit.api import SHIM_MARK, Context, Finding, Report, Severity
 from pytest_cockpit.records.ledger_git import Blob, Git, Unreadable
+from pytest_cockpit.records.ledger_rows import row_of
 from pytest_cockpit_gates.ledger import (
     batch,
     bound,
@@ -33,6 +35,8 @@ PUBLISHED = ("refs/remotes/origin/main", "refs/remotes/origin/master")
 SKEW_S = 300
 
 _BRANCHES = 50
+# A first row that is longer is a batch's, and no reason to read on.
+_FIRST = 1 << 20
 # To remember a large ledger takes as long as to read some hundred rows again.
 _LINES, _COMMITS = 500, 200
 
@@ -93,7 +97,7 @@ def _whole(context: Context, path: str, ground: Ground, found: Held) -> Report:
     ]
     if not lasting:
         _remember(store, found, read, walked, memory)
-    findings = [*lasting, *_around(context, path, ground, read)]
+    findings = [*lasting, *_around(context, path, ground, found, read)]
     reporting.keep_state(context, path, found, read, vouched, walked)
     at_base = None if ground.at_base is None else (str(ground.base), ground.at_base)
     return reporting.report(path, found, read, vouched, findings, at_base)
@@ -137,12 +141,14 @@ def _vanished(context: Context, path: str, ground: Ground, walked: Walk) -> Iter
         yield history.unreadable(str(error), path, epochs.LAUNDERED)
 
 
-def _around(context: Context, path: str, ground: Ground, read: Scan) -> Iterator[Finding]:
+def _around(
+    context: Context, path: str, ground: Ground, found: Held, read: Scan
+) -> Iterator[Finding]:
     """Findings that depend on more than the ledger and its past."""
     facts, git = read.reader.facts, ground.git
     globs = context.settings.get("bound", ())
     yield from epochs.judge(context.root, git, facts, path)
-    yield from bound.judge(context.root, git, ground.way, ground.base, globs, facts)
+    yield from bound.judge(_place(context, ground, found, bool(globs)), globs, facts)
     if git is not None and ground.past is not None:
         refs = _where_refs_are(context, git)
         yield from tags.judge(facts, refs, path)
@@ -150,6 +156,15 @@ def _around(context: Context, path: str, ground: Ground, read: Scan) -> Iterator
         yield from published.judge(refs, branches, ground.past.paths, path)
     if context.batch_id is not None:
         yield from batch.judge(read.reader.own, context, path)
+
+
+def _place(context: Context, ground: Ground, found: Held, globs: bool) -> bound.Place:
+    began = None
+    if globs and ground.past is not None:
+        first, _ = row_of(bytes(found.data[: bytes(found.data[:_FIRST]).find(b"\n") + 1]))
+        with contextlib.suppress(Unreadable):
+            began = ground.past.since or bound.began(ground.past.git, first, ground.past.paths)
+    return bound.Place(context.root, ground.git, ground.way, ground.base, began)
 
 
 def _where_refs_are(context: Context, git: Git) -> Git:
