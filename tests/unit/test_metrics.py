@@ -4,12 +4,11 @@ import contextlib
 import dataclasses
 import os
 import subprocess
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -26,7 +25,7 @@ from pytest_cockpit.records import artifacts, ledger
 NOW = datetime.now(UTC).replace(microsecond=0)
 PATH = ".cockpit/promotions.ndjson"
 SHIM = "# cockpit: moved to sea.{0}\nfrom sea.{0} import *\n"
-Files = Mapping[str, str | None]
+Files = dict[str, str | None]
 OID = "0123456789abcdef" * 2 + "01234567"
 
 
@@ -100,7 +99,7 @@ def lane(*names: str) -> Files:
 
 
 def moved(*names: str) -> Files:
-    shims = {f"candidate/{name}.py": SHIM.format(name) for name in names}
+    shims: Files = {f"candidate/{name}.py": SHIM.format(name) for name in names}
     return shims | {f"sea/{name}.py": f"NAME = {name!r}\n" for name in names}
 
 
@@ -182,7 +181,7 @@ def test_no_content_of_a_ledger_breaks_the_reading_of_history(pieces):
         def run(self, *arguments):
             return SimpleNamespace(stdout=b"\x011\n+" + b"".join(pieces).replace(b"\n\x01", b"\n"))
 
-    list(history._entered(Answers(), "HEAD", "x"))
+    list(history._entered(cast("Repository", Answers()), "HEAD", "x"))
 
 
 # Numbers of git
@@ -307,13 +306,13 @@ def matriz(ground: Ground) -> metrics.Metric:
 
 
 @pytest.fixture
-def ground(migration) -> Ground:
+def ground(migration: Migration) -> Ground:
     migration.commit(9, lane("a", "b"))
     return migration.ground(gates=("matriz", "coverage", "imports", "quarantine"))
 
 
 def test_a_rate_comes_from_a_report_that_a_session_vouches_for(ground):
-    bad = {
+    bad: dict[str, Any] = {
         "rule": "matriz.schema", "message": "x", "severity": "error", "path": "c.json",
         "line": None, "pointer": None, "remedy": None, "evidence": {},
     }  # fmt: skip
