@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_cockpit import runner
 from pytest_cockpit.api import CockpitError, Report
 from pytest_cockpit.records import artifacts, limits
+from pytest_cockpit.records.text import one_line
 from pytest_cockpit.sessions import ci, red_document, red_page
 from pytest_cockpit.sessions.telling import Teller
 from pytest_cockpit.sessions.waiving import started_with
@@ -36,9 +38,9 @@ class Aftermath:
         try:
             self._keep()
         except CockpitError as error:
-            self._conductor.say(f"{DATA} was not written: {error}")
+            self._say(f"{DATA} was not written: {error}")
         except Exception as error:  # noqa: BLE001 - gates shape evidence as they like; verdicts stand
-            self._conductor.say(f"{DATA} was not written: {type(error).__name__}: {error}")
+            self._say(f"{DATA} was not written: {type(error).__name__}: {error}")
 
     def _keep(self) -> None:
         conductor, folder = self._conductor, self._conductor.folder
@@ -56,14 +58,14 @@ class Aftermath:
     def _explain(self, gates: set[str]) -> None:
         """Write why these gates are shut, and what to do about it."""
         from pytest_cockpit.promotion.remedies.ground import facts_of
-        from pytest_cockpit.promotion.remedies.planning import plan
+        from pytest_cockpit.promotion.remedies.planning import plan, without_secrets
 
         conductor, folder = self._conductor, self._conductor.folder
         shut = {name: report for name, report in self._reports.items() if name in gates}
         self._document = red_document.document(
             conductor.rows,
             shut,
-            plan(shut, facts_of(self._session)),
+            without_secrets(plan(shut, facts_of(self._session)), runner.redact),
             mode=conductor.mode,
             base=conductor.facts.get("base"),
             batch_id=conductor.facts.get("batch_id"),
@@ -78,7 +80,7 @@ class Aftermath:
             self._show(record)
             self._comment(record)
         except Exception as error:  # noqa: BLE001 - whoever could not be told, the session has ended
-            self._conductor.say(f"not told: {type(error).__name__}: {runner.redact(str(error))}")
+            self._say(f"not told: {type(error).__name__}: {error}")
 
     def _show(self, record: Mapping[str, Any]) -> None:
         if self._pipeline.summary is not None:
@@ -86,7 +88,7 @@ class Aftermath:
             rest = f"all of it is in {self._conductor.relative(self._conductor.folder)}/"
             said = ci.add_summary(self._pipeline.summary, text, rest)
             if said:
-                self._conductor.say(said)
+                self._say(said)
         if self._pipeline.github:
             for line in ci.commands(self._reports, self._here, self._session.changed):
                 self._conductor.print(runner.redact(line))
@@ -95,14 +97,25 @@ class Aftermath:
         option = self._conductor.config.option
         if option.cockpit_dry_run or option.cockpit_skip_pr:
             return
-        teller = Teller(self._session, self._conductor.mode, self._variables, self._pipeline)
-        said = None
+        own = record["pull_request"]
+        teller = Teller(
+            self._session,
+            self._conductor.mode,
+            variables=self._variables,
+            pipeline=self._pipeline,
+            own=own["number"] if own else None,
+        )
+        said: list[str] = []
         if self._document is not None:
             said = teller.red(self._page())
         elif self._is_green(record):
             said = teller.green(red_page.green(record, run=self._pipeline.run))
-        if said:
-            self._conductor.say(said)
+        for line in said:
+            self._say(line)
+
+    def _say(self, text: str) -> None:
+        # Commands are read again by now, and a line of an error may be anybody's.
+        self._conductor.say(one_line(runner.redact(text)))
 
     def _is_green(self, record: Mapping[str, Any]) -> bool:
         """Whether all is well: of all gates, for a part of them says nothing of the rest."""
@@ -135,7 +148,7 @@ class Aftermath:
                 found[name] = report
         return found
 
-    def _path(self, gate: str) -> Any:
+    def _path(self, gate: str) -> Path:
         return self._conductor.folder / "gates" / f"{gate}.json"
 
     @property

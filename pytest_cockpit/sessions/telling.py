@@ -2,48 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pytest_cockpit.api import CockpitError
-from pytest_cockpit.forge.api import Forge
 from pytest_cockpit.promotion.remedies.ground import Circumstances
 from pytest_cockpit.sessions import ci
 from pytest_cockpit.sessions.ci import Pipeline, Variables
 
+_Place = tuple[int, bool]
+"""A number on the forge, and whether it is that of an issue."""
+
 
 class Teller:
-    """Tells the pull request under test, or else the configured issue."""
+    """Tells the pull request under test, or the session's own, or else the configured issue."""
 
     def __init__(
-        self, session: Circumstances, mode: str, variables: Variables, pipeline: Pipeline
+        self,
+        session: Circumstances,
+        mode: str,
+        *,
+        variables: Variables,
+        pipeline: Pipeline,
+        own: int | None,
     ) -> None:
         self._session = session
         self._key = f"on-red/{mode}"
-        self._request = ci.pull_request(variables) if pipeline.any else None
+        tested = ci.pull_request(variables) if pipeline.any else None
         # A gate that somebody tries at a desk is nobody else's business.
-        told = mode != "gates" or pipeline.any
-        self._issue = session.settings.forge.issue if told else 0
+        issue = session.settings.forge.issue if mode != "gates" or pipeline.any else 0
+        self._places: list[_Place] = [
+            (number, is_issue)
+            for number, is_issue in ((tested, False), (own, False), (issue, True))
+            if number
+        ]
 
-    def red(self, text: str) -> str | None:
-        """Comment on a red session; what to say of it in one line."""
-        return self._tell(text, anew=True)
+    def red(self, text: str) -> list[str]:
+        """Comment on a red session, in the first place there is; what to say of it."""
+        return self._tell(self._places[:1], text, anew=True)
 
-    def green(self, text: str) -> str | None:
-        """Bring the comment on an earlier red session up to date, where there is one."""
-        return self._tell(text, anew=False)
+    def green(self, text: str) -> list[str]:
+        """Bring comments on earlier red sessions up to date, wherever there are any."""
+        return self._tell(self._places, text, anew=False)
 
-    def _tell(self, text: str, *, anew: bool) -> str | None:
-        number = self._request or self._issue
-        forge = self._forge() if number else None
-        if forge is None:
-            return None
-        try:
-            url = forge.comment(number, self._key, text, issue=self._request is None, anew=anew)
-        except CockpitError as error:
-            return f"nobody was told: {str(error).splitlines()[0]}"
-        return f"told: {url}" if url else None
-
-    def _forge(self) -> Forge | None:
-        if self._session.repository is None:
-            return None
+    def _tell(self, places: Sequence[_Place], text: str, *, anew: bool) -> list[str]:
+        if not places or self._session.repository is None:
+            return []
         from pytest_cockpit.forge.connecting import connect
 
-        return connect(self._session.repository, self._session.settings).forge
+        connection = connect(self._session.repository, self._session.settings)
+        if connection.forge is None:
+            return [f"nobody was told: {connection.why}"] if anew else []
+        told = []
+        for number, issue in places:
+            try:
+                url = connection.forge.comment(number, self._key, text, issue=issue, anew=anew)
+            except CockpitError as error:
+                told.append(f"nobody was told: {str(error).splitlines()[0]}")
+            else:
+                told += [f"told: {url}"] if url else []
+        return told

@@ -29,6 +29,7 @@ from pytest_cockpit.promotion.remedies.ground import Circumstances
 from pytest_cockpit.promotion.remedies.model import Action, Facts, Seen
 from pytest_cockpit.promotion.remedies.planning import MOST, PatchPlan, action_for, plan
 from pytest_cockpit.records.artifacts import validate
+from pytest_cockpit.runner import redact
 from pytest_cockpit.sessions import red_document, red_page
 
 PYPROJECT = '[project]\nname = "port"\nversion = "1"\n'
@@ -732,6 +733,19 @@ def test_a_patch_that_is_too_long_is_left_out():
     ).actions
     assert action.diff is None
     assert action.detail.endswith("the patch is too long to be shown")
+
+
+def test_a_patch_beside_a_secret_is_not_shown():
+    files = {"requirements.txt": "--extra-index-url https://me:hunter2@index.example\n"}
+    found = seen(
+        "imports.undeclared-dependency",
+        evidence={"import": "yaml", "distributions": ["pyyaml"], "file": "requirements.txt"},
+    )
+    made_plan = plan({"imports": Report(Verdict.FAIL, "", 1, (found.finding,))}, facts(files))
+    assert "hunter2" in (made_plan.actions[0].diff or "")
+    (action,) = planning.without_secrets(made_plan, redact).actions
+    assert action.diff is None
+    assert action.detail.endswith("because it stands beside what looks like a secret")
 
 
 ANY = st.recursive(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from pytest_cockpit.api import Report, Severity
@@ -19,6 +19,7 @@ MOST = 30
 _DETAIL = 400
 _DIFF = 8_000
 _LINES = "the patch is too long to be shown"
+_SECRET = "the patch is not shown, because it stands beside what looks like a secret"
 _BLOCKING = (Severity.ERROR, Severity.UNKNOWN)
 _REMEDIES: Mapping[str, Remedy] = {
     **contracts.REMEDIES,
@@ -55,6 +56,17 @@ def plan(reports: Mapping[str, Report], facts: Facts) -> PatchPlan:
     merged = _merged(action_for(each, facts) for each in seen)
     ordered = sorted(merged, key=_order)
     return PatchPlan(tuple(map(_bounded, ordered[:MOST])), len(seen), max(0, len(ordered) - MOST))
+
+
+def without_secrets(made: PatchPlan, redact: Callable[[str], str]) -> PatchPlan:
+    """The plan without patches that show a secret beside what they change."""
+    actions = [
+        action
+        if action.diff is None or redact(action.diff) == action.diff
+        else dataclasses.replace(action, diff=None, detail=f"{action.detail}; {_SECRET}")
+        for action in made.actions
+    ]
+    return dataclasses.replace(made, actions=tuple(actions))
 
 
 def blocking(reports: Mapping[str, Report]) -> Iterable[Seen]:
