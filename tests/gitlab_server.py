@@ -238,7 +238,8 @@ class GitLabServer(ForgeServer):
     def _shaped(
         self, row: dict[str, Any], body: dict[str, Any], more: dict[str, Any], status: int
     ) -> Answer:
-        row |= {**more, **{key: body[key] for key in ("title", "description") if key in body}}
+        row |= more
+        row |= {key: body[key] for key in ("title", "description") if key in body}
         row["draft"] = row["title"].startswith("Draft: ")
         answer = Answer(status, dict(row))
         row["sha"] = self.head

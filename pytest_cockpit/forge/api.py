@@ -87,7 +87,10 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One verdict at a commit: a check run where the token may make one, else a commit status."""
+    """One verdict at a commit: a check run where the token may make one, else a commit status.
+
+    Without a summary nothing is said but the state, and what was said of the same one stays.
+    """
 
     name: str
     state: State

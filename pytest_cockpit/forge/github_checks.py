@@ -78,7 +78,7 @@ class Checks:
                 ),
                 "check_runs",
             )
-            return next((row for row in rows if row.get("external_id") == ident), None)
+            return next((row for row in rows if _is_same(row, check, ident)), None)
 
         def read(data: Any) -> dict[str, Any]:
             reading.number(data, "id")
@@ -150,6 +150,8 @@ class Checks:
             # The newest comes first, and it alone counts.
             ours = [row for row in rows if row.get("context") == check.name]
             found = (ours[0].get("state"), ours[0].get("description")) if ours else None
+            if found and not check.summary:
+                found = (found[0], wanted[1])
             return wanted if found == wanted else None
 
         if look() is None:
@@ -184,6 +186,15 @@ def _identity(commit: str, check: Check) -> str:
     return _OURS + hashlib.sha256(canonical_line(plain(facts))).hexdigest()
 
 
+def _is_same(run: dict[str, Any], check: Check, ident: str) -> bool:
+    """Whether a check run says this already."""
+    there = run.get("external_id")
+    if check.summary or not isinstance(there, str):
+        return there == ident
+    # Only the state is known, and whatever we said of it before is more.
+    return there.startswith(_OURS) and run.get("conclusion") == _CONCLUSION.get(check.state)
+
+
 def _progress(check: Check, ident: str) -> dict[str, Any]:
     if check.state is State.PENDING:
         return {"external_id": ident, "status": "in_progress"}
@@ -197,7 +208,7 @@ def _progress(check: Check, ident: str) -> dict[str, Any]:
 def _output(check: Check, annotations: list[dict[str, Any]]) -> dict[str, Any]:
     output: dict[str, Any] = {
         "title": texts.line(one_line(check.summary or check.name), _TITLE),
-        "summary": texts.shortened(check.summary, _TEXT, _REST),
+        "summary": texts.shortened(check.summary or check.state.value, _TEXT, _REST),
         "annotations": annotations,
     }
     if check.text:

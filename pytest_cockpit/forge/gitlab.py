@@ -224,6 +224,8 @@ class GitLab:
         def look() -> tuple[str, str] | None:
             rows = client.all(what, f"/repository/commits/{commit}/statuses", name=check.name)
             found = [read(row) for row in rows if row.get("name") == check.name]
+            if not check.summary:
+                found = [(status, wanted[1]) for status, _ in found]
             return wanted if wanted in found else None
 
         if look() is None:

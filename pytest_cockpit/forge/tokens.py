@@ -77,7 +77,8 @@ def find(kind: str, host: str, environ: Mapping[str, str], cwd: Path) -> Token:
             return Token(secret, name)
     found = _of_cli(host, cwd) if kind == "github" else None
     if found is None:
-        cure = f"set {_variables(kind, host, environ)[0]}"
+        names = _variables(kind, host, environ)
+        cure = f"set {_PUBLIC[0] if _PUBLIC[0] in names else names[0]}"
         if kind == "github":
             cure += f", or log in with: gh auth login --hostname {without_port(host)}"
         raise ForgeError(f"{host}: no token for it; {cure}")

@@ -73,10 +73,6 @@ def pull_request_body(
 
     `pages` is what gates say in Markdown of their own.
     """
-    gates = "\n".join(
-        f"| {name} | {report.verdict} | {report.checked} | {plain(report.summary)} |"
-        for name, report in sorted(reports.items())
-    )
     moves = "\n".join(
         f"| {code(move.source)} | {code(move.target)} | {plain(because)} |"
         for move, because in ((row.move, row.because) for row in plan.moves)
@@ -90,12 +86,21 @@ def pull_request_body(
         f"## Batch {plan.header.batch_id}\n\n"
         f"{_files(len(plan.moves))} from {code(plan.header.lane['path'])}, planned from "
         f"{plan.header.base}; plan sha256 `{plan.sha256}`.\n\n"
-        f"### Gates\n\n| gate | verdict | checked | summary |\n|---|---|---|---|\n{gates}\n\n"
+        f"### Gates\n\n{gate_table(reports)}\n\n"
         f"{waiver_table(reports)}{_below(pages)}"
         f"### Moves\n\n| from | to | because |\n|---|---|---|\n{moves}\n\n"
         f"### Not moved\n\n{reasons or 'Nothing was refused.'}\n\n"
         f"### Mentions left for a person\n\n{_mentions(staged)}\n"
     )
+
+
+def gate_table(reports: Mapping[str, Report]) -> str:
+    """What each gate said."""
+    rows = [
+        f"| {name} | {report.verdict} | {report.checked} | {plain(report.summary)} |"
+        for name, report in sorted(reports.items())
+    ]
+    return "\n".join(["| gate | verdict | checked | summary |", "|---|---|---|---|", *rows])
 
 
 def waiver_table(reports: Mapping[str, Report]) -> str:

@@ -34,7 +34,10 @@ _SHOWN = 200
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One gate's verdict in short, with the report where this session has it."""
+    """One gate's verdict in short, with the report where this session has it.
+
+    `summary` is empty where only the verdict is known.
+    """
 
     verdict: Verdict
     summary: str
@@ -85,7 +88,7 @@ def of_commit(
     title, _, message = raw.strip().partition("\n")
     trailers = {name.lower(): verdict for name, verdict in _TRAILER.findall(message)}
     gates = {
-        name: Said(Verdict(verdict), f"{verdict}, as the commit says")
+        name: Said(Verdict(verdict), "")
         for name, verdict in trailers.items()
         if verdict in set(Verdict)
     }

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_cockpit import discovery
-from pytest_cockpit.api import Report, Verdict
+from pytest_cockpit.api import CockpitError, Report, Verdict
 from pytest_cockpit.config import Config
 from pytest_cockpit.git import Repository
 from pytest_cockpit.items import Outcome, Step, Steps
@@ -164,7 +164,13 @@ class PublishingConductor(Conductor):
         return letters.of_commit(self.repository, commit, self.reports, text, self.folder / name)
 
     def finish(self, exitstatus: int) -> None:
-        """Write the record, and the journal's last entry."""
+        """Write the pull request's text, the record, and the journal's last entry."""
+        name, text = self.page()
+        if text is not None and self.sealing.sealed:
+            try:
+                self.keep_bytes(self.folder / name, text.encode())
+            except CockpitError as error:
+                self.say(f"the pull request's text was not written: {error}")
         super().finish(exitstatus)
         self.lock.journal("end", exit_status=exitstatus)
 

@@ -14,6 +14,7 @@ from pytest_cockpit.config import Config
 from pytest_cockpit.items import Outcome, Step
 from pytest_cockpit.promotion import importing, sealed
 from pytest_cockpit.promotion.rollback import Restored, Rollback, commit_message
+from pytest_cockpit.promotion.rollback_body import rollback_body
 from pytest_cockpit.records import artifacts, baselines
 from pytest_cockpit.sessions import words
 from pytest_cockpit.sessions.lock import SessionLock
@@ -175,6 +176,13 @@ class RollbackConductor(PublishingConductor):
     def message(self) -> str:
         """The rollback in words, verdicts in the trailers."""
         return commit_message(self.rollback, self.subject.plan_sha256, self.reports)
+
+    def page(self) -> tuple[str, str | None]:
+        """The text of the pull request."""
+        name, _ = super().page()
+        if self._built is None or self.finishing:
+            return name, None
+        return name, rollback_body(self.rollback, self.subject.plan_sha256, self.reports)
 
     def conclude(self, terminal: Any) -> None:
         """Show what came of each step that is no restoration."""

@@ -20,8 +20,28 @@ from tests.forge_server import TOKEN, running
 COMMIT = "1" * 40
 REQUEST = Request("cockpit/1", "main", "Promote", "Body", ("promotion",), commit=COMMIT)
 KEYS = st.sampled_from(
-    "number iid id html_url web_url head ref sha source_branch base state name labels body message "
-    "errors code output user login".split()
+    [
+        "number",
+        "iid",
+        "id",
+        "html_url",
+        "web_url",
+        "head",
+        "ref",
+        "sha",
+        "source_branch",
+        "base",
+        "state",
+        "name",
+        "labels",
+        "body",
+        "message",
+        "errors",
+        "code",
+        "output",
+        "user",
+        "login",
+    ]
 )
 VALUES = st.recursive(
     st.none()

@@ -543,6 +543,20 @@ def test_a_long_description_is_cut(forge, hub):
     assert row["description"].endswith("…")
 
 
+def test_what_was_said_of_a_verdict_stands_where_nothing_more_is_known(forge, hub, pauses):
+    bare = Check(CHECK.name, State.SUCCESS, "")
+    hub.show(COMMIT, CHECK)
+    hub.show(COMMIT, bare)
+    assert [row["description"] for row in forge.state.statuses] == [CHECK.summary]
+    hub.show(COMMIT, Check(CHECK.name, State.FAILURE, ""))
+    assert forge.state.statuses[-1]["description"] == "failure"
+    forge.state.login = None
+    application = make(forge, pauses)
+    application.show(COMMIT, CHECK)
+    application.show(COMMIT, bare)
+    assert len(forge.state.runs) == 1
+
+
 def noted(count):
     return tuple(
         Annotation(
