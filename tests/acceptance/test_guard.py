@@ -48,6 +48,7 @@ def _install_plainly(port, tmp_path):
 def _install_by_pre_commit(port):
     """As from the shipped manifest, but with this interpreter instead of one of its own."""
     yaml = pytest.importorskip("yaml")
+    pytest.importorskip("pre_commit")
     [hook] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
     assert hook["entry"].startswith("cockpit ")
     hook |= {"language": "system", "entry": " ".join([*COCKPIT, *hook["entry"].split()[1:]])}
