@@ -89,7 +89,8 @@ class Records:
             for entry in self.scene.repository.entries(self.scene.head)
         }
         gone = sorted(path for path in baseline.entries if path not in there)
-        said = "; ".join(f"{key} {value}" for key, value in numbers.items() if key != "sha256")
+        counts = {key: value for key, value in numbers.items() if key != "sha256"}
+        said = ", ".join(f"{value:,} {key.replace('_', ' ')}" for key, value in counts.items())
         if gone:
             return warned(
                 f"{where}: bounds {words.count(len(gone), 'file')} that are gone: {named(gone)}",
