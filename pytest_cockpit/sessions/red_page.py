@@ -9,6 +9,7 @@ from pytest_cockpit.api import Verdict
 from pytest_cockpit.records.markdown import code, fenced, plain
 
 _ROWS = 200
+_EMPTY = ("", "[]", "{}", "null")
 
 Document = Mapping[str, Any]
 
@@ -181,6 +182,10 @@ def _finding(row: Document) -> Iterator[str]:
     named = f"{code(at)}: " if at else ""
     mark = "" if row["severity"] == "error" else f"{row['severity']}: "
     yield f"- {row['id']} {mark}{named}{plain(row['message'])} ({code(row['rule'])})"
-    told = [f"{plain(key)}: {code(value)}" for key, value in row["evidence"].items() if value]
+    told = [
+        f"{plain(key)}: {code(value)}"
+        for key, value in row["evidence"].items()
+        if value not in _EMPTY
+    ]
     if told:
         yield f"  <br>{'; '.join(told)}"

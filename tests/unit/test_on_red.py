@@ -469,14 +469,67 @@ def test_a_file_that_no_test_imports_is_told_so():
     assert nearest_test("core/a.py", facts({"tests/test_a.py": ""})) == "tests/test_a.py"
 
 
-def test_branches_name_where_they_start_and_end():
+def test_branches_name_the_lines_that_they_leave():
     found = seen(
         "coverage.more-missing-branches",
         path="a.py",
         line=2,
-        evidence={"untaken": [[2, 5], [9, -1]]},
+        evidence={"untaken": [[2, 1], [9, 2], [10, 1], [12, 1]]},
     )
-    assert "from line 2 to 5, 9 to the end of a.py" in action_for(found, facts({})).detail
+    told = (
+        "let tests take every way out of line 2, 9, 10 and 1 more of a.py; no test file imports it"
+    )
+    assert action_for(found, facts({})).detail == told
+
+
+def test_all_that_is_not_executed_in_a_file_is_one_action():
+    findings = (
+        Finding("coverage.more-missing-lines", "m", path="a.py", evidence={"uncovered": "3"}),
+        Finding("coverage.more-missing-branches", "m", path="a.py", evidence={"untaken": [[2, 1]]}),
+    )
+    (action,) = plan({"coverage": Report(Verdict.FAIL, "", 1, findings)}, facts({})).actions
+    assert len(action.because) == 2
+    assert "execute lines 3 of a.py" in action.detail
+    assert "every way out of line 2 of a.py" in action.detail
+
+
+def test_what_is_not_executed_because_a_test_fails_is_mended_with_it(make_checkout):
+    files = {"candidate/core/tide.py": "", "candidate/core/high.txt": "1 2\n"}
+    known = facts(
+        files, sources={"core/tide.py": "candidate/core/tide.py"}, ask_graph=lambda: GRAPH
+    )
+    lost = "FileNotFoundError: [Errno 2] No such file or directory: '/tree/x/core/high.txt'"
+    findings = (
+        Finding(
+            "coverage.new-test-failure",
+            f"tests/test_far.py: {lost}",
+            path="tests/test_far.py",
+            evidence={"test": "tests/test_far.py"},
+        ),
+        Finding(
+            "coverage.more-missing-lines", "m", path="core/tide.py", evidence={"uncovered": "1-9"}
+        ),
+        Finding("coverage.new-file", "m", path="other.py", evidence={"uncovered": "1-9"}),
+    )
+    first, second = plan({"coverage": Report(Verdict.FAIL, "", 1, findings)}, known).actions
+    assert (first.action, first.file) == ("bring-along", "core/high.txt")
+    assert first.because == ("coverage#0", "coverage#1")
+    assert (second.action, second.file) == ("cover", "other.py")
+    root = applied(make_checkout, files, first)
+    assert (root / "core/high.txt").read_text() == "1 2\n"
+
+
+def test_the_innermost_changed_file_of_a_traceback_comes_first():
+    known = facts({}, changed=frozenset({"a.py", "b.py"}), sources={"core/b.py": "b.py"})
+    found = seen(
+        "coverage.new-test-failure",
+        "t: E",
+        path="tests/t.py",
+        evidence={"test": "tests/t.py::x", "frames": ["tests/t.py", "a.py", "core/b.py", "c.py"]},
+    )
+    action = action_for(found, known)
+    assert action.file == "b.py"
+    assert action.detail.endswith("they lead to b.py, a.py")
 
 
 def test_a_failing_test_names_the_moved_files_it_imports():
@@ -495,7 +548,7 @@ def test_a_failing_test_names_the_moved_files_it_imports():
     action = action_for(found, known)
     assert action.file == "candidate/core/tide.py"
     assert action.detail == (
-        "make the tests of tests/test_far.py pass; of what changed they import candidate/core/tide.py"
+        "make the tests of tests/test_far.py pass; of what changed they lead to candidate/core/tide.py"
     )
     alone = action_for(found, facts({}, ask_graph=lambda: GRAPH))
     assert (alone.file, alone.line) == ("tests/test_far.py", 9)
@@ -755,7 +808,7 @@ ANY = st.recursive(
 )
 KEYS = st.sampled_from(
     ["name", "moved_to", "files", "cause", "untaken", "test", "document", "pointer", "command",
-     "last_lines", "module", "function", "expected", "distributions", "file", "same_as", "chain",
+     "last_lines", "frames", "module", "function", "expected", "distributions", "file", "same_as", "chain",
      "contract", "parent", "recorded", "metric", "source", "value", "needs", "uncovered"]
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ import posixpath
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from pytest_cockpit.promotion.remedies import names
+from pytest_cockpit.promotion.remedies import data, names
 from pytest_cockpit.promotion.remedies.model import (
     CODE,
     COMMAND,
@@ -21,6 +21,7 @@ from pytest_cockpit.promotion.remedies.model import (
 _REACH = 6
 _NAMED = 3
 _INIT = "pytest --cockpit-init"
+_FAILURE = "coverage.new-test-failure"
 
 
 def _uncovered(seen: Seen, facts: Facts) -> Action | None:
@@ -29,44 +30,79 @@ def _uncovered(seen: Seen, facts: Facts) -> Action | None:
     lines = seen.told("newly_uncovered") or seen.told("uncovered")
     if finding.path is None or not lines:
         return None
-    test = nearest_test(finding.path, facts)
-    into = f"; the nearest test file is {test}" if test else "; no test file imports it"
-    detail = f"let a test execute lines {lines} of {finding.path}{into}"
-    return Action("cover", detail, TESTS, facts.here(finding.path), finding.line)
+    return _cover(seen, facts, f"let a test execute lines {lines} of {finding.path}")
 
 
 def _branches(seen: Seen, facts: Facts) -> Action | None:
-    """Branches that nothing takes."""
+    """Branches that nothing takes: a line, and how many ways out of it."""
     finding, untaken = seen.finding, seen.finding.evidence.get("untaken")
     if finding.path is None or not isinstance(untaken, list):
         return None
-    pairs = [pair for pair in untaken if isinstance(pair, list) and len(pair) == _NAMED - 1]
-    ways = [f"{start} to {end if end > 0 else 'the end'}" for start, end in pairs[:_NAMED]]
-    more = f" and {len(pairs) - _NAMED} more" if len(pairs) > _NAMED else ""
-    test = nearest_test(finding.path, facts)
-    into = f"; the nearest test file is {test}" if test else ""
-    detail = f"let a test go from line {', '.join(ways)}{more} of {finding.path}{into}"
-    return Action("cover", detail, TESTS, facts.here(finding.path), finding.line)
+    lines = [str(pair[0]) for pair in untaken if isinstance(pair, list) and pair]
+    more = f" and {len(lines) - _NAMED} more" if len(lines) > _NAMED else ""
+    told = f"let tests take every way out of line {', '.join(lines[:_NAMED])}{more}"
+    return _cover(seen, facts, f"{told} of {finding.path}") if lines else None
+
+
+def _cover(seen: Seen, facts: Facts, detail: str) -> Action | None:
+    """What nothing executes because a test fails is mended with the test."""
+    path = seen.finding.path or ""
+    failed = _failing_importer(path, facts)
+    if failed is not None:
+        return _failure(failed, facts)
+    test = nearest_test(path, facts)
+    into = f"; the nearest test file is {test}" if test else "; no test file imports it"
+    return Action("cover", detail + into, TESTS, facts.here(path), seen.finding.line)
+
+
+def _failing_importer(path: str, facts: Facts) -> Seen | None:
+    """The failure of a test file that would execute this file, by its imports."""
+    if not facts.failing:
+        return None
+    here = frozenset({facts.here(path) or path})
+    for test, failed in sorted(facts.failing.items()):
+        if nearest({test}, facts.graph, here):
+            return failed
+    return None
 
 
 def _failure(seen: Seen, facts: Facts) -> Action | None:
-    """A test that fails since this change: the changed files that it imports."""
+    """A test that fails since this change: what it misses, or the changed files it imports."""
     finding, test = seen.finding, seen.told("test")
     lost = names.lost_in(finding.message)
     action = names.served(lost, facts) if lost else None
+    action = action or data.left_behind(finding.message, facts)
     if action is not None and action.file is not None:
         return action
     path = facts.here(finding.path)
     if path is None or not test:
         return None
-    suspects = nearest({path}, facts.graph, facts.changed)
+    suspects = _in_traceback(seen, facts) or nearest({path}, facts.graph, facts.changed)
     if not suspects:
         detail = f"{test} fails, and imports nothing that changed: look at the test itself"
         return Action("mend", detail, CODE, path, finding.line)
     shown = ", ".join(suspects[:_NAMED])
     more = f" and {len(suspects) - _NAMED} more" if len(suspects) > _NAMED else ""
-    detail = f"make the tests of {path} pass; of what changed they import {shown}{more}"
+    detail = f"make the tests of {path} pass; of what changed they lead to {shown}{more}"
     return Action("mend", detail, CODE, suspects[0])
+
+
+def _in_traceback(seen: Seen, facts: Facts) -> list[str]:
+    """Changed files in which the failure was, the innermost first."""
+    frames = seen.finding.evidence.get("frames")
+    told = frames if isinstance(frames, list) else []
+    paths = [facts.here(frame) or frame for frame in reversed(told) if isinstance(frame, str)]
+    return [path for path in dict.fromkeys(paths) if path in facts.changed]
+
+
+def failing(seen: Iterable[Seen], facts: Facts) -> dict[str, Seen]:
+    """The first failure of each test file."""
+    found: dict[str, Seen] = {}
+    for each in seen:
+        path = facts.here(each.finding.path)
+        if each.finding.rule == _FAILURE and path is not None:
+            found.setdefault(path, each)
+    return found
 
 
 def _loosened(seen: Seen, facts: Facts) -> Action | None:
@@ -140,7 +176,7 @@ REMEDIES: Mapping[str, Remedy] = {
     "coverage.new-file": _uncovered,
     "coverage.patch": _uncovered,
     "coverage.below-target": _uncovered,
-    "coverage.new-test-failure": _failure,
+    _FAILURE: _failure,
     "coverage.loosened-baseline": _loosened,
     "coverage.no-baseline": _measure,
     "coverage.tests-did-not-run": _run_by_hand,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from pytest_cockpit.analysis.layout import Layout
-from pytest_cockpit.api import JSON, Finding, Lane
+from pytest_cockpit.api import Finding, Lane
 
 READY, COMMAND, LINE, CODE, TESTS, THOUGHT = 0.5, 1.0, 2.0, 4.0, 5.0, 6.0
 """Effort: a diff to apply, a command to run, one line to write, code to change, tests to write,
@@ -56,8 +56,8 @@ class Action:
 
     @property
     def key(self) -> tuple[str, str | None, str]:
-        """Actions with the same key are one action."""
-        return self.action, self.file, self.detail
+        """Actions with the same key are one action: all that a test has to do in a file is."""
+        return self.action, self.file, "" if self.action == "cover" else self.detail
 
 
 def _nothing() -> Mapping[str, tuple[str, ...]]:
@@ -77,7 +77,7 @@ class Facts:
     refused: files of the lane that cannot move, and why.
     records: folder of baselines and ledgers.
     ask_graph: the imports of its files, asked for when they are first needed.
-    evidence: what a gate gave besides its findings, by gate and name.
+    failing: test files that fail since this change, each with what its first failure says.
     """
 
     lane: Lane = field(default_factory=Lane)
@@ -88,7 +88,7 @@ class Facts:
     refused: Mapping[str, str] = field(default_factory=dict)
     records: str = ".cockpit"
     ask_graph: Callable[[], Mapping[str, tuple[str, ...]]] = _nothing
-    evidence: Mapping[tuple[str, str], JSON] = field(default_factory=dict)
+    failing: Mapping[str, Seen] = field(default_factory=dict)
 
     @cached_property
     def layout(self) -> Layout:

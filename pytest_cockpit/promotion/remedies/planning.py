@@ -19,7 +19,7 @@ MOST = 30
 _DETAIL = 400
 _DIFF = 8_000
 _LINES = "the patch is too long to be shown"
-_SECRET = "the patch is not shown, because it stands beside what looks like a secret"
+_BESIDE = "the patch is not shown, because it stands beside what looks like a secret"
 _BLOCKING = (Severity.ERROR, Severity.UNKNOWN)
 _REMEDIES: Mapping[str, Remedy] = {
     **contracts.REMEDIES,
@@ -53,6 +53,7 @@ class PatchPlan:
 def plan(reports: Mapping[str, Report], facts: Facts) -> PatchPlan:
     """The patch plan for the reports of gates that are not open."""
     seen = list(blocking(reports))
+    facts = dataclasses.replace(facts, failing=coverage.failing(seen, facts))
     merged = _merged(action_for(each, facts) for each in seen)
     ordered = sorted(merged, key=_order)
     return PatchPlan(tuple(map(_bounded, ordered[:MOST])), len(seen), max(0, len(ordered) - MOST))
@@ -63,7 +64,7 @@ def without_secrets(made: PatchPlan, redact: Callable[[str], str]) -> PatchPlan:
     actions = [
         action
         if action.diff is None or redact(action.diff) == action.diff
-        else dataclasses.replace(action, diff=None, detail=f"{action.detail}; {_SECRET}")
+        else dataclasses.replace(action, diff=None, detail=f"{action.detail}; {_BESIDE}")
         for action in made.actions
     ]
     return dataclasses.replace(made, actions=tuple(actions))
@@ -97,7 +98,9 @@ def _merged(actions: Iterable[Action]) -> list[Action]:
         groups[action.key].append(action)
     return [
         dataclasses.replace(
-            group[0], because=tuple(dict.fromkeys(each for one in group for each in one.because))
+            group[0],
+            because=tuple(dict.fromkeys(each for one in group for each in one.because)),
+            detail="; ".join(dict.fromkeys(one.detail for one in group)),
         )
         for group in groups.values()
     ]
