@@ -9,29 +9,26 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
-import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pytest_cockpit import discovery
-from pytest_cockpit.api import CockpitError, Move, Report, Verdict
+from pytest_cockpit.api import CockpitError, Report, Verdict
 from pytest_cockpit.items import Outcome, Step
-from pytest_cockpit.promotion.batch import Batch, Staged
+from pytest_cockpit.promotion.batch import Staged
 from pytest_cockpit.promotion.isolation import attribution, flakes, history, nearby, telling
 from pytest_cockpit.promotion.isolation.driver import RISK
 from pytest_cockpit.promotion.isolation.flakes import Tally
 from pytest_cockpit.promotion.isolation.inquiry import About, Inquiry, Judged
 from pytest_cockpit.promotion.isolation.trust import Trust
 from pytest_cockpit.promotion.plan import Plan
-from pytest_cockpit.promotion.selector import make_plan
 from pytest_cockpit.records import artifacts
 from pytest_cockpit.records.text import one_line
 from pytest_cockpit.sessions import gating, words
 from pytest_cockpit.sessions.batch import BatchConductor
+from pytest_cockpit.sessions.parting import Parts
 from pytest_cockpit.sessions.sealing import sealed_before
 
 RECORD = "isolation.json"
@@ -41,18 +38,6 @@ _DOUBTED = 0.2
 """The share of wrong verdicts that is reckoned with where something fails that was flaky before."""
 _GREEN = "nothing was red"
 _NOTHING_LEFT = "every file of the batch is to blame, or needs one that is"
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A part of the batch as a commit of its own; the base commit when nothing is moved."""
-
-    commit: str
-    tree: str
-    moves: tuple[Move, ...] = ()
-    changed: tuple[str, ...] = ()
-    batch_id: str | None = None
-    plan_sha256: str | None = None
 
 
 class IsolatingConductor(BatchConductor):
@@ -96,6 +81,10 @@ class IsolatingConductor(BatchConductor):
             lines.append("cockpit: when a gate is red: find the files to blame, promote the rest")
         return lines
 
+    @property
+    def _parts(self) -> Parts:
+        return Parts(gating.Bench.of(self.repository, self.settings), self.batch)
+
     # The search
 
     def _isolate(self) -> Outcome:
@@ -126,7 +115,7 @@ class IsolatingConductor(BatchConductor):
             self._live(f"going on after session {len(inquiry.rows)} of the search cut off before")
             return inquiry
         inquiry = self._inquiry(tuple(red), near, self._trust(red))
-        inquiry.begin(Judged(self._tree(self.build().commit), red))
+        inquiry.begin(Judged(self._parts.tree(self.build().commit), red))
         self._keep(inquiry)
         return inquiry
 
@@ -150,7 +139,7 @@ class IsolatingConductor(BatchConductor):
     def _search(self, inquiry: Inquiry) -> None:
         while (files := inquiry.next()) is not None:
             self._live(inquiry.asking)
-            inquiry.tell(self._judged(files, inquiry.about.gates))
+            inquiry.tell(self._parts.judged(self, files, inquiry.about.gates))
             self._keep(inquiry)
             row = inquiry.rows[-1]
             self.lock.journal("isolation", session=row["number"], verdict=row["verdict"])
@@ -177,7 +166,7 @@ class IsolatingConductor(BatchConductor):
     def _doubt(self) -> Outcome:
         """A green batch that an earlier session saw red: flaky, and green only by repetition."""
         kept = self._kept() or {"sessions": []}
-        tree = self._tree(self.build().commit)
+        tree = self._parts.tree(self.build().commit)
         for row in kept["sessions"]:
             for gate, verdict in row["gates"].items():
                 if row["tree"] == tree and gate in self.reports:
@@ -192,66 +181,6 @@ class IsolatingConductor(BatchConductor):
         worst = Verdict.worst(outcome.verdict for outcome in outcomes)
         return Outcome(worst, "; ".join(outcome.summary for outcome in outcomes))
 
-    # One session of the search
-
-    def _judged(self, files: Sequence[str], gates: Iterable[str]) -> Judged:
-        """What the gates say of a part of the batch."""
-        wall, cpu = time.perf_counter(), sum(os.times()[:4])
-        part = self._part(files)
-        facts: dict[str, Any] = {
-            item.name: getattr(part, item.name) for item in dataclasses.fields(part)
-        }
-        del facts["tree"]
-        reports = {
-            gate: self.bench.judge(self, gate, keep=_unkept, base=self.subject.base, **facts)[0]
-            for gate in gates
-        }
-        if not files:
-            reports = {gate: _of_base(report) for gate, report in reports.items()}
-        return Judged(part.tree, reports, time.perf_counter() - wall, sum(os.times()[:4]) - cpu)
-
-    def _part(self, files: Sequence[str]) -> _Part:
-        base = self.subject.base
-        if not files:
-            held = {entry.path for entry in self.repository.entries(base)}
-            moves = {move.source for move in self.subject.moves}
-            near = held.intersection(self.build().changed) - moves
-            return _Part(base, self._tree(base), changed=tuple(sorted(near)))
-        batch, staged = self.batch, self.staged
-        if len(files) < len(self.plan.moves) or staged is None:
-            batch = Batch(self.repository, self.settings, self._planned(files))
-            staged = batch.stage()
-        header = batch.plan.header
-        return _Part(
-            staged.commit,
-            self._tree(staged.commit),
-            batch.moves,
-            staged.changed,
-            header.batch_id,
-            batch.plan.sha256,
-        )
-
-    def _planned(self, files: Sequence[str], left: dict[str, str] | None = None) -> Plan:
-        """The batch cut down to these files."""
-        head = self.plan.header
-        plan = make_plan(
-            self.repository,
-            self.settings,
-            size=head.size,
-            modules=head.modules,
-            base=head.base,
-            only=files,
-            left=left,
-        )
-        planned = {row.move.source for row in plan.moves}
-        if planned != set(files):
-            other = artifacts.printable(min(planned ^ set(files)))
-            raise CockpitError(f"{other}: cannot be judged apart from the rest of the batch")
-        return plan
-
-    def _tree(self, commit: str) -> str:
-        return self.repository.run("rev-parse", f"{commit}^{{tree}}").stdout.decode().strip()
-
     # The rest
 
     def _take_up_rest(self) -> Outcome:
@@ -263,7 +192,7 @@ class IsolatingConductor(BatchConductor):
             return Outcome(Verdict.SKIP, _NOTHING_LEFT)
         self.reports = {}
         if inquiry.left():
-            self._switch(inquiry, self._planned(good, inquiry.left()))
+            self._switch(inquiry, self._parts.plan(good, inquiry.left()))
         return Outcome(Verdict.PASS, words.built(self.plan, self._stage()))
 
     def _switch(self, inquiry: Inquiry, plan: Plan) -> None:
@@ -282,13 +211,13 @@ class IsolatingConductor(BatchConductor):
             return Outcome(Verdict.SKIP, _NOTHING_LEFT)
         keep = partial(gating.keep_report, below="gates/rest")
         outcome = self.judge(name, keep)
-        tree = self._tree(self.build().commit)
+        tree = self._parts.tree(self.build().commit)
         self.tally.add(tree, len(self.subject.moves), {name: self.reports[name]})
         return self._settled(name, keep) if self.tally.of(name, tree)[0] else outcome
 
     def _settled(self, name: str, keep: gating.Keep) -> Outcome:
         """Ask a gate that was red on this tree until one verdict is ahead, and say so."""
-        tree = self._tree(self.build().commit)
+        tree = self._parts.tree(self.build().commit)
         while (verdict := self.trust.settled(*self.tally.of(name, tree))) is None:
             self._live(f"gate {name} was red on this tree: asked again")
             self.judge(name, keep)
@@ -343,7 +272,7 @@ class IsolatingConductor(BatchConductor):
             inquiry = self._inquiry(tuple(kept["gates"]), nearby.Nearby({}, {}), self.trust)
             branch = f"refs/heads/{self.settings.seal.branch_prefix}{kept['rest']['batch_id']}"
             if self.repository.ref(branch) is not None and inquiry.resume(kept):
-                self.take_up(self._planned(inquiry.outcome().good, inquiry.left()))
+                self.take_up(self._parts.plan(inquiry.outcome().good, inquiry.left()))
                 return sealed_before(self.sealing, lambda: self._stage().commit)
         return super().sealed_earlier()
 
@@ -410,15 +339,3 @@ class IsolatingConductor(BatchConductor):
         with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
             terminal.ensure_newline()
             terminal.write_line(f"cockpit: {line}")
-
-
-def _of_base(report: Report) -> Report:
-    """A gate that has nothing to judge in the base finds nothing wrong with it."""
-    if report.verdict is Verdict.UNKNOWN and not report.checked and not report.findings:
-        return dataclasses.replace(report, verdict=Verdict.PASS)
-    return report
-
-
-def _unkept(_conductor: object, _name: str, report: Report, _scratch: Path) -> Outcome:
-    """Reports of the search are in its record; those of the gates' steps stay as they are."""
-    return Outcome(report.verdict, report.summary)
