@@ -18,6 +18,7 @@ from pytest_cockpit.api import CockpitError, Lane
 from pytest_cockpit.git import Entry, Repository
 
 _REGULAR = frozenset({"100644", "100755"})
+_IMPORT = re.compile(rb"^[ \t]*(?:from|import)[ \t][^\n]*", re.MULTILINE)
 _TESTS = frozenset({"test", "tests"})
 
 
@@ -141,11 +142,14 @@ def _absolute(path: str, statement: Import, layout: Layout) -> str:
 def _mentions(
     repository: Repository, lane: str, files: Mapping[str, Entry], shims: frozenset[str]
 ) -> Iterator[tuple[str, str]]:
-    """Dotted names below the lane's own, wherever they stand."""
+    """Dotted names below the lane's own, wherever they stand but in import statements."""
     pattern = re.compile(rb"(?<![\w.])" + re.escape(lane.encode()) + rb"(?:\.\w+)+")
     wanted = {path: entry.oid for path, entry in files.items() if path not in shims}
     for path, (_, data) in zip(wanted, repository.blobs(wanted.values()), strict=True):
-        for name in set(pattern.findall(data or b"")):
+        text = data or b""
+        if path.endswith(".py"):
+            text = _IMPORT.sub(b"", text)
+        for name in set(pattern.findall(text)):
             yield path, name.decode("utf-8", "replace")
 
 

@@ -257,7 +257,7 @@ def report(ground: Ground, gate: str, **changes: Any) -> dict[str, Any]:
         "gate": gate,
         "verdict": "pass",
         "summary": "fine",
-        "checked": 3,
+        "checked": 4,
         "findings": [],
         "cases": [],
         "evidence": [*evidence, judged],
@@ -558,7 +558,7 @@ def test_no_document_breaks_a_reading(document):
     )
 )
 def test_no_evidence_breaks_a_reading(evidence):
-    document = {"gate": "matriz", "evidence": evidence, "findings": []}
+    document = {"gate": "matriz", "evidence": evidence, "findings": [], "checked": 2}
     for reading in (readings.matriz, readings.coverage):
         with contextlib.suppress(CockpitError):
             reading(document)
