@@ -301,16 +301,45 @@ def test_a_merge_brings_what_its_other_side_had(port):
     assert (rules.LINK_IN_LANE, "candidate/l") in broken(port)
 
 
-def test_a_merge_is_also_told_by_the_environment(port, monkeypatch):
+def test_hooks_of_a_merge_are_told_by_the_environment(port, monkeypatch):
     base = port.git("rev-parse", "main")
     theirs = port.commit({"candidate/theirs.py": "x\n"})
+    tree = port.git("rev-parse", f"{theirs}^{{tree}}")
     port.git("update-ref", "refs/heads/main", base)
-    write(port, {"candidate/theirs.py": "x\n"})
     monkeypatch.setenv("GITHEAD_" + "0" * 40, "gone")
     monkeypatch.setenv("GITHEAD_x", "odd")
-    assert len(broken(port)) == 1
+    assert len(broken(port, base, tree)) == 1
     monkeypatch.setenv(f"GITHEAD_{theirs}", "feature")
+    assert broken(port, base, tree) == []
+    # Tests run before a working tree is judged.
+    write(port, {"candidate/theirs.py": "x\n"})
+    assert len(broken(port, base)) == 1
+
+
+def test_a_conflict_is_judged_by_what_lies_there(port):
+    port.git("checkout", "-qb", "side")
+    for branch, text in (("side", "1\n"), ("main", "2\n")):
+        port.git("checkout", "-q", branch)
+        write(port, {"candidate/both.py": text, "quay.py": text})
+        port.git("add", "-A")
+        port.git("commit", "-qm", branch)
+    start = port.git("merge-base", "main", "side")
+    with pytest.raises(AssertionError):
+        port.git("merge", "-q", "side")
+    assert "AA candidate/both.py" in port.git("status", "--porcelain")
     assert broken(port) == []
+    (port.root / ".git/MERGE_HEAD").unlink()
+    assert broken(port, start) == [(rules.NEW_FILE, "candidate/both.py")]
+    (port.root / "candidate/both.py").unlink()
+    assert broken(port, start) == []
+
+
+def test_a_pipe_is_waited_for_by_nobody(port):
+    (port.root / "candidate/tide.py").unlink()
+    os.mkfifo(port.root / "candidate/tide.py")
+    os.mkfifo(port.root / "candidate/new.py")
+    report = judge(port)
+    assert [finding.path for finding in report.findings] in ([], ["candidate/new.py"])
 
 
 def test_without_a_base_nothing_is_known(tmp_path, make_repository):

@@ -61,9 +61,12 @@ class Looking:
 
     def _merged(self, paths: Sequence[str]) -> dict[str, frozenset[Entry]]:
         """What the sides of a merge under way have at these paths."""
-        # While hooks of `git merge` run, the environment alone says what is being merged.
-        named = (_MERGED_HEAD.fullmatch(name) for name in os.environ)
-        sides = [*self._trees.git.merging(), *(found[1] for found in named if found)]
+        sides = self._trees.git.merging()
+        if self._trees.commit is not None:
+            # While hooks of `git merge` run, the environment alone says what is being merged. For
+            # a working tree it does not count: tests of the change could have written to it.
+            named = (_MERGED_HEAD.fullmatch(name) for name in os.environ)
+            sides = [*sides, *(found[1] for found in named if found)]
         found: dict[str, frozenset[Entry]] = {}
         for side in self._trees.git.present(dict.fromkeys(sides)) if paths and sides else ():
             for path, entry in self._trees.at(side, paths):

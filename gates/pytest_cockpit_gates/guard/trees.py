@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -132,10 +133,11 @@ class Trees:
             found = os.fsdecode(next(fields)) if kind[0] in "RC" else ""
             name = os.fsdecode(next(fields))
             if name.startswith(self.way):
+                path = name.removeprefix(self.way)
                 yield Row(
-                    name.removeprefix(self.way),
+                    path,
                     _entry(old, was),
-                    _entry(new, now),
+                    self._conflicting(path) if kind == "U" else _entry(new, now),
                     found.removeprefix(self.way),
                     int(kind[1:] or 0),
                 )
@@ -150,6 +152,10 @@ class Trees:
             if path.startswith(self.way):
                 yield path.removeprefix(self.way), Entry(mode, oid)
 
+    def _conflicting(self, path: str) -> Entry | None:
+        """What lies at a path that a merge left open: git says nothing of it."""
+        return self._untracked(path) if os.path.lexists(self.root / path) else None
+
     def _untracked(self, path: str) -> Entry:
         if path.endswith("/"):
             # Git names a repository within this one as a folder and does not look into it.
@@ -161,7 +167,13 @@ class Trees:
 
     def _on_disk(self, path: str) -> bytes:
         place = self.root / path
-        return os.fsencode(place.readlink()) if place.is_symlink() else place.read_bytes()
+        mode = place.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            return os.fsencode(place.readlink())
+        if not stat.S_ISREG(mode):
+            # To read from a pipe would be to wait for somebody who writes to it.
+            raise OSError(errno.EINVAL, "no file", str(place))
+        return place.read_bytes()
 
 
 def blob_id(content: bytes, like: str) -> str:
