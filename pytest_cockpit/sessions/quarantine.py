@@ -55,7 +55,7 @@ def conduct(config: pytest.Config) -> QuarantineConductor:
         raise
     conductor.header = [
         *header,
-        f"cockpit: {len(conductor.tests)} tests in quarantine at {head[:12]}",
+        f"cockpit: {words.tests(len(conductor.tests))} in quarantine at {head[:12]}",
         "cockpit: they are run in a private tree; nothing that is found is applied",
     ]
     return conductor
@@ -109,7 +109,7 @@ class QuarantineConductor(Conductor):
         if seen.collected is None or seen.exit is None:
             why = self._clean(f"the collection did not come to its end: {self.collected.why}")
             return Outcome(Verdict.UNKNOWN, why, why)
-        told = f"{len(self.tests)} of {seen.collected} tests are in quarantine"
+        told = f"{len(self.tests)} of {words.tests(seen.collected)} in quarantine"
         lost = self._lost()
         if lost:
             told += f"; {len(lost)} files that name the marker could not be collected"

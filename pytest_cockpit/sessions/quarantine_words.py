@@ -35,6 +35,11 @@ def issue_url(issue: str, remote: str | None) -> str | None:
     return f"https://{found['host']}/{found['path'].lstrip('/')}{middle}{issue[1:]}"
 
 
+def tests(count: int) -> str:
+    """So many tests."""
+    return f"{count} test{'' if count == 1 else 's'}"
+
+
 def lines(row: Mapping[str, Any]) -> Iterator[str]:
     """A row of the sweep for the terminal."""
     yield row["summary"]
@@ -51,14 +56,13 @@ def lines(row: Mapping[str, Any]) -> Iterator[str]:
 def markdown(document: Mapping[str, Any]) -> str:
     """The whole sweep."""
     rows = document["tests"]
-    told = f"{len(rows)} tests at {code(document['commit'][:12])}, on {document['day']} (UTC)."
+    told = f"{tests(len(rows))} at {code(document['commit'][:12])}, on {document['day']} (UTC)."
     parts = ["# Tests in quarantine", "", f"{told} {REVIEW}", ""]
     if rows:
         parts += [
             "| test | issue | owner | since | days left | outcome | difference |",
             "|---|---|---|---|---|---|---|",
             *(_row(row) for row in rows),
-            "",
         ]
     for node_id, message in sorted(document["lost"].items()):
         parts += [f"- {code(node_id)} could not be collected: {plain(message)}"]

@@ -189,9 +189,9 @@ def _row(root: Path, test: Quarantined, today: date) -> dict[str, Any]:
 def _summary(seen: Seen, collected: int | None, found: list[Finding]) -> str:
     if not seen.naming:
         return f"no test in quarantine: none of {len(seen.files)} Python files names the marker"
-    told = f"{len(seen.tests)} of {collected} tests in quarantine"
+    told = f"in quarantine: {len(seen.tests)} of {collected} tests"
     if collected is None:
-        told = f"{len(seen.tests)} tests in quarantine, and not all collected"
+        told = f"in quarantine: {len(seen.tests)}, and not all tests collected"
     counts: dict[str, int] = {}
     for finding in found:
         counts[finding.rule] = counts.get(finding.rule, 0) + 1
