@@ -341,6 +341,51 @@ def test_what_was_promoted_and_is_still_away():
     assert rows.promoted([PROMOTION, ROLLBACK]) == {"candidate/b.py": "b.py"}
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"kind": "promotion"},
+        {"kind": "promotion", "batch_id": "one", "moves": 3},
+        {"kind": "promotion", "batch_id": "one", "moves": {}},
+        {"kind": "rollback", "rolls_back": "one", "moves": [1]},
+        {"kind": "rollback", "rolls_back": "one", "moves": [{}]},
+        {"kind": "rollback", "rolls_back": "one", "moves": [{"target": "candidate/a.py"}]},
+        {"kind": "rollback", "rolls_back": "one", "moves": [{"source": "a.py"}]},
+        {"kind": "rollback", "rolls_back": "one", "moves": [{"source": 1, "target": "b"}]},
+        {"kind": "rollback", "rolls_back": "one", "moves": [{"source": "a", "target": 2}]},
+        {},
+    ],
+)
+def test_a_row_without_its_keys_says_nothing(odd):
+    assert rows.restored([PROMOTION, odd, ROLLBACK], 0) == {"candidate/a.py": "3"}
+    assert rows.promoted([PROMOTION, odd]) == rows.promoted([PROMOTION])
+
+
+def test_a_row_without_ids_undoes_what_has_none():
+    nameless = {key: value for key, value in ROLLBACK.items() if key != "rolls_back"}
+    assert rows.restored([PROMOTION, nameless], 0) == {}
+
+
+ANYTHING = st.recursive(
+    st.none() | st.integers() | st.sampled_from(["one", "candidate/a.py", "a.py"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["source", "target", "target_blob"]), inner)
+    ),
+    max_leaves=6,
+)
+ROWS = st.dictionaries(
+    st.sampled_from(["kind", "moves", "batch_id", "rolls_back"]),
+    ANYTHING | st.sampled_from(["promotion", "rollback"]),
+)
+
+
+@given(st.lists(ROWS, max_size=4), st.integers(0, 4))
+def test_any_rows_are_read(some, known):
+    assert all(isinstance(path, str) for path in rows.promoted(some))
+    assert all(isinstance(blob, str) for blob in rows.restored(some, known).values())
+
+
 NAMES = st.sampled_from(
     ["candidate", "Candidate", "candidate.", "a.py", "b", "core", "src", "\u200d", "x\n$(date)"]
 )

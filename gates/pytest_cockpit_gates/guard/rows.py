@@ -1,4 +1,7 @@
-"""What the ledger says of the lane's paths: which have left it, and which a rollback put back."""
+"""What the ledger says of the lane's paths: which have left it, and which a rollback put back.
+
+A row without the keys of its kind says nothing here; the ledger's own gate says so of it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ Row = Mapping[str, Any]
 
 def promoted(rows: Iterable[Row]) -> dict[str, str]:
     """Where each file is that batches moved and no rollback has put back since."""
-    return promotions.net(rows)
+    return promotions.net(row for row in rows if _is_sound(row))
 
 
 def restored(rows: Sequence[Row], known: int) -> dict[str, str]:
@@ -23,14 +26,30 @@ def restored(rows: Sequence[Row], known: int) -> dict[str, str]:
     moved: dict[str, set[str]] = {}
     found: dict[str, str] = {}
     for number, row in enumerate(rows):
-        moves = row.get("moves", ())
+        if not _is_sound(row):
+            continue
         if row["kind"] == "promotion":
-            moved[str(row["batch_id"])] = {str(move["source"]) for move in moves}
-        elif row["kind"] == "rollback" and number >= known:
-            sources = moved.get(str(row["rolls_back"]), set())
+            moved[str(row.get("batch_id"))] = {move["source"] for move in row["moves"]}
+        elif number >= known:
+            sources = moved.get(str(row.get("rolls_back")), set())
             found |= {
-                str(move["target"]): str(move["target_blob"])
-                for move in moves
+                move["target"]: str(move.get("target_blob"))
+                for move in row["moves"]
                 if move["target"] in sources
             }
     return found
+
+
+def _is_sound(row: Row) -> bool:
+    """Whether this is the row of a batch or of a rollback, with moves that are some."""
+    moves = row.get("moves")
+    return (
+        row.get("kind") in ("promotion", "rollback")
+        and isinstance(moves, list)
+        and all(
+            isinstance(move, Mapping)
+            and isinstance(move.get("source"), str)
+            and isinstance(move.get("target"), str)
+            for move in moves
+        )
+    )
