@@ -110,9 +110,10 @@ def of_burst(progress: Progress, pages: Mapping[str, str], rest: str, failure: s
         for name, verdict in last.verdicts.items()
     }
     halted = ", halted" if failure else ""
+    files, batches = progress.files, len(progress.batches)
     title = (
-        f"promote: {progress.files} files in {len(progress.batches)} batches "
-        f"(burst {progress.burst_id}{halted})"
+        f"promote: {files} file{'' if files == 1 else 's'} in {batches} "
+        f"batch{'' if batches == 1 else 'es'} (burst {progress.burst_id}{halted})"
     )
     body = burst_body(progress, pages).rstrip() + "\n"
     return Letter(title, f"{failure.strip()}\n\n{body}" if failure else body, rest, gates)
