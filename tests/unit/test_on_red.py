@@ -24,10 +24,11 @@ from pytest_cockpit.promotion.remedies import (
     planning,
     spans,
 )
-from pytest_cockpit.promotion.remedies.coverage import nearest, nearest_test
+from pytest_cockpit.promotion.remedies.coverage import nearest_test
 from pytest_cockpit.promotion.remedies.ground import Circumstances
 from pytest_cockpit.promotion.remedies.model import Action, Facts, Seen
 from pytest_cockpit.promotion.remedies.planning import MOST, PatchPlan, action_for, plan
+from pytest_cockpit.promotion.remedies.walks import nearest
 from pytest_cockpit.records.artifacts import validate
 from pytest_cockpit.runner import redact
 from pytest_cockpit.sessions import red_document, red_page

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from pytest_cockpit.promotion.remedies import data, names
+from pytest_cockpit.promotion.remedies import data, names, walks
 from pytest_cockpit.promotion.remedies.model import (
     CODE,
     COMMAND,
@@ -18,7 +17,6 @@ from pytest_cockpit.promotion.remedies.model import (
     Seen,
 )
 
-_REACH = 6
 _NAMED = 3
 _INIT = "pytest --cockpit-init"
 _FAILURE = "coverage.new-test-failure"
@@ -47,23 +45,12 @@ def _branches(seen: Seen, facts: Facts) -> Action | None:
 def _cover(seen: Seen, facts: Facts, detail: str) -> Action | None:
     """What nothing executes because a test fails is mended with the test."""
     path = seen.finding.path or ""
-    failed = _failing_importer(path, facts)
+    failed = facts.stopped.get(facts.here(path) or path) if facts.failing else None
     if failed is not None:
         return _failure(failed, facts)
     test = nearest_test(path, facts)
     into = f"; the nearest test file is {test}" if test else "; no test file imports it"
     return Action("cover", detail + into, TESTS, facts.here(path), seen.finding.line)
-
-
-def _failing_importer(path: str, facts: Facts) -> Seen | None:
-    """The failure of a test file that would execute this file, by its imports."""
-    if not facts.failing:
-        return None
-    here = frozenset({facts.here(path) or path})
-    for test, failed in sorted(facts.failing.items()):
-        if nearest({test}, facts.graph, here):
-            return failed
-    return None
 
 
 def _failure(seen: Seen, facts: Facts) -> Action | None:
@@ -77,7 +64,7 @@ def _failure(seen: Seen, facts: Facts) -> Action | None:
     path = facts.here(finding.path)
     if path is None or not test:
         return None
-    suspects = _in_traceback(seen, facts) or nearest({path}, facts.graph, facts.changed)
+    suspects = _in_traceback(seen, facts) or walks.nearest({path}, facts.graph, facts.changed)
     if not suspects:
         detail = f"{test} fails, and imports nothing that changed: look at the test itself"
         return Action("mend", detail, CODE, path, finding.line)
@@ -136,32 +123,14 @@ def _run_by_hand(seen: Seen, facts: Facts) -> Action | None:
 
 def nearest_test(path: str, facts: Facts) -> str | None:
     """The test file with the shortest way of imports to a file; the first by name of several."""
-    importers: dict[str, list[str]] = defaultdict(list)
-    for importer, needs in facts.graph.items():
-        for needed in needs:
-            importers[needed].append(importer)
     start = facts.here(path) or path
     tests = frozenset(filter(is_test, facts.graph))
-    found = nearest({start}, importers, tests)
+    found = walks.nearest({start}, facts.importers, tests)
     if found:
         return found[0]
     stem = posixpath.basename(start).removesuffix(".py")
     named = sorted(each for each in facts.paths if posixpath.basename(each) == f"test_{stem}.py")
     return named[0] if named else None
-
-
-def nearest(
-    starts: Iterable[str], needs: Mapping[str, Iterable[str]], wanted: frozenset[str]
-) -> list[str]:
-    """The wanted files that are fewest imports away, by name; [] when none is in reach."""
-    seen, level = set(starts), set(starts)
-    for _ in range(_REACH):
-        level = {needed for path in level for needed in needs.get(path, ())} - seen
-        found = sorted(level & wanted)
-        if found or not level:
-            return found
-        seen |= level
-    return []
 
 
 def is_test(path: str) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from pytest_cockpit.analysis.layout import Layout
 from pytest_cockpit.api import Finding, Lane
+from pytest_cockpit.promotion.remedies import walks
 
 READY, COMMAND, LINE, CODE, TESTS, THOUGHT = 0.5, 1.0, 2.0, 4.0, 5.0, 6.0
 """Effort: a diff to apply, a command to run, one line to write, code to change, tests to write,
@@ -117,6 +119,24 @@ class Facts:
     def graph(self) -> Mapping[str, tuple[str, ...]]:
         """What each file imports."""
         return self.ask_graph()
+
+    @cached_property
+    def importers(self) -> Mapping[str, tuple[str, ...]]:
+        """What imports each file."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for importer, needs in self.graph.items():
+            for needed in needs:
+                found[needed].append(importer)
+        return {path: tuple(each) for path, each in found.items()}
+
+    @cached_property
+    def stopped(self) -> Mapping[str, Seen]:
+        """The failure of a test file that would have executed a file, by its imports."""
+        found: dict[str, Seen] = {}
+        for test, failed in sorted(self.failing.items()):
+            for path in walks.reach(test, self.graph):
+                found.setdefault(path, failed)
+        return found
 
     def here(self, path: str | None) -> str | None:
         """Where a file of the judged tree is to be edited."""
