@@ -29,19 +29,30 @@ from pytest_cockpit.sessions.examining import (
     unknown,
     warned,
 )
+from pytest_cockpit.sessions.lock import SessionLock
 
 SCHEMA = "pytest-cockpit/done/1"
 
 
 def conduct(config: pytest.Config) -> DoneConductor:
     """Plan one item for each thing that has to hold in the end."""
-    return DoneConductor(Scene.of(config))
+    scene = Scene.of(config)
+    lock = SessionLock(scene.repository.common_dir)
+    # Its gates write where those of a batch do.
+    if not config.option.collectonly:
+        lock.acquire("done")
+    try:
+        return DoneConductor(scene, lock)
+    except BaseException:
+        lock.release()
+        raise
 
 
 class DoneConductor(ExaminingConductor):
     """Holds `HEAD` against the definition of done; measures what no session vouches for."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, lock: SessionLock) -> None:
+        self.lock = lock
         self.bench = gating.Bench.of(scene.repository, scene.settings)
         self.forecast: Forecast | None = None
         checks = (
@@ -203,6 +214,10 @@ class DoneConductor(ExaminingConductor):
             return Outcome(Verdict.UNKNOWN, outcome.summary, outcome.text)
         document = {"gate": gate, **report.to_json()}
         return {**document, "beside": _document(self.folder / beside) if beside else {}}
+
+    def pytest_unconfigure(self) -> None:
+        """Let the next session in."""
+        self.lock.release()
 
     def keep_document(self) -> None:
         """Write `done.json`."""
