@@ -315,6 +315,12 @@ def test_a_rollback_restores_what_its_batch_had_moved():
     assert rows.restored([note, PROMOTION, note, ROLLBACK], 2) == {"candidate/a.py": "3"}
 
 
+def test_each_rollback_of_a_change_counts():
+    other = {**ROLLBACK, "moves": [{**ROLLBACK["moves"][0], "target": "candidate/b.py"}]}
+    expected = {"candidate/a.py": "3", "candidate/b.py": "3"}
+    assert rows.restored([PROMOTION, ROLLBACK, {"kind": "note"}, other], 1) == expected
+
+
 def test_a_rollback_of_the_base_restores_nothing_any_more():
     assert rows.restored([PROMOTION, ROLLBACK], 2) == {}
 
