@@ -136,7 +136,7 @@ def _start(
             start_new_session=True,
             # The one way to ask for the signal before the program begins. What runs between fork
             # and exec is a bound C function: no lock of another thread can be in its way.
-            preexec_fn=dying,  # noqa: PLW1509
+            preexec_fn=dying,  # noqa: PLW1509 - as above
         )
     except OSError as error:
         what = os.fsdecode(error.filename or arguments[0])

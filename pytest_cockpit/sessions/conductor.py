@@ -138,10 +138,10 @@ class Conductor:
         report = yield
         if isinstance(item, PlanItem) and (report.when == "call" or report.failed):
             # An attribute, not a user property: it survives distribution and stays out of JUnit.
-            report.cockpit = item.record  # type: ignore[attr-defined]
+            report.cockpit = item.record  # type: ignore[attr-defined] # its own
             if item.outcome and item.outcome.verdict is Verdict.WARN:
-                report.cockpit_text = item.outcome.text  # type: ignore[attr-defined]
-            report.cockpit_waived = self.waiving.used  # type: ignore[attr-defined]
+                report.cockpit_text = item.outcome.text  # type: ignore[attr-defined] # its own
+            report.cockpit_waived = self.waiving.used  # type: ignore[attr-defined] # its own
             if report.failed and self.halts:
                 item.session.shouldfail = f"cockpit: halted at {item.name}; nothing after it ran"
         return report

@@ -184,7 +184,7 @@ class _Recorder:
             spec = finder.find_spec(name, path, target)
             if spec is not None:
                 if spec.loader is not None:
-                    spec.loader = _Entered(spec.loader, self)  # type: ignore[assignment]
+                    spec.loader = _Entered(spec.loader, self)  # type: ignore[assignment] # a loader by its methods
                 return spec
         return None
 
@@ -202,7 +202,7 @@ class _Entered:
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         spec.loader = self._loader
         made: ModuleType | None = self._loader.create_module(spec)
-        spec.loader = self  # type: ignore[assignment]
+        spec.loader = self  # type: ignore[assignment] # a loader by its methods
         return made
 
     def exec_module(self, module: ModuleType) -> None:

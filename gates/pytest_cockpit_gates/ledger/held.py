@@ -59,7 +59,7 @@ class _Reader(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override] # any writable buffer in the stubs, these two in fact
         some = self._data[self._at : self._at + len(buffer)]
         buffer[: len(some)] = some
         self._at += len(some)

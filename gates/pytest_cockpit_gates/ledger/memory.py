@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pytest_cockpit import __version__
 from pytest_cockpit.api import CockpitError, Context
@@ -22,8 +22,8 @@ from pytest_cockpit_gates.ledger.rows import Facts
 
 NAME = "ledger-verified.json"
 
-_FORM = 2
-_BLOCK = 1 << 18
+_FORM = 3
+_BLOCK = 1 << 20
 _KEY_BYTES = 32
 
 
@@ -69,13 +69,13 @@ class Store:
             memory = Memory(**kept)
             Facts.from_json(memory.facts)
             memory.frontier()
-            digest = _MACS[mac](bytes.fromhex(key))
+            digest, secret = _MACS[mac], bytes.fromhex(key)
+            if about != self._about or not 0 < memory.size <= len(data):
+                return None
+            found = digest(secret, _blocks(data[: memory.size])).hex()
         except (OSError, ValueError, TypeError, KeyError, AttributeError, CockpitError):
             return None
-        if about != self._about or not 0 < memory.size <= len(data):
-            return None
-        same = secrets.compare_digest(_digest(digest, data[: memory.size]), str(tag))
-        return memory if same else None
+        return memory if secrets.compare_digest(found, str(tag)) else None
 
     def keep(self, data: memoryview, memory: Memory) -> None:
         """Remember `data`, all of it, as verified; where that is impossible nothing is lost."""
@@ -87,7 +87,7 @@ class Store:
             "about": self._about,
             "mac": mac,
             "key": key.hex(),
-            "tag": _digest(_MACS[mac](key), data),
+            "tag": _MACS[mac](key, _blocks(data)).hex(),
             **{name: getattr(memory, name) for name in Memory.__slots__},
         }
         try:
@@ -95,10 +95,6 @@ class Store:
             self._place.chmod(0o600)
         except (CockpitError, OSError):
             return
-
-
-class _Mac(Protocol):
-    def update(self, data: memoryview, /) -> None: ...
 
 
 def _folder(context: Context) -> Path | None:
@@ -109,11 +105,8 @@ def _folder(context: Context) -> Path | None:
     return None
 
 
-def _digest(mac: _Mac, data: memoryview) -> str:
-    for start in range(0, len(data), _BLOCK):
-        mac.update(data[start : start + _BLOCK])
-    done: bytes = mac.digest() if hasattr(mac, "digest") else mac.finalize()  # type: ignore[attr-defined]
-    return done.hex()
+def _blocks(data: memoryview) -> Iterator[memoryview]:
+    return (data[start : start + _BLOCK] for start in range(0, len(data), _BLOCK))
 
 
 def _has_poly1305() -> bool:
@@ -124,13 +117,26 @@ def _has_poly1305() -> bool:
     return True
 
 
-def _poly1305(key: bytes) -> _Mac:
+def _poly1305(key: bytes, blocks: Iterable[memoryview]) -> bytes:
     """Five times as fast as SHA-256; each key is used for one text only, as it must be."""
     if not _has_poly1305():
         raise CockpitError("cryptography is not installed")
     from cryptography.hazmat.primitives.poly1305 import Poly1305
 
-    return Poly1305(key)
+    mac = Poly1305(key)
+    for block in blocks:
+        mac.update(block)
+    return mac.finalize()
 
 
-_MACS: dict[str, Callable[[bytes], _Mac]] = {"poly1305": _poly1305, "sha256": hashlib.sha256}
+def _sha256(key: bytes, blocks: Iterable[memoryview]) -> bytes:
+    digest = hashlib.sha256(key)
+    for block in blocks:
+        digest.update(block)
+    return digest.digest()
+
+
+_MACS: Mapping[str, Callable[[bytes, Iterable[memoryview]], bytes]] = {
+    "poly1305": _poly1305,
+    "sha256": _sha256,
+}

@@ -126,8 +126,8 @@ def _recorder() -> Any:
     _listen_to_metrics(MeterProvider, recorder, Reader)
     _listen_to_logs(recorder)
     # Set beside the API's own `set_…_provider`, which may be used once: that once is the smoke's.
-    trace._TRACER_PROVIDER = TracerProvider()  # noqa: SLF001
-    metrics_api._METER_PROVIDER = MeterProvider()  # noqa: SLF001
+    trace._TRACER_PROVIDER = TracerProvider()  # noqa: SLF001 - as above
+    metrics_api._METER_PROVIDER = MeterProvider()  # noqa: SLF001 - as above
     return recorder
 
 
