@@ -124,19 +124,11 @@ def _run_by_hand(seen: Seen, facts: Facts) -> Action | None:
 def nearest_test(path: str, facts: Facts) -> str | None:
     """The test file with the shortest way of imports to a file; the first by name of several."""
     start = facts.here(path) or path
-    tests = frozenset(filter(is_test, facts.graph))
-    found = walks.nearest({start}, facts.importers, tests)
+    found = walks.nearest({start}, facts.importers, facts.tests)
     if found:
         return found[0]
-    stem = posixpath.basename(start).removesuffix(".py")
-    named = sorted(each for each in facts.paths if posixpath.basename(each) == f"test_{stem}.py")
-    return named[0] if named else None
-
-
-def is_test(path: str) -> bool:
-    """Whether pytest would take the file for tests by its name."""
-    name = posixpath.basename(path)
-    return name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py"))
+    wanted = f"test_{posixpath.basename(start)}"
+    return next((test for test, name in facts.tests.items() if name == wanted), None)
 
 
 REMEDIES: Mapping[str, Remedy] = {

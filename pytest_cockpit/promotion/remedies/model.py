@@ -130,6 +130,12 @@ class Facts:
         return {path: tuple(each) for path, each in found.items()}
 
     @cached_property
+    def tests(self) -> Mapping[str, str]:
+        """Test files by path, each with its name."""
+        named = ((path, path.rpartition("/")[2]) for path in sorted(self.paths | {*self.graph}))
+        return {path: name for path, name in named if walks.is_test(name)}
+
+    @cached_property
     def stopped(self) -> Mapping[str, Seen]:
         """The failure of a test file that would have executed a file, by its imports."""
         found: dict[str, Seen] = {}
