@@ -63,6 +63,11 @@ def test_a_new_file_is_red_with_its_rule_and_remedy(checkout, capsys):
     )
 
 
+def test_every_finding_is_shown(checkout, capsys):
+    checkout.write({f"candidate/n{number}.py": f"{number}\n" for number in range(30)})
+    assert len(guard(capsys, code=1).splitlines()) == 1 + 2 * 30
+
+
 def test_the_index_is_judged_and_not_the_working_tree(checkout, capsys):
     checkout.write({"candidate/new.py": "C = 1\n"})
     guard(capsys, "--staged")
