@@ -131,7 +131,7 @@ class Checks:
         client, what = self._client, f"status {check.name}"
         said = check.summary or check.state.value
         if check.state is State.NEUTRAL:
-            said = f"not judged: {said}"
+            said = f"not judged: {check.summary}" if check.summary else "not judged"
         wanted = (_STATUS[check.state], texts.line(one_line(said), DESCRIPTION))
 
         def read(data: Any) -> tuple[str, str]:

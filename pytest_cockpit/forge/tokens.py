@@ -79,7 +79,7 @@ def find(kind: str, host: str, environ: Mapping[str, str], cwd: Path) -> Token:
     if found is None:
         names = _variables(kind, host, environ)
         cure = f"set {_PUBLIC[0] if _PUBLIC[0] in names else names[0]}"
-        if kind == "github":
+        if kind == "github" and not is_loopback(without_port(host)):
             cure += f", or log in with: gh auth login --hostname {without_port(host)}"
         raise ForgeError(f"{host}: no token for it; {cure}")
     return found
