@@ -155,7 +155,8 @@ class IsolatingConductor(BatchConductor):
                 "of the batch; repair that first",
             )
         if not found.complete:
-            return Outcome(Verdict.UNKNOWN, f"nobody is blamed: {found.stopped}")
+            last = telling.verdict(inquiry.rows[-1])
+            return Outcome(Verdict.UNKNOWN, f"nobody is blamed: {found.stopped} ({last})")
         if not found.culprits:
             return Outcome(
                 Verdict.WARN,

@@ -189,6 +189,7 @@ class Inquiry:
                 "tree": judged.tree,
                 "verdict": judged.verdict.value,
                 "gates": {gate: report.verdict.value for gate, report in judged.reports.items()},
+                "said": {gate: report.summary for gate, report in judged.reports.items()},
                 "failing": list(failing(judged.reports)),
                 "findings": list(_findings(judged.reports))[:_KEPT],
                 "wall_s": round(judged.wall_s, 3),

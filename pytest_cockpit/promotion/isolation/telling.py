@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pytest_cockpit.api import Verdict
 from pytest_cockpit.promotion.isolation.flakes import Flaky
 from pytest_cockpit.promotion.isolation.inquiry import Inquiry
 from pytest_cockpit.promotion.isolation.outcome import Culprit
@@ -73,9 +74,13 @@ def trailers(inquiry: Inquiry, flakes: Sequence[Flaky]) -> list[str]:
 def verdict(row: Mapping[str, Any]) -> str:
     """What one session of the record came to."""
     red = [gate for gate, verdict in row["gates"].items() if verdict == "fail"]
-    if not red:
-        return "green" if row["verdict"] in ("pass", "warn") else str(row["verdict"])
-    return f"red: {_some(row['failing']) or ', '.join(red)}"
+    if red:
+        return f"red: {_some(row['failing']) or ', '.join(red)}"
+    if Verdict(row["verdict"]).opens:
+        return "green"
+    closed = [gate for gate, verdict in row["gates"].items() if not Verdict(verdict).opens]
+    said = "; ".join(f"{gate}: {printable(row['said'][gate])}" for gate in closed)
+    return f"{row['verdict']}: {said}"
 
 
 def _convicted(culprit: Culprit) -> str:
