@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from pytest_cockpit.config import Calendar
 from pytest_cockpit.records import days
@@ -70,7 +70,7 @@ class Clock:
         moments = [self.now]
         if self.last is not None and self.last.at > self.now:
             moments.append(self.last.at)
-        return tuple(dict.fromkeys(moment.astimezone(zone).date() for moment in moments))
+        return tuple(dict.fromkeys(_day(moment, zone) for moment in moments))
 
 
 def closed(calendar: Calendar, day: date, *, burst: bool) -> Closed | None:
@@ -91,6 +91,14 @@ def _reasons(calendar: Calendar, day: date, *, burst: bool) -> Iterator[Closed]:
         yield Closed("stabilisation", f"{named(day)} is kept for stabilisation")
     if burst and calendar.burst and weekday not in calendar.burst:
         yield Closed("burst", f"{named(day)} is no day of bursts ({', '.join(calendar.burst)})")
+
+
+def _day(moment: datetime, zone: tzinfo) -> date:
+    try:
+        return moment.astimezone(zone).date()
+    except OverflowError:
+        # The last day that there is, in a zone that is ahead.
+        return moment.date()
 
 
 def _minute(moment: datetime) -> str:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
+import tempfile
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_cockpit import config
@@ -12,6 +14,7 @@ from pytest_cockpit.api import CockpitError
 from pytest_cockpit.config import Calendar
 from pytest_cockpit.promotion.calendar import SKEW, Clock, Seen, closed, named
 from pytest_cockpit.records import days
+from pytest_cockpit.sessions import cadence
 
 FRIDAY = date(2026, 11, 27)
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -59,6 +62,13 @@ def test_a_clock_behind_what_is_on_record_is_told_and_counts_for_both_days():
         "2026-11-28 12:00 UTC"
     )
     assert clock.days(Calendar()) == (date(2026, 11, 26), date(2026, 11, 28))
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/New_York"])
+def test_the_last_day_that_there_is_breaks_nothing(zone):
+    clock = Clock(NOON, Seen(datetime.max.replace(tzinfo=UTC), "commit 0123"))
+    assert len(clock.days(Calendar(timezone=zone))) == 2
+    assert "9999-12-31" in clock.told()
 
 
 @pytest.mark.parametrize("shift", [-SKEW, timedelta(0), SKEW])
@@ -116,3 +126,37 @@ def test_a_calendar_that_cannot_be_is_refused_with_its_key(tmp_path: Path, line,
 def test_a_leap_day_is_one(tmp_path: Path):
     (tmp_path / "cockpit.toml").write_text('[calendar]\nholidays = ["2028-02-29"]\n')
     assert config.load(tmp_path).calendar.holidays == ("2028-02-29",)
+
+
+ROWS = st.lists(
+    st.one_of(
+        st.binary(max_size=20),
+        st.sampled_from(
+            [b'{"at":"2026-11-27T10:00:00Z"}\n', b'{"at":"', b'"}\n', b"\n", b'{"at":3}\n']
+        ),
+        st.dictionaries(
+            st.sampled_from(["at", "kind"]), st.text(max_size=30) | st.integers() | st.none()
+        ).map(lambda row: json.dumps(row).encode() + b"\n"),
+    ),
+    max_size=6,
+)
+
+
+@given(ROWS)
+@example([b'{"at":"9999-12-31T23:59:59-14:00"}\n'])
+@example([b'{"at":"2026-11-27"}\n'])
+def test_no_content_of_the_sessions_ledger_breaks_the_clock(pieces):
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, cadence.SESSIONS).write_bytes(b"".join(pieces))
+        seen = cadence._recorded(Path(folder))
+    clock = Clock.read(seen)
+    assert clock.days(Calendar())
+    assert bool(clock.told()) == clock.backwards
+
+
+def test_the_newest_row_counts_however_long_the_file(tmp_path: Path):
+    rows = [f'{{"at":"2026-01-01T00:00:{number % 60:02}Z"}}\n' for number in range(9000)]
+    (tmp_path / cadence.SESSIONS).write_text("".join([*rows, '{"at":"2026-11-27T10:00:00Z"}\n']))
+    seen = cadence._recorded(tmp_path)
+    assert seen is not None
+    assert seen.at == datetime(2026, 11, 27, 10, tzinfo=UTC)

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import os
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -576,6 +577,21 @@ def test_the_shelf_lies_in_the_repository(tmp_path):
     (tmp_path / "repo/artifacts").symlink_to(tmp_path / "outside")
     shelf = Shelf(tmp_path / "repo", "artifacts", (), NOW)
     assert "a link leads elsewhere" in str(shelf.kept("matriz", OID, NOW))
+
+
+@given(ANYTHING | st.binary(max_size=30), ANYTHING | st.binary(max_size=30))
+def test_no_file_breaks_the_shelf(record, found):
+    def written(value):
+        return value if isinstance(value, bytes) else artifacts.canonical(value)
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve() / "artifacts"
+        (folder / "gates").mkdir(parents=True)
+        (folder / "session.batch.json").write_bytes(written(record))
+        path = folder / "gates/matriz.json"
+        path.write_bytes(written(found))
+        shelf = Shelf(folder.parent, "artifacts", (path,), NOW)
+        assert isinstance(shelf.kept("matriz", OID, NOW), str)
 
 
 # Leftovers
