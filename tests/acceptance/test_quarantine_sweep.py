@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -219,18 +218,18 @@ def test_a_killed_sweep_leaves_nothing_behind(make_sandbox):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    tree = sandbox.root / ".git/cockpit/tree/contracts"
+    plan = sandbox.root / "artifacts/quarantine.plan.jsonl"
     deadline = time.monotonic() + 60
-    while not tree.exists() and time.monotonic() < deadline:
+    while not plan.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
-    time.sleep(2)
+    time.sleep(3)
     os.kill(running.pid, signal.SIGKILL)
     running.wait()
     assert sandbox.snapshot() == before
-    done = sandbox.pytest("--cockpit-quarantine", "-q", "--co")
+    done = sandbox.pytest(
+        "--cockpit-quarantine", "-v", "--cockpit-set=gate.quarantine.search_runs=0"
+    )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "quarantine.plan.jsonl::tests/test_authz.py:test_red" in done.stdout
-    assert json.loads((tree / "matrix_memoria.json").read_text())["identity"]["scopes"] == [
-        "memoria.write",
-        "memoria.fold",
-    ]
+    # The private tree is HEAD's again, whatever edit was being tried in it.
+    assert "'scopes': ['memoria.write', 'memoria.fold']" in done.stdout
+    assert "0 of " in done.stdout
