@@ -45,7 +45,10 @@ class Client(Asker):
             timeout=TIMEOUT,
             trust_env=self.wire.trust_env,
             ssl_verify=httpx.create_ssl_context(trust_env=self.wire.trust_env),
-            event_hooks={"request": [self._on_request], "response": [self.wire.on_response]},
+            event_hooks={
+                "request": [self._on_request, self.wire.on_request],
+                "response": [self.wire.on_response],
+            },
             # A verdict or a list that is not of now would be a false one.
             http_cache=False,
             auto_retry=False,

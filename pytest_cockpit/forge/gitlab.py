@@ -43,7 +43,10 @@ class Client(Asker):
             "follow_redirects": True,
             "trust_env": self.wire.trust_env,
             "verify": httpx.create_ssl_context(trust_env=self.wire.trust_env),
-            "event_hooks": {"response": [self.wire.on_response]},
+            "event_hooks": {
+                "request": [self.wire.on_request],
+                "response": [self.wire.on_response],
+            },
         }
 
     def call(self, method: str, path: str, **fields: Any) -> Callable[[], httpx.Response]:

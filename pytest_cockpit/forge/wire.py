@@ -30,6 +30,9 @@ MOST_BYTES = 32 << 20
 _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY = 401, 403, 404, 429
 _SLOW = (408, 425, _TOO_MANY)
 _SERVER = 500
+_UNPROCESSABLE = 422
+# A forge may be a moment behind its own repository.
+_NOT_YET = "no commit found"
 _SAID = 300
 # A method that such an answer turns into GET would seem to have worked.
 _KEEPS_METHOD = (307, 308)
@@ -105,8 +108,15 @@ class Wire:
         """Whether proxies of the environment are used; never on the way to this machine."""
         return not is_loopback(urlsplit(self.endpoint.api).hostname or "")
 
+    @staticmethod
+    def on_request(request: httpx.Request) -> None:
+        """Ask for plain bytes: what is packed may be any size when it is unpacked."""
+        request.headers["Accept-Encoding"] = "identity"
+
     def on_response(self, response: httpx.Response) -> None:
         """Bound what is read of an answer, and say what an answer means that is no success."""
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise Trouble("the answer is packed, which was not asked for")
         if isinstance(response.stream, httpx.SyncByteStream):
             response.stream = _Bounded(response.stream, time.monotonic() + WHOLE_ANSWER_S)
         if response.has_redirect_location:
@@ -139,7 +149,8 @@ class Wire:
         """What an answer means that is no success: trouble that may be over soon, or an error."""
         status, request, said = response.status_code, response.request, self._said(response)
         words = f"{status} {said}".strip()
-        if status in _SLOW or status >= _SERVER or _is_limit(response, said):
+        behind = status == _UNPROCESSABLE and _NOT_YET in said.lower()
+        if status in _SLOW or status >= _SERVER or behind or _is_limit(response, said):
             return Trouble(words, _after(response))
         if status == _UNAUTHORIZED:
             return Unknown(
@@ -238,16 +249,13 @@ def _after(response: httpx.Response) -> float | None:
     no harm.
     """
     headers = response.headers
-    pause = _number(headers.get("retry-after"))
+    pause, then = _number(headers.get("retry-after")), _date(headers.get("retry-after"))
     if pause is not None:
         return pause
-    if headers.get("x-ratelimit-remaining", headers.get("ratelimit-remaining")) != "0":
-        return None
-    reset = _number(headers.get("x-ratelimit-reset", headers.get("ratelimit-reset")))
+    if headers.get("x-ratelimit-remaining", headers.get("ratelimit-remaining")) == "0":
+        then = then or _number(headers.get("x-ratelimit-reset", headers.get("ratelimit-reset")))
     now = _date(headers.get("date"))
-    if reset is None or now is None:
-        return None
-    return max(reset - now, 1.0)
+    return None if then is None or now is None else max(then - now, 1.0)
 
 
 def _number(text: str | None) -> float | None:

@@ -203,7 +203,7 @@ class Sealing:
                 commit=commit,
                 rest=made.rest,
             )
-            checks = made.checks(settings.context, f"batch {self.subject.batch_id}")
+            checks = made.checks(settings.context, self._name)
             self.pull = pull_request.seal(
                 forge, pull_request.Settings(request, checks), self._there
             )

@@ -287,6 +287,39 @@ def test_a_limit_that_says_no_time_is_waited_for_like_other_trouble(forge, hub, 
     assert pauses == [0.5]
 
 
+def test_a_limit_may_end_at_a_moment(forge, hub, pauses):
+    from email.utils import formatdate
+
+    forge.state.clock_offset_s = 86_400
+    moment = formatdate(time.time() + 86_430, usegmt=True)
+    forge.fail("GET", "/pulls", status=429, headers={"Retry-After": moment})
+    hub.publish(REQUEST)
+    assert 25 <= pauses[0] <= 31
+
+
+def test_an_answer_is_not_unpacked(forge, hub):
+    import gzip
+
+    forge.fail(
+        "GET",
+        "/pulls",
+        status=200,
+        body=gzip.compress(b"[]"),
+        headers={"Content-Encoding": "gzip"},
+        times=9,
+    )
+    with pytest.raises(ForgeError, match="the answer is packed, which was not asked for"):
+        hub.publish(REQUEST)
+    assert {each.headers["accept-encoding"] for each in forge.asked} == {"identity"}
+
+
+def test_a_commit_that_the_forge_does_not_know_yet_is_waited_for(forge, hub):
+    said = {"message": f"No commit found for SHA: {COMMIT}"}
+    forge.fail("POST", "/statuses/.*", status=422, body=said, times=2)
+    hub.show(COMMIT, CHECK)
+    assert forge.state.shown(COMMIT) == {CHECK.name: "success"}
+
+
 def test_a_pause_beyond_all_patience_is_not_begun(forge, hub, pauses):
     forge.fail("GET", "/pulls", status=429, headers={"Retry-After": "3600"})
     with pytest.raises(ForgeError, match=r"3600 s more, and a session waits 120 s at most"):
