@@ -123,7 +123,12 @@ def test_an_unknown_gate_says_what_would_let_it_judge(ready):
 
 def test_a_green_session_of_another_mode_removes_nothing(ready):
     ready.commit({"candidate/proud.py": PROUD})
-    arguments = ("--cockpit-batch", "--cockpit-set", "gates=['matriz', 'imports']", "--cockpit-dry-run")
+    arguments = (
+        "--cockpit-batch",
+        "--cockpit-set",
+        "gates=['matriz', 'imports']",
+        "--cockpit-dry-run",
+    )
     assert ready.pytest(*arguments).returncode == 1
     assert ready.pytest("-m", "ledger_consistency").returncode == 0
     assert told(ready)["mode"] == "batch"
@@ -134,6 +139,34 @@ def test_looking_at_a_plan_leaves_nothing(ready):
     assert ready.pytest("-m", "gate", "--co", "-q").returncode == 0
     assert ready.pytest("--cockpit-batch", "--co", "-q").returncode == 0
     assert not (ready.root / "artifacts/on_red.json").exists()
+
+
+def test_a_red_burst_says_so_of_the_batch_that_halted_it(fleet):
+    fleet.commit({"candidate/deck/m0.py": PROUD + "\n\ndef f():\n    return 0\n"})
+    done = fleet.pytest(
+        "--cockpit-burst",
+        "--cockpit-target",
+        "6",
+        "--cockpit-batch-size",
+        "2",
+        "--cockpit-set",
+        "gates=['matriz', 'imports']",
+        "--cockpit-dry-run",
+    )
+    assert done.returncode == 1, output(done)
+    data = told(fleet)
+    assert data["mode"] == "burst"
+    assert [gate["gate"] for gate in data["gates"]] == ["imports"]
+    assert [row["file"] for row in data["actions"]] == ["candidate/deck/m0.py"]
+
+
+def test_a_disk_that_takes_no_page_changes_no_verdict(ready):
+    ready.commit({"app/main.py": UNDECLARED})
+    (ready.root / "artifacts/on_red.json").mkdir()
+    done = ready.pytest("-m", "import_health")
+    assert done.returncode == 1, output(done)
+    assert "cockpit: on_red.json was not written: " in done.stdout
+    assert recorded(ready, "gates")["exit_status"] == 1
 
 
 # ---------------------------------------------------------------- the comment
@@ -160,7 +193,9 @@ def pipeline(forge, **more):
 
 
 def gates(sandbox, env, *arguments):
-    return sandbox.pytest("-m", "gate", "--cockpit-set", "gates=['matriz', 'imports']", *arguments, env=env)
+    return sandbox.pytest(
+        "-m", "gate", "--cockpit-set", "gates=['matriz', 'imports']", *arguments, env=env
+    )
 
 
 def test_one_comment_is_kept_up_to_date_until_the_gates_are_open(port, forge):
