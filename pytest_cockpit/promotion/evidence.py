@@ -20,6 +20,9 @@ from pytest_cockpit.records.text import parse, sha256
 MAX_AGE = timedelta(days=7)
 """Older reports are not believed: what a gate looks at is not in git alone."""
 
+AHEAD = timedelta(minutes=1)
+"""A report from further ahead has no age: the clock that dated it, or this one, is wrong."""
+
 JUDGED = "judged"
 """Name of the last evidence of a report on a commit: which tree it is of."""
 
@@ -68,6 +71,8 @@ class Shelf:
             age = now - at
             if age > MAX_AGE:
                 return f"{self._folder}/{name}: is {age.days} days old"
+            if age < -AHEAD:
+                return f"{self._folder}/{name}: is dated {at:%Y-%m-%d %H:%M}, which is to come"
             other: dict[str, Any] = {}
             if beside:
                 other, also, _ = self._read(beside, None)

@@ -30,6 +30,7 @@ from pytest_cockpit.sessions.examining import (
     warned,
 )
 from pytest_cockpit.sessions.lock import SessionLock
+from pytest_cockpit.sessions.preflight_place import Place
 
 SCHEMA = "pytest-cockpit/done/1"
 
@@ -56,6 +57,7 @@ class DoneConductor(ExaminingConductor):
         self.bench = gating.Bench.of(scene.repository, scene.settings)
         self.forecast: Forecast | None = None
         checks = (
+            Check("configuration/committed", Place(scene).committed),
             Check("lane/share", self._share),
             Check("lane/forecast", self._forecast),
             Check("gates/matriz", self._matriz),

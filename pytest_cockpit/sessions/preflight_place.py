@@ -39,7 +39,7 @@ class Place:
     def checks(self) -> Iterator[Check]:
         """All of them."""
         yield Check("configuration/valid", self._valid)
-        yield Check("configuration/committed", self._committed)
+        yield Check("configuration/committed", self.committed)
         for name in self.scene.settings.gates:
             yield Check(f"gates/{name}", partial(self._gate, name))
         yield Check("environment/tools", self._tools)
@@ -55,9 +55,11 @@ class Place:
         source = self.scene.settings.source
         return passed(source.name if source else "all defaults")
 
-    def _committed(self) -> Outcome:
+    def committed(self) -> Outcome:
+        """Whether what is looked at is judged by settings that are in git."""
+        overrides = self.scene.config.option.cockpit_set
         try:
-            load_for_batch(self.scene.repository, self.scene.head, seals=True)
+            load_for_batch(self.scene.repository, self.scene.head, seals=True, overrides=overrides)
         except CockpitError as error:
             return failed(str(error), "commit the configuration")
         return passed("the work tree's configuration is the commit's")

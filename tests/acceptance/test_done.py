@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from pytest_cockpit.sessions.lock import SessionLock
 from pytest_cockpit_gates.matriz.proving import contract_of
 from tests.acceptance.conftest import Sandbox, create
 
@@ -255,6 +256,34 @@ def test_a_lane_that_is_gone_has_no_compatibility_modules(migrated):
     items, data, _ = run(migrated, "lane/share", "legacy/imports", "legacy/shims")
     assert {row["verdict"] for row in items.values()} == {"pass"}
     assert data["shims"] == []
+
+
+@pytest.mark.parametrize("how", ["file", "option"])
+def test_a_definition_that_is_not_committed_is_none(begun, how):
+    lax: tuple[str, ...] = ("--cockpit-set", "done.lane_share=1")
+    if how == "file":
+        begun.write({"pyproject.toml": f"{SETTINGS}\n[tool.cockpit.done]\nlane_share = 1\n"})
+        lax = ()
+    names = ("configuration/committed", "lane/share")
+    selected = [f"artifacts/done.plan.jsonl::{name}" for name in names]
+    done = begun.pytest("--cockpit-done", *lax, *selected)
+    assert done.returncode == 1, done.stdout + done.stderr
+    data = json.loads((begun.root / "artifacts/done.json").read_text())
+    assert [row["verdict"] for row in data["items"]] == ["fail", "pass"]
+    assert data["missing"] == ["configuration/committed"]
+
+
+def test_nobody_promotes_meanwhile(begun):
+    lock = SessionLock(begun.root / ".git")
+    lock.acquire("batch")
+    try:
+        done = begun.pytest("--cockpit-done")
+        looked = begun.pytest("--cockpit-done", "--co", "-q")
+    finally:
+        lock.release()
+    assert done.returncode == 4
+    assert "held by another session" in done.stderr
+    assert looked.returncode == 0
 
 
 def test_open_waivers_are_named(migrated):

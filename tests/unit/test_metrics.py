@@ -359,6 +359,8 @@ def test_reports_that_do_not_count(ground, tmp_path):
     assert matriz(ground).light is Light.GREEN
     vouched(ground, path, age=MAX_AGE + timedelta(days=1))
     assert "is 8 days old" in matriz(ground).summary
+    vouched(ground, path, age=timedelta(hours=-1))
+    assert "which is to come" in matriz(ground).summary
     vouched(ground)
     assert "no session's record names it" in matriz(ground).summary
     told(judged={"name": JUDGED, "data": {"tree": "f" * 40}})
