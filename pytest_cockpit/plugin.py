@@ -244,6 +244,8 @@ def pytest_report_teststatus(
     """Show a test that fails in quarantine as what it is, in a controller of workers too."""
     if hasattr(report, "cockpit_quarantine"):
         return "quarantined", "q", ("QUARANTINED", {"yellow": True})
+    if hasattr(report, "cockpit_quarantine_over"):
+        return "failed", "F", ("FAILED", {"red": True})
     return None
 
 

@@ -143,11 +143,5 @@ def _environment(root: Path, setting: Setting, folder: Path, request: Path) -> M
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": "0",
         "PYTHONPATH": os.pathsep.join([*own, str(lend(setting.scratch))]),
-        "TMPDIR": str(_made(folder / "tmp")),
     }
     return process.environment(keep=setting.keep, extra=quiet)
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir()
-    return folder

@@ -27,6 +27,7 @@ REQUEST = "COCKPIT_QUARANTINE"
 _LENGTH = 20_000
 _DEPTH = 3
 _PLAIN = (str, int, float, bool, type(None))
+_OBSERVER = pytest.StashKey["Observer"]()
 _SUFFIXES = (".json", ".yaml", ".yml", ".rego")
 
 
@@ -119,6 +120,12 @@ def pytest_load_initial_conftests(
 ) -> Generator[None, object, object]:
     """Calm the plugins that would hide what is looked for."""
     manager = early_config.pluginmanager
+    # A pytest that a test starts on its own must not tell as well.
+    name = os.environ.pop(REQUEST, None)
+    if name:
+        # Already now: a conftest.py may read documents while it is imported.
+        request = json.loads(Path(name).read_text(encoding="utf-8"))
+        early_config.stash[_OBSERVER] = Observer(request, early_config.rootpath)
     if manager.hasplugin("pytest_cov"):
         early_config.known_args_namespace.no_cov = True
         args.append("--no-cov")
@@ -133,11 +140,8 @@ def pytest_load_initial_conftests(
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, which is not in force here, and begin to tell."""
     config.addinivalue_line("markers", f"{MARKER}(issue, owner, expires): known to fail")
-    # A pytest that a test starts on its own must not tell as well.
-    name = os.environ.pop(REQUEST, None)
-    if name:
-        request = json.loads(Path(name).read_text(encoding="utf-8"))
-        observer = Observer(request, config.rootpath)
+    observer = config.stash.get(_OBSERVER, None)
+    if observer is not None:
         config.pluginmanager.register(observer, "cockpit-quarantine-observer")
 
 

@@ -165,3 +165,5 @@ def _fail(report: pytest.TestReport, text: str) -> None:
     vars(report).pop("wasxfail", None)
     report.outcome = "failed"
     report.longrepr = f"{MARKER}: {text}"
+    # In its setup too, it is the test that fails: its time is over.
+    report.cockpit_quarantine_over = True  # type: ignore[attr-defined]

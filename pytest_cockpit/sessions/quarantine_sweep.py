@@ -124,7 +124,12 @@ class Sweep:
         return swept
 
     def _documents_of(self, run: Run) -> list[str]:
-        return [path for path in run.seen.opened if not path.startswith(self._artifacts)]
+        """What the test has read; it tells so itself, and is not believed that it lies below."""
+        return [
+            path
+            for path in run.seen.opened
+            if not path.startswith((*self._artifacts, "/")) and ".." not in path.split("/")
+        ]
 
     def _search(self, test: Marked, swept: Swept) -> None:
         started = time.monotonic()

@@ -68,10 +68,12 @@ def test_after_its_last_day_it_fails(make_sandbox, way):
         f"@{mark(expires=PAST)}\ndef test_a(): assert 1 == 2\n"
         f"@{mark(expires=PAST)}\ndef test_skip(): pytest.skip()\n"
         f"@{mark(expires=PAST)}\ndef test_pass(): pass\n"
+        f"@pytest.fixture\ndef broken(): 1 / 0\n"
+        f"@{mark(expires=PAST)}\ndef test_setup(broken): pass\n"
     )
     done = run(make_sandbox, text, *way)
     assert done.returncode == 1
-    assert totals(done) == {"failed": 3}
+    assert totals(done) == {"failed": 4}
     assert done.stdout.count(f"quarantine expired on {PAST}; fix it or renew with a reason") >= 2
     assert "assert 1 == 2" in done.stdout
     assert "passes: remove its marker" in done.stdout
