@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -148,12 +149,17 @@ class RollbackConductor(PublishingConductor):
         return self._built
 
     def _names(self) -> Outcome:
-        """Import every restored module under its old name, from its old file."""
+        """Import every restored module under its old name, from its old file; see the new go."""
         layout, failed = Layout(self.settings.lane), []
         moves = [move for move in self.rollback.moves if layout.leaves_shim(move.target)]
         with self.bench.tree.at(self.build().commit) as root:
             known = baselines.load(root, self.settings.records, "imports")
             excused = baselines.failures(known) if known else {}
+            failed += [
+                f"  {artifacts.printable(move.source)}: is still there"
+                for move in self.rollback.moves
+                if os.path.lexists(root / move.source)
+            ]
             for move in moves:
                 reason = self._failure(move, layout, root)
                 if reason and artifacts.printable(move.target) not in excused:
@@ -162,7 +168,9 @@ class RollbackConductor(PublishingConductor):
             said = f"{words.count(len(failed), 'module')} cannot be imported under the old name"
             return Outcome(Verdict.FAIL, said, "\n".join([f"{said}:", *failed]))
         return Outcome(
-            Verdict.PASS, f"{words.count(len(moves), 'module')} import under their old names"
+            Verdict.PASS,
+            f"{words.count(len(moves), 'module')} import under their old names; nothing is left at "
+            "the new ones",
         )
 
     def _failure(self, move: Move, layout: Layout, root: Path) -> str | None:

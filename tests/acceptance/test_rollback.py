@@ -132,7 +132,9 @@ def test_edits_made_since_are_carried_back(promoted):
         (lambda sandbox: sandbox.write({"candidate/core/units.py": "OTHER = 1\n"}), "occupied"),
         (
             lambda sandbox: sandbox.write(
-                {"app/main.py": "from core.tide import depth\n\n\ndef level(hour):\n    return 1\n"}
+                {
+                    "app/main.py": "from core.tide import height(\n\n\ndef level(hour):\n    return 1\n"
+                }
             ),
             "conflict",
         ),
@@ -148,6 +150,23 @@ def test_what_cannot_be_put_back_is_refused_with_reasons(promoted, change, rule)
     assert f"[{rule}]" in done.stdout
     assert "cannot be put back; nothing was changed" in done.stdout
     assert sandbox.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    ("line", "back"),
+    [
+        ("from core.tide import height as rise", "from candidate.core.tide import height as rise"),
+        ("from math import ceil as rise", "from math import ceil as rise"),
+    ],
+)
+def test_a_line_that_both_have_changed_gets_its_old_names_back(promoted, line, back):
+    sandbox, batch, _ = promoted
+    rest = "\n\n\ndef level(hour):\n    return rise(hour * 2.0) / 2 + 1\n"
+    sandbox.commit({"app/main.py": line + rest, "tests/test_app.py": "def test():\n    pass\n"})
+    done = sandbox.pytest("--cockpit-rollback", batch, "-v", "-k", "transaction")
+    assert done.returncode == 0, summary(done)
+    staged = sandbox.git("show", "refs/cockpit/staged:app/main.py")
+    assert staged == (back + rest).strip()
 
 
 def test_code_that_needs_the_new_names_makes_it_red(promoted):

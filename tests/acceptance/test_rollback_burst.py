@@ -1,0 +1,168 @@
+"""Rolling one batch of several back, however their commits came into the history."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+BURST = ("--cockpit-burst", "--cockpit-target=4", "--cockpit-batch-size=1", "-q")
+# Each module needs the one before it, so that every batch builds on an earlier one.
+CHAIN = {
+    f"candidate/deck/m{number}.py": f"from candidate.deck import m{number - 1}\n\n"
+    f"N = m{number - 1}.N + 1\n"
+    for number in range(1, 5)
+}
+USES = "import app\n\nassert app.m4.N == 4\n"
+
+
+def seen(done):
+    return done.stdout + done.stderr
+
+
+def tree(sandbox, commit):
+    """Every path of a commit with mode and blob, but for what records sessions."""
+    rows = sandbox.git("ls-tree", "-r", commit).splitlines()
+    entries = dict(reversed(row.split("\t")) for row in rows)
+    return {
+        path: entry
+        for path, entry in entries.items()
+        if not path.startswith(".cockpit/") and path != "artifacts/promotion_log.md"
+    }
+
+
+def ids(sandbox, count):
+    """The last batches' ids, oldest first."""
+    shown = sandbox.git(
+        "log", f"-{count}", "--reverse", "--format=%(trailers:key=Batch-Id,valueonly)"
+    )
+    return shown.split()
+
+
+def works(sandbox):
+    """The repository's own code runs in a checkout of HEAD."""
+    subprocess.run([sys.executable, "-c", USES], cwd=sandbox.root, check=True)
+
+
+@pytest.fixture
+def chain(quick):
+    """A repository with a merged burst of four batches, each needing the one before."""
+    quick.commit(CHAIN)
+    done = quick.pytest(*BURST)
+    assert done.returncode == 0, seen(done)
+    works(quick)
+    return quick
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_any_batch_of_a_burst_can_be_undone_alone(chain, index):
+    batches = ids(chain, 4)
+    commits = chain.git("rev-list", "--reverse", "-4", "HEAD").split()
+    head = tree(chain, "HEAD")
+    done = chain.pytest("--cockpit-rollback", batches[index], "-v")
+    assert done.returncode == 0, seen(done)
+    assert chain.git("status", "--porcelain") == ""
+    after, before = tree(chain, "HEAD"), tree(chain, f"{commits[index]}^")
+    [target] = [path for path in head if path not in after]
+    assert target in tree(chain, commits[index])
+    assert target not in before
+    source = f"candidate/{target}"
+    assert after[source] == before[source]
+    if index == 3:
+        assert after == before
+    # What later batches did stays.
+    for later in commits[index + 1 :]:
+        for path in tree(chain, later).keys() - tree(chain, f"{later}^").keys():
+            assert path in after
+    works(chain)
+    again = chain.pytest("--cockpit-batch", "-q")
+    assert again.returncode == 0, seen(again)
+    assert target in tree(chain, "HEAD")
+    works(chain)
+
+
+def test_all_batches_of_a_burst_can_be_undone_newest_first(chain):
+    before = tree(chain, "HEAD~4")
+    for batch in reversed(ids(chain, 4)):
+        done = chain.pytest("--cockpit-rollback", batch, "-q")
+        assert done.returncode == 0, seen(done)
+    assert tree(chain, "HEAD") == before
+
+
+def test_all_batches_of_a_burst_can_be_undone_oldest_first(chain):
+    before = tree(chain, "HEAD~4")
+    for batch in ids(chain, 4):
+        done = chain.pytest("--cockpit-rollback", batch, "-q")
+        assert done.returncode == 0, seen(done)
+        works(chain)
+    assert tree(chain, "HEAD") == before
+
+
+def merged(sandbox, how):
+    """Promote one batch on a branch of its own, and bring it into a main that went on."""
+    sandbox.git("switch", "-q", "-c", "side")
+    done = sandbox.pytest("--cockpit-batch", "--cockpit-batch-size=2", "-q")
+    assert done.returncode == 0, seen(done)
+    [batch] = ids(sandbox, 1)
+    message = sandbox.git("log", "-1", "--format=%B")
+    sandbox.git("switch", "-q", "main")
+    sandbox.commit({"notes.txt": "meanwhile\n"}, "meanwhile")
+    before = tree(sandbox, "HEAD")
+    if how == "merged":
+        sandbox.git("merge", "-q", "--no-ff", "-m", "Merge the batch", "side")
+    elif how == "squashed":
+        sandbox.git("merge", "-q", "--squash", "side")
+        # A forge puts its own title and number above, and ends lines as mails do.
+        title, _, rest = message.partition("\n")
+        crlf = f"{title} (#7)\n{rest}".replace("\n", "\r\n")
+        sandbox.git("commit", "-q", "--cleanup=verbatim", "-m", crlf)
+    elif how == "rebased":
+        sandbox.git("rebase", "-q", "main", "side")
+        sandbox.git("switch", "-q", "main")
+        sandbox.git("merge", "-q", "--ff-only", "side")
+    else:
+        sandbox.git("cherry-pick", "-x", "side")
+    sandbox.git("branch", "-D", "side")
+    names = sandbox.git("for-each-ref", "--format=%(refname:short)", "refs/heads/cockpit")
+    for name in names.split():
+        sandbox.git("branch", "-q", "-D", name)
+    return batch, before
+
+
+@pytest.mark.parametrize("how", ["merged", "squashed", "rebased", "cherry-picked"])
+def test_a_batch_is_found_however_it_was_merged(quick, how):
+    quick.commit(CHAIN)
+    batch, before = merged(quick, how)
+    assert tree(quick, "HEAD") != before
+    quick.commit({"later.txt": "later\n"})
+    done = quick.pytest("--cockpit-rollback", batch, "-v")
+    assert done.returncode == 0, seen(done)
+    after = tree(quick, "HEAD")
+    assert after.pop("later.txt")
+    assert after == before
+    works(quick)
+
+
+def test_a_squashed_burst_names_the_commit_to_revert(chain):
+    batches, message = ids(chain, 4), chain.git("log", "-4", "--reverse", "--format=* %B")
+    chain.git("reset", "-q", "--soft", "HEAD~4")
+    chain.git("commit", "-q", "-m", f"promote: 4 files (#8)\n\n{message}")
+    before = chain.snapshot()
+    done = chain.pytest("--cockpit-rollback", batches[1], "-q")
+    assert done.returncode == 4, seen(done)
+    head = chain.git("rev-parse", "HEAD")[:12]
+    assert f"{head} holds other batches as well; undo it by hand: git revert {head}" in done.stderr
+    assert chain.snapshot() == before
+
+
+def test_what_a_later_batch_moved_on_is_refused_with_the_batch_that_did(chain):
+    """A promoted file that was moved again by hand cannot be put back."""
+    first = ids(chain, 4)[0]
+    chain.git("mv", "deck/m0.py", "deck/zero.py")
+    chain.commit({"deck/m1.py": "from deck import zero as m0\n\nN = m0.N + 1\n"})
+    before = chain.snapshot()
+    done = chain.pytest("--cockpit-rollback", first, "-v")
+    assert done.returncode == 1, seen(done)
+    assert "[gone]" in done.stdout
+    assert chain.snapshot() == before
