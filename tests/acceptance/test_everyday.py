@@ -362,3 +362,12 @@ def test_a_base_without_a_gate_is_a_usage_error(party):
         done = party.sandbox.pytest(*arguments)
         assert done.returncode == 4
         assert "--cockpit-base: " in done.stderr
+
+
+def test_a_declared_skip_is_no_red_session(party):
+    party.sandbox.write(
+        {"cockpit.toml": 'gates = ["party"]\n[gate.party]\nskip = "no party today"\n'}
+    )
+    done = party.run("-rs", "-k", "not first and not second")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "no party today" in done.stdout

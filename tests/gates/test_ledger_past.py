@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_cockpit.api import Finding, Severity
+from pytest_cockpit.records import ledger, ledger_merge
 from pytest_cockpit.records.ledger_content import blob_id
 from pytest_cockpit.records.ledger_git import Blob, Unreadable
 from pytest_cockpit.records.text import canonical_line, sha256
@@ -213,6 +214,33 @@ def test_every_commit_begins_with_its_parents():
 def test_every_side_of_a_merge_is_kept():
     git = Repository(a=("", b"1\n"), b=("a", b"1\n2\n"), c=("a", b"1\n3\n"), d=("bc", b"1\n2\n4\n"))
     assert walked(git, b"1\n2\n4\n", "d").findings == [diverged("c", 2, "d")]
+
+
+def test_a_side_may_be_merged_behind_the_other():
+    start = ledger.extend(b"", [{"kind": "start"}])
+    ours, theirs = (ledger.extend(start, [{"kind": kind}]) for kind in ("ours", "theirs"))
+    both = ledger_merge.merged(ours, theirs)
+    sides = {"a": ("", start), "b": ("a", ours), "c": ("a", theirs)}
+    merge = Repository(**sides, d=("bc", both))
+    assert walked(merge, both, "d").findings == []
+    # Behind a base that is older than the merge, and while the merge is under way.
+    assert walked(merge, both, "cd").findings == []
+    assert walked(Repository(**sides), both, "b", "c").findings == []
+    assert walked(Repository(**sides), both, "c", "b").findings == []
+    # A commit of one parent, and a tree on top of one commit, go on from what is there.
+    assert walked(Repository(**sides, d=("c", both)), both, "d").findings == [
+        rewritten("c", 2, "d")
+    ]
+    assert walked(Repository(**sides), both, "c").findings == [rewritten("c", 2)]
+
+
+def test_the_same_ledgers_are_compared_for_commits_with_one_parent_and_for_merges():
+    start = ledger.extend(b"", [{"kind": "start"}])
+    ours, theirs = (ledger.extend(start, [{"kind": kind}]) for kind in ("ours", "theirs"))
+    both = ledger_merge.merged(ours, theirs)
+    sides = {"a": ("", start), "b": ("a", ours), "c": ("a", theirs), "f": ("a", theirs)}
+    git = Repository(**sides, d=("bc", both), e=("f", both))
+    assert walked(git, both, "de").findings == [rewritten("f", 2, "e")]
 
 
 def test_a_commit_is_told_of_once():

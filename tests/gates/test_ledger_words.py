@@ -661,6 +661,70 @@ def test_a_batch_is_rolled_back_once():
     assert reader.facts.batches == {"p": -2}
 
 
+def merged(common, rows):
+    side = {"rows": rows, "head": ONE}
+    return {"kind": "merged", "common": common, "first": {**side, "rows": 9}, "second": side}
+
+
+def note(at):
+    return {"kind": "note", "at": f"2026-01-31T12:{at:02}:00Z"}
+
+
+def test_rows_of_a_merged_side_are_about_that_side_alone():
+    reader = taken(
+        promotion("p"),
+        rollback("p"),
+        content("a", ONE, None),
+        note(30),
+        merged(2, 6),
+        rollback("p"),
+        content("a", TWO, "3" * 64),
+        note(10),
+        note(40),
+        note(36),
+        content("a", ONE, TWO),
+        start=1,
+    )
+    assert reader.findings == []
+    assert reader.merges == [5]
+    assert reader.facts.batches == {"p": -2}
+    assert reader.facts.contents["a"] == (ONE, None, 11)
+
+
+def test_behind_a_merged_side_rows_are_about_both():
+    reader = taken(note(30), merged(1, 3), note(10), note(20), note(24), skew=300)
+    (told,) = reader.findings
+    assert (told.rule, told.line) == ("ledger.time-regression", 5)
+    assert "360 s before a row above it" in told.message
+    reader = taken(note(30), merged(1, 3), note(10), note(50), note(44), skew=300)
+    (told,) = reader.findings
+    assert "360 s before" in told.message
+    within = taken(note(30), merged(1, 3), note(20), note(10), skew=300)
+    assert [told.line for told in within.findings] == [4]
+    after = taken(content("a", ONE, None), merged(1, 2), note(1), content("a", TWO, "3" * 64))
+    assert [told.rule for told in after.findings] == ["ledger.unbound-change"]
+    twice = taken(promotion("p"), rollback("p"), merged(1, 2), note(1), rollback("p"))
+    assert [told.line for told in twice.findings] == [5]
+    none = taken(note(1), merged(1, 2), rollback("q"))
+    assert [told.line for told in none.findings] == [3]
+
+
+def test_a_merge_within_a_merged_side_is_that_sides_own():
+    inner = (merged(1, 3), note(5), note(6))
+    reader = taken(note(30), merged(1, 6), note(20), *inner, note(21), note(31), merged(1, 2))
+    assert reader.findings == []
+    assert reader.merges == [2, 9]
+    late = taken(note(30), merged(1, 6), note(20), *inner, note(10), note(31), merged(1, 2))
+    assert [told.line for told in late.findings] == [7]
+
+
+def test_a_tag_that_both_sides_recorded_is_one():
+    tag = {"kind": "tag", "tag": "v1", "object": "a" * 40, "commit": "a" * 40}
+    other = {**tag, "object": "b" * 40}
+    assert [line for line, _ in taken(tag, merged(1, 3), tag, other).facts.tags] == [1, 4]
+    assert [line for line, _ in taken(tag, merged(1, 2), note(1), tag).facts.tags] == [1, 4]
+
+
 def test_a_row_has_the_keys_of_its_kind():
     reader = taken({**content("a", ONE, None), "path": "/a", "blob": "y"}, start=9)
     remedy = "restore the row from git, or promote again"
