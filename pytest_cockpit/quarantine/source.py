@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pytest_cockpit.quarantine.marks import MARKER
 
+_ITSELF = ast.Attribute(ast.Name("mark", ast.Load()), MARKER, ast.Load())
 _Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -58,9 +59,13 @@ def _names(node_id: str) -> list[str]:
 
 
 def _aliases(tree: ast.Module) -> dict[str, ast.expr]:
-    """Module-level names of values that hold the marker."""
-    found = {}
+    """Module-level names of values that hold the marker, or that were imported as the marker."""
+    found: dict[str, ast.expr] = {}
     for statement in tree.body:
+        if isinstance(statement, ast.ImportFrom):
+            found |= {
+                name.asname or name.name: _ITSELF for name in statement.names if name.name == MARKER
+            }
         if isinstance(statement, ast.Assign) and _mentions(statement.value):
             for target in statement.targets:
                 if isinstance(target, ast.Name):

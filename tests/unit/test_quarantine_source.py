@@ -90,6 +90,15 @@ def test_a_whole_module_is_marked():
     assert found.without == "import pytest\ndef test_a(): pass\n"
 
 
+@pytest.mark.parametrize("name, alias", [("authz_quarantine", ""), ("held", " as held")])
+def test_a_marker_may_be_imported(name, alias):
+    marked = f'@{name}(issue="#1", owner="@a")\n'
+    text = f"from marks import authz_quarantine{alias}\n{marked}def test_a(): pass\n"
+    found = spot(text, "t.py::test_a", "#1")
+    assert found is not None
+    assert (found.line, found.without) == (2, text.replace(marked, ""))
+
+
 def test_what_cannot_be_seen_is_not_guessed():
     assert spot("def test_a(:", "t.py::test_a", "#1") is None
     assert spot("def test_a(): pass", "t.py::test_a", "#1") is None
