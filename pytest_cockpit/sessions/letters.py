@@ -14,6 +14,7 @@ from pytest_cockpit.forge.api import Annotation, Check, Level, State
 from pytest_cockpit.git import Repository
 from pytest_cockpit.promotion.burst import Progress
 from pytest_cockpit.promotion.message import burst_body
+from pytest_cockpit.records.markdown import code
 from pytest_cockpit.records.text import one_line, printable
 
 _TRAILER = re.compile(r"Gate-([A-Za-z0-9_-]+): ([a-z]+)")
@@ -93,8 +94,8 @@ def of_commit(
         if verdict in set(Verdict)
     }
     gates |= {name: _said(report) for name, report in reports.items()}
-    text = body if body is not None else _kept(rest, message) or message.strip()
-    return Letter(title, text, f"`{rest.parent.name}/{rest.name}`", gates)
+    text = body if body is not None else _kept(rest, message) or _fenced(message.strip())
+    return Letter(title, text, code(rest.relative_to(repository.root).as_posix()), gates)
 
 
 def of_burst(progress: Progress, pages: Mapping[str, str], rest: str, failure: str = "") -> Letter:
@@ -138,10 +139,14 @@ def _check(name: str, said: Said) -> Check:
     report = said.report
     if report is None or not report.findings:
         return Check(name, state, printable(summary))
-    shown = rendering.report_text(name, report)
-    fence = "`" * (max(map(len, re.findall("`+", shown)), default=2) + 1)
-    text = printable(f"{fence}text\n{shown}\n{fence}\n")
+    text = printable(_fenced(rendering.report_text(name, report)))
     return Check(name, state, printable(summary), text, tuple(_annotations(report.findings)))
+
+
+def _fenced(text: str) -> str:
+    """Text that is shown as it is."""
+    fence = "`" * max(max(map(len, re.findall("`+", text)), default=0) + 1, 3)
+    return f"{fence}text\n{text}\n{fence}\n"
 
 
 def _annotations(findings: Iterable[Finding]) -> list[Annotation]:

@@ -257,24 +257,27 @@ def test_findings_become_annotations():
     assert check.text.startswith("````text\ncockpit/imports: WARN: said\n")
 
 
-def test_a_letter_of_a_commit_reads_verdicts_from_its_trailers(make_checkout, tmp_path):
+def test_a_letter_of_a_commit_reads_verdicts_from_its_trailers(make_checkout):
     made = make_checkout({"a": "1"})
     message = "promote: x\n\nProblem: y.\n\nBatch-Id: 1-2\nGate-Matriz: skip\nGate-Imports: pass\nGate-Odd: what\n"
     commit = made.commit({}, message)
-    rest = tmp_path / "body.md"
+    rest = made.root / "body.md"
     letter = letters.of_commit(made.repo, commit, {}, None, rest)
     assert letter.title == "promote: x"
-    assert letter.body.startswith("Problem: y.")
+    assert letter.body.startswith("```text\nProblem: y.")
     assert {name: said.verdict for name, said in letter.gates.items()} == {
         "matriz": Verdict.SKIP,
         "imports": Verdict.PASS,
     }
     rest.write_text("## Batch 9-9\n\nanother's\n")
-    assert letters.of_commit(made.repo, commit, {}, None, rest).body.startswith("Problem: y.")
+    assert letters.of_commit(made.repo, commit, {}, None, rest).body.startswith(
+        "```text\nProblem: y."
+    )
     rest.write_text("## Batch 1-2\n\nours\n")
     assert letters.of_commit(made.repo, commit, {}, None, rest).body == "## Batch 1-2\n\nours\n"
     judged = letters.of_commit(made.repo, commit, {"imports": report(Verdict.WARN)}, "b", rest)
     assert (judged.gates["imports"].verdict, judged.body) == (Verdict.WARN, "b")
+    assert judged.rest == "`body.md`"
 
 
 def test_a_letter_of_a_burst_that_halted_begins_with_the_reason():
