@@ -24,6 +24,7 @@ from pytest_cockpit.promotion.isolation.flakes import Tally
 from pytest_cockpit.promotion.isolation.inquiry import About, Inquiry, Judged
 from pytest_cockpit.promotion.isolation.trust import Trust
 from pytest_cockpit.promotion.plan import Plan
+from pytest_cockpit.promotion.remedies.ground import Circumstances
 from pytest_cockpit.records import artifacts
 from pytest_cockpit.records.text import one_line
 from pytest_cockpit.sessions import gating, words
@@ -80,6 +81,12 @@ class IsolatingConductor(BatchConductor):
         if self.plan.moves and not self.finishing:
             lines.append("cockpit: when a gate is red: find the files to blame, promote the rest")
         return lines
+
+    def circumstances(self) -> Circumstances:
+        """The whole batch, for that is what was red."""
+        moves = tuple(row.move for row in self.whole.moves)
+        refused = {refusal.source: refusal.message for refusal in self.whole.refusals}
+        return dataclasses.replace(super().circumstances(), moves=moves, refused=refused)
 
     @property
     def _parts(self) -> Parts:

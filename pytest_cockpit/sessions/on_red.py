@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_cockpit import runner
@@ -32,6 +31,7 @@ class Aftermath:
         self._pipeline = ci.Pipeline.of(self._variables)
         self._document: dict[str, Any] | None = None
         self._reports: dict[str, Report] = {}
+        self._places: dict[str, str] = {}
 
     def keep(self) -> None:
         """Write the artifacts of a red session; of a green one, remove those of the last."""
@@ -69,7 +69,7 @@ class Aftermath:
             mode=conductor.mode,
             base=conductor.facts.get("base"),
             batch_id=conductor.facts.get("batch_id"),
-            artifacts={name: conductor.relative(self._path(name)) for name in shut},
+            artifacts=self._places,
         )
         conductor.keep(folder / DATA, self._document, "on_red")
         conductor.keep_bytes(folder / PAGE, self._page().encode("utf-8", "replace"))
@@ -133,23 +133,25 @@ class Aftermath:
         )
 
     def _read(self, rows: list[dict[str, Any]]) -> dict[str, Report]:
-        """The report of each gate that has one, and no older one than its row is of."""
-        found = {}
+        """The report of each gate that has one, and no older one than its row is of.
+
+        Of a gate that was asked more than once, the last red report counts.
+        """
+        found: dict[str, Report] = {}
         for row in rows:
             name = red_document.gate_of(row)
-            if name is None:
+            if name is None or (name in found and not red_document.is_red(row)):
                 continue
+            below = "gates/rest" if str(row["name"]).startswith("rest/") else "gates"
+            path = self._conductor.folder / below / f"{name}.json"
             try:
-                data = artifacts.read(self._path(name), "gate-report")
-                report = Report.from_json(data)
+                report = Report.from_json(artifacts.read(path, "gate-report"))
             except (CockpitError, KeyError, TypeError, ValueError):
                 continue
             if (report.verdict.value, report.summary) == (row["verdict"], row["summary"]):
                 found[name] = report
+                self._places[name] = self._conductor.relative(path)
         return found
-
-    def _path(self, gate: str) -> Path:
-        return self._conductor.folder / "gates" / f"{gate}.json"
 
     @property
     def _here(self) -> dict[str, str]:

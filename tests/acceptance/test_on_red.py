@@ -92,6 +92,16 @@ def test_a_red_batch_at_its_imports_leads_to_the_line_in_the_lane(ready):
     assert action["detail"] == "let its import not raise AssertionError: at home"
 
 
+def test_a_batch_whose_rest_is_green_still_tells_of_the_whole(ready):
+    ready.commit({"candidate/proud.py": PROUD})
+    only = ("--cockpit-set", "gates=['matriz', 'imports']", "--cockpit-dry-run")
+    done = ready.pytest("--cockpit-batch", "--cockpit-on-red=isolate", *only)
+    assert done.returncode == 1, output(done)
+    data = told(ready)
+    assert [gate["gate"] for gate in data["gates"]] == ["imports"]
+    assert [row["file"] for row in data["actions"]] == ["candidate/proud.py"]
+
+
 def test_a_deleted_shim_is_written_again(ready):
     assert ready.pytest("--cockpit-batch", "--cockpit-modules", "ring").returncode == 0
     assert (ready.root / "ring/left.py").is_file()

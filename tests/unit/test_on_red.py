@@ -166,6 +166,15 @@ def test_all_that_fail_by_one_cause_are_one_action():
     assert action.because == tuple(f"imports#{number}" for number in range(5))
 
 
+def test_an_import_that_misses_its_data_gets_them():
+    message = "core.tide: FileNotFoundError: [Errno 2] No such file or directory: 'core/high.txt'"
+    found = seen("imports.import-fails", message, path="core/tide.py", line=3)
+    known = facts({"candidate/core/high.txt": "1\n"})
+    assert action_for(found, known).action == "bring-along"
+    other = facts({"candidate/port/high.txt": "1\n"})
+    assert action_for(found, other).action == "mend"
+
+
 def test_an_import_through_a_shim_is_redirected_as_a_batch_would(make_checkout):
     shim = shims.render(
         "candidate.core.tide",

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from pytest_cockpit.analysis.shim import moved_to
-from pytest_cockpit.promotion.remedies import declaring, diffs, names
+from pytest_cockpit.promotion.remedies import data, declaring, diffs, names
 from pytest_cockpit.promotion.remedies.model import (
     CODE,
     COMMAND,
@@ -29,7 +29,7 @@ def _fails(seen: Seen, facts: Facts) -> Action | None:
     told = cause if isinstance(cause, Mapping) else {}
     path, line = told.get("path", finding.path), told.get("line", finding.line)
     lost = names.lost_in(finding.message)
-    action = names.served(lost, facts) if lost else None
+    action = names.served(lost, facts) if lost else data.left_behind(finding.message, facts)
     file = facts.here(path if isinstance(path, str) else finding.path)
     where = line if isinstance(line, int) else None
     if action is not None and action.file is None:
