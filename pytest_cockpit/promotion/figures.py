@@ -91,7 +91,9 @@ def _change(path: Path, commit: str) -> int:
 
 def _failures(report: Report) -> int:
     """Modules that could not be imported, of those that were tried."""
-    [classes] = [item.data for item in report.evidence if item.name == "classes"]
+    [classes] = [dict(item.data) for item in report.evidence if item.name == "classes"]
+    if not classes:
+        raise CockpitError("gates/imports.json: tried no module")
     return sum(int(count) for name, count in classes.items() if name != _HEALTHY)
 
 
