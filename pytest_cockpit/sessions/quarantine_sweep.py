@@ -160,6 +160,10 @@ class Sweep:
             others = [path for path in near if path not in paths][:_SIBLINGS]
             return _documents(root, paths), _documents(root, others)
 
+    def knows(self, path: str) -> bool:
+        """Whether all tests of this file have been run as they are."""
+        return path in self._whole
+
     def outcomes(self, path: str, edits: Sequence[tuple[str, str]]) -> dict[str, str]:
         """What every test of a file comes to, by node id, with these documents changed."""
         if not edits and path in self._whole:
@@ -223,8 +227,10 @@ class _Trying:
 
     def harms(self, edits: Edits) -> list[str]:
         """Tests of the file that were green and no longer are."""
-        self._spend()
+        if not self._sweep.knows(self._test.path):
+            self._spend()
         before = self._sweep.outcomes(self._test.path, ())
+        self._spend()
         after = self._sweep.outcomes(self._test.path, self._changed(edits) or ())
         if after.get(self._test.id) != "passed":
             return [f"{self._test.id} passes alone and not with the rest of its file"]
