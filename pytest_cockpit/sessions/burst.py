@@ -27,7 +27,7 @@ from pytest_cockpit.promotion.selector import make_plan
 from pytest_cockpit.promotion.transaction import recommit
 from pytest_cockpit.records import artifacts
 from pytest_cockpit.records.markdown import code, plain
-from pytest_cockpit.sessions import beginning, cadence, gating, letters, words
+from pytest_cockpit.sessions import beginning, cadence, dashboard, gating, letters, words
 from pytest_cockpit.sessions.conductor import Conductor
 from pytest_cockpit.sessions.lock import SessionLock
 from pytest_cockpit.sessions.opening import Opened, opened
@@ -364,6 +364,8 @@ class BurstConductor(Conductor):
                 self.say(f"the burst's artifacts were not written: {error}")
             self._publish_part()
         super().finish(exitstatus)
+        for line in dashboard.below(self.sealing):
+            self.say(line)
         self.lock.journal("end", exit_status=exitstatus)
 
     def _write_artifacts(self) -> None:

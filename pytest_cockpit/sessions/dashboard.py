@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from pytest_cockpit.api import CockpitError, Verdict
+from pytest_cockpit.forge.api import Forge
+from pytest_cockpit.forge.connecting import connect
 from pytest_cockpit.git import Repository
 from pytest_cockpit.items import Outcome, Step, Steps
 from pytest_cockpit.promotion import metrics, velocity
@@ -21,13 +23,16 @@ from pytest_cockpit.promotion.metrics import Ground, Light, Metric
 from pytest_cockpit.promotion.velocity import Forecast
 from pytest_cockpit.records import artifacts, waiver_ledger
 from pytest_cockpit.records.waivers import Situation
-from pytest_cockpit.sessions import dashboard_page
+from pytest_cockpit.sessions import ci, dashboard_page
 from pytest_cockpit.sessions.conductor import Conductor
+from pytest_cockpit.sessions.sealing import Sealing
 from pytest_cockpit.sessions.settings import artifacts_folder, load_checked
 from pytest_cockpit.sessions.takeover import take_over
+from pytest_cockpit.sessions.waiving import started_with
 
 PLAN = "dashboard.plan.jsonl"
 SCHEMA = "pytest-cockpit/dashboard/1"
+KEY = "dashboard"
 
 _VERDICTS = {
     Light.GREEN: Verdict.PASS,
@@ -57,11 +62,10 @@ class DashboardConductor(Conductor):
         self.ground = ground
         folder = Path(ground.repository.root) / ground.config.artifacts
         self.before = _before(folder / "dashboard.json")
-        self.metrics = metrics.measure(ground)
-        self.forecast = _forecast(ground)
+        found = metrics.measure(ground)
+        self.document = document(ground, found)
         steps = [
-            Step(f"metric:{metric.name}", "metric", partial(_shown, metric))
-            for metric in self.metrics
+            Step(f"metric:{metric.name}", "metric", partial(_shown, metric)) for metric in found
         ]
         steps.append(Step("forecast", "forecast", self._forecast))
         super().__init__(
@@ -75,54 +79,86 @@ class DashboardConductor(Conductor):
         self.facts = {"base": ground.commit}
 
     def _forecast(self) -> Outcome:
-        said = dashboard_page.forecast(self.document()["forecast"])
-        return Outcome(Verdict.UNKNOWN if self.forecast.reason else Verdict.PASS, said)
-
-    def document(self) -> dict[str, Any]:
-        """The dashboard as data; see `schemas/dashboard.json`."""
-        ground, found = self.ground, self.forecast
-        low, median, high = (
-            None if day is None else day.isoformat()
-            for day in (
-                velocity.dated(weeks, ground.now) for weeks in (found.low, found.median, found.high)
-            )
-        )
-        return {
-            **metrics.document(ground, self.metrics),
-            "schema": SCHEMA,
-            "forecast": {
-                "remaining": found.remaining,
-                "per_week": found.rate,
-                "probability": velocity.SHARE,
-                "low": low,
-                "median": median,
-                "high": high,
-                "reason": found.reason,
-            },
-            "waivers": _waivers(ground),
-        }
+        unknown = self.document["forecast"]["reason"]
+        said = dashboard_page.forecast(self.document["forecast"])
+        return Outcome(Verdict.UNKNOWN if unknown else Verdict.PASS, said)
 
     def finish(self, exitstatus: int) -> None:
-        """Write the dashboard, its page and the summary, then the record."""
+        """Write the dashboard, its page and the summary, then the record; tell who waits for it."""
         if self.config.option.collectonly:
             return
-        document = self.document()
         try:
-            self.keep(self.folder / "dashboard.json", document, "dashboard")
+            self.keep(self.folder / "dashboard.json", self.document, "dashboard")
             for name, page in (
-                ("dashboard.md", dashboard_page.comment(document, self.before)),
-                ("executive_summary.md", dashboard_page.summary(document, self.before)),
+                ("dashboard.md", dashboard_page.comment(self.document, self.before)),
+                ("executive_summary.md", dashboard_page.summary(self.document, self.before)),
             ):
                 self.keep_bytes(self.folder / name, page.encode())
         except CockpitError as error:
             self.say(f"the dashboard was not written: {error}")
         super().finish(exitstatus)
+        self._tell()
+
+    def _tell(self) -> None:
+        variables = started_with()
+        request = ci.pull_request(variables) if ci.Pipeline.of(variables).any else None
+        number = request or self.ground.config.forge.issue
+        forge = connect(self.ground.repository, self.ground.config).forge if number else None
+        if forge is not None:
+            text = dashboard_page.comment(self.document, self.before)
+            self.say(show(forge, number, text, issue=request is None))
 
     def conclude(self, terminal: Any) -> None:
         """Show the numbers as a table."""
         terminal.section("cockpit: dashboard")
-        for line in dashboard_page.table(self.document(), self.before):
+        for line in dashboard_page.table(self.document, self.before):
             terminal.write_line(line)
+
+
+def below(sealing: Sealing) -> list[str]:
+    """Show the dashboard of what was sealed below its pull request; what to say of it.
+
+    To be called when the session's record is written, which vouches for what its gates found.
+    """
+    pull, forge = sealing.pull, sealing.connection.forge
+    if pull is None or pull.merged or forge is None:
+        return []
+    ground = Ground(sealing.repository, sealing.config, pull.commit, datetime.now(UTC))
+    page = dashboard_page.comment(document(ground, metrics.measure(ground)), None)
+    return [show(forge, pull.number, page)]
+
+
+def show(forge: Forge, number: int, text: str, *, issue: bool = False) -> str:
+    """Make the text the one dashboard of a pull request or issue; what to say of it."""
+    try:
+        return f"dashboard: {forge.comment(number, KEY, text, issue=issue)}"
+    except CockpitError as error:
+        return f"the dashboard was shown to nobody: {str(error).splitlines()[0]}"
+
+
+def document(ground: Ground, found: list[Metric]) -> dict[str, Any]:
+    """The dashboard as data; see `schemas/dashboard.json`."""
+    ahead = _forecast(ground)
+    low, median, high = (
+        None if day is None else day.isoformat()
+        for day in (
+            velocity.dated(weeks, ground.now) for weeks in (ahead.low, ahead.median, ahead.high)
+        )
+    )
+    return {
+        **metrics.document(ground, found),
+        "schema": SCHEMA,
+        "forecast": {
+            "remaining": ahead.remaining,
+            "per_week": ahead.rate,
+            "probability": velocity.SHARE,
+            "low": low,
+            "median": median,
+            "high": high,
+            "reason": ahead.reason,
+        },
+        "waivers": _waivers(ground),
+    }
 
 
 def _shown(metric: Metric) -> Outcome:

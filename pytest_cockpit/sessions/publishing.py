@@ -17,7 +17,7 @@ from pytest_cockpit.git import Repository
 from pytest_cockpit.items import Outcome, Step, Steps
 from pytest_cockpit.promotion.remedies.ground import Circumstances
 from pytest_cockpit.promotion.transaction import recommit
-from pytest_cockpit.sessions import cadence, gating, letters
+from pytest_cockpit.sessions import cadence, dashboard, gating, letters
 from pytest_cockpit.sessions.conductor import Conductor
 from pytest_cockpit.sessions.lock import SessionLock
 from pytest_cockpit.sessions.sealing import Sealing, Subject
@@ -164,7 +164,7 @@ class PublishingConductor(Conductor):
         return letters.of_commit(self.repository, commit, self.reports, text, self.folder / name)
 
     def finish(self, exitstatus: int) -> None:
-        """Write the pull request's text, the record, and the journal's last entry."""
+        """Write the pull request's text and the record; show the dashboard."""
         name, text = self.page()
         if text is not None and self.sealing.sealed:
             try:
@@ -172,6 +172,8 @@ class PublishingConductor(Conductor):
             except CockpitError as error:
                 self.say(f"the pull request's text was not written: {error}")
         super().finish(exitstatus)
+        for line in dashboard.below(self.sealing):
+            self.say(line)
         self.lock.journal("end", exit_status=exitstatus)
 
     def pytest_unconfigure(self) -> None:

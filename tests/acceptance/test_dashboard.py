@@ -71,7 +71,16 @@ def test_a_waiver_is_shown_with_its_last_day_and_as_text_only(ready):
     words = ["--owner", "harbour", "--reason", "<b>soon</b> | gone"]
     words += ["--expires", expires.isoformat()]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest_cockpit.cli", "waive", "imports.new-cycle", "--file", "app/*", *words],
+        [
+            sys.executable,
+            "-m",
+            "pytest_cockpit.cli",
+            "waive",
+            "imports.new-cycle",
+            "--file",
+            "app/*",
+            *words,
+        ],
         cwd=ready.root,
         env=ready.environment(),
         capture_output=True,

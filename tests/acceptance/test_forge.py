@@ -129,7 +129,7 @@ def test_a_body_that_another_machine_wrote_is_told_by_the_commit(port, forge):
     port.git("checkout", "-q", "--", "artifacts")
     green(run(port))
     [pull] = forge.state.open_pulls
-    assert pull["body"].startswith("Problem: ")
+    assert pull["body"].startswith("```text\nProblem: ")
     assert "Gate-Imports: pass" in pull["body"]
 
 
@@ -293,3 +293,17 @@ def test_a_remote_that_redirects_elsewhere_gets_nothing(port, forge):
         shown = red(run(port))
         assert thief.asked == []
     assert "leads to another host, 127.0.0.1, where the token is not sent" in shown
+
+
+def test_the_dashboard_is_one_comment_below_the_pull_request(port, forge):
+    shown = green(run(port, "--cockpit-batch", "--cockpit-batch-size=3"))
+    [comment] = [row for row in forge.state.comments_on(1) if "Migration dashboard" in row["body"]]
+    assert "| 🟢 green | Files promoted this week | 3 files |" in comment["body"]
+    assert f"cockpit: dashboard: {comment['html_url']}" in shown
+    port.git("reset", "-q", "--hard", record(port)["sealed"]["commit"])
+    port.pytest(
+        "--cockpit-dashboard",
+        env={"GITHUB_TOKEN": TOKEN, "CI": "true", "GITHUB_REF": "refs/pull/1/merge"},
+    )
+    [again] = [row for row in forge.state.comments_on(1) if "Migration dashboard" in row["body"]]
+    assert again["id"] == comment["id"]
