@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pytest_cockpit.api import Context, Gate, Report
 
 _TRACEBACK_LINES = 40
+# Keywords by which a schema says what may be in an object, and demands nothing of an empty one.
+_UNDEMANDING = {"$schema", "$defs", "title", "description", "properties", "additionalProperties"}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -77,6 +79,9 @@ def skipped(settings: Mapping[str, Any]) -> Report | None:
 
 def settings_errors(gate: Gate, settings: Mapping[str, Any]) -> list[str]:
     """All that is wrong with a gate's settings table, each with its key."""
+    if not settings and _demands_nothing(gate.settings_schema):
+        # Nothing can be wrong with it, and what validates takes longer to load than some gates run.
+        return []
     from pytest_cockpit.records.schema import problems_by
     from pytest_cockpit.records.toml import dotted
 
@@ -88,6 +93,10 @@ def settings_errors(gate: Gate, settings: Mapping[str, Any]) -> list[str]:
         f"{dotted(('tool', 'cockpit', 'gate', gate.name, *problem.path))}: {problem.message}"
         for problem in problems_by(dict(settings), gate.settings_schema)
     ]
+
+
+def _demands_nothing(schema: Mapping[str, Any]) -> bool:
+    return schema.get("type") == "object" and schema.keys() - {"type"} <= _UNDEMANDING
 
 
 def _extend_path(paths: Sequence[str]) -> None:

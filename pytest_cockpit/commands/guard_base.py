@@ -15,9 +15,9 @@ from pytest_cockpit.records.artifacts import os_error
 
 def head(repository: Repository) -> str:
     """The commit that is checked out; where there is none yet, the tree without files."""
-    if repository.ref("HEAD") is not None:
-        return repository.resolve("HEAD")
-    told = repository.run("hash-object", "-t", "tree", "--stdin", input=b"")
+    told = repository.run("rev-parse", "--verify", "-q", "HEAD^{commit}", check=False)
+    if told.returncode:
+        told = repository.run("hash-object", "-t", "tree", "--stdin", input=b"")
     return told.stdout.decode("ascii").strip()
 
 

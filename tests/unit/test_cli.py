@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import importlib
 import json
 import os
 import subprocess
@@ -54,6 +56,18 @@ def test_the_version(capsys):
         cli.main(["--version"])
     assert left.value.code == 0
     assert capsys.readouterr().out == f"pytest-cockpit {pytest_cockpit.__version__}\n"
+
+
+def test_every_module_is_asked_for_the_commands_it_has():
+    class Seen(list):
+        def add_parser(self, name, **_):
+            self.append(name)
+            return argparse.ArgumentParser()
+
+    for module, commands in cli.COMMANDS.items():
+        seen = Seen()
+        importlib.import_module(module).register(seen)
+        assert tuple(seen) == commands
 
 
 def test_help_names_every_command(capsys):

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -214,6 +215,22 @@ def test_invalid_settings_are_an_error_with_every_key(context):
         "tool.cockpit.gate.probe.limit",
         "tool.cockpit.gate.probe.lmit",
     ]
+
+
+@pytest.mark.parametrize(
+    ("schema", "wrong"),
+    [
+        ({"type": "object", "properties": {"a": {}}, "additionalProperties": False}, False),
+        ({"type": "object", "required": ["a"]}, True),
+        ({"type": "object", "minProperties": 1}, True),
+        ({"type": "array"}, True),
+        ({"anyOf": [{"required": ["a"]}]}, True),
+        ({}, False),
+    ],
+)
+def test_an_empty_table_is_held_against_a_schema_that_demands_something(schema, wrong):
+    gate = SimpleNamespace(name="g", settings_schema=schema)
+    assert bool(child.settings_errors(gate, {})) is wrong
 
 
 def test_settings_that_json_cannot_carry_are_an_error(context):
