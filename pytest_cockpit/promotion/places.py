@@ -24,7 +24,7 @@ from pytest_cockpit.api import CockpitError
 from pytest_cockpit.records import artifacts
 
 VARIABLE = "COCKPIT_CACHE"
-"""Environment variable with an absolute folder to use instead of the user's cache folder."""
+"""Environment variable with an absolute folder to use instead of the one for the user's caches."""
 
 LOCK = "tree.lock"
 
@@ -101,7 +101,7 @@ class _Unfit(Exception):
 def _bases() -> Iterator[Path]:
     named = os.environ.get(VARIABLE)
     if named:
-        yield Path(named)
+        yield Path(named) / _NAME
         return
     places = [platformdirs.user_cache_path(_NAME, appauthor=False)]
     if os.geteuid() == 0:

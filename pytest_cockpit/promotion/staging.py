@@ -51,8 +51,10 @@ class StagedTree:
 
     @cached_property
     def place(self) -> places.Place:
-        """Where the tree lies, chosen when it is first asked for."""
-        return places.of(self._repo.common_dir)
+        """Where the tree lies; what is left of others is removed when it is first asked for."""
+        place = places.of(self._repo.common_dir)
+        places.tidy(place, self._repo.common_dir)
+        return place
 
     @property
     def _root(self) -> Path:
@@ -78,7 +80,6 @@ class StagedTree:
         """
         whole = self._repo.resolve(commit)
         with self._locked():
-            places.tidy(self.place, self._repo.common_dir)
             try:
                 self._bring(whole)
             except (GitError, OSError):

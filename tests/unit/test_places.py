@@ -20,9 +20,9 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as ano
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    folder = tmp_path / "kept"
-    monkeypatch.setenv(places.VARIABLE, str(folder))
-    return folder
+    monkeypatch.setenv(places.VARIABLE, str(tmp_path / "kept"))
+    (tmp_path / "kept").mkdir(mode=0o755)
+    return tmp_path / "kept/pytest-cockpit"
 
 
 @pytest.fixture
@@ -46,6 +46,8 @@ def test_every_repository_has_its_own_place(cache, tmp_path):
     assert (place.folder / "repository").read_bytes() == os.fsencode(one) + b"\n"
     for folder in (cache, place.folder):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(cache.parent.stat().st_mode) == 0o755
+    assert not {".git", "node_modules", "build"} & set(place.folder.parts)
 
 
 def test_a_folder_that_others_could_read_is_closed(cache, tmp_path):
@@ -87,7 +89,7 @@ def test_a_file_in_the_way(cache, tmp_path):
 
 def test_a_relative_place_is_none(tmp_path, monkeypatch):
     monkeypatch.setenv(places.VARIABLE, "cache")
-    assert "cache: is no absolute path" in told(git_dir(tmp_path))
+    assert "cache/pytest-cockpit: is no absolute path" in told(git_dir(tmp_path))
 
 
 @as_root
