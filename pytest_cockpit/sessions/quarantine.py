@@ -131,7 +131,7 @@ class QuarantineConductor(Conductor):
         mark = marks.read(test.arguments, test.keywords)
         most = self.sweep.bounds.max_days
         wrong = marks.complaints(test.arguments, test.keywords, self.today, most)
-        swept = self.sweep.run(test, searches=True)
+        swept = self.sweep.run(test)
         verdict, summary = _verdict(mark, wrong, swept, self.today)
         row = self._row(test, mark, swept, verdict, self._clean(summary))
         self.swept[test.id] = row

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_cockpit.config import Config
@@ -89,7 +90,7 @@ class Sweep:
         self._paths = tuple(table.get("paths", ()))
         self._timeout = float(table.get("timeout_s", 600))
         self._setting = Setting(
-            _python(),
+            sys.executable,
             scratch,
             folders=tuple(table.get("pythonpath", settings.lane.source_roots)),
             keep=settings.pass_environment,
@@ -99,14 +100,7 @@ class Sweep:
     def collect(self) -> Run:
         """Every test with the marker, collected and not run."""
         with self._tree.at(self.commit) as root:
-            arguments = self._paths
-            setting = Setting(
-                self._setting.python,
-                self._setting.scratch,
-                self._setting.folders,
-                self._setting.keep,
-                arguments,
-            )
+            setting = replace(self._setting, arguments=self._paths)
             return child.observe(root, setting, runs=False, timeout=self._timeout)
 
     def text(self, path: str) -> str:
@@ -114,12 +108,12 @@ class Sweep:
         with self._tree.at(self.commit) as root:
             return _content(root, path).decode("utf-8", "replace")
 
-    def run(self, test: Marked, *, searches: bool) -> Swept:
+    def run(self, test: Marked) -> Swept:
         """Run it, and search for what would make it pass when it fails."""
         run = self._run(test.path, [test.id], (), opened=True)
         outcome = run.seen.outcomes.get(test.id, Outcome("not run"))
         swept = Swept(outcome, run.why, tuple(self._documents_of(run)))
-        if outcome.word == "failed" and searches:
+        if outcome.word == "failed":
             self._search(test, swept)
         return swept
 
@@ -202,7 +196,8 @@ class Sweep:
                 select=select,
                 everything=select is None,
                 opened=opened,
-                timeout=self.bounds.run_s,
+                # The rest of the file may take longer than the one test.
+                timeout=self._timeout if select is None else self.bounds.run_s,
             )
 
 
@@ -270,12 +265,6 @@ class _Trying:
                 f"{self._test.id}: run {self._swept.runs} of at most {bounds.search_runs}, "
                 f"{self._swept.candidates} single edits in question"
             )
-
-
-def _python() -> str:
-    import sys
-
-    return sys.executable
 
 
 def _content(root: Path, path: str) -> bytes:
