@@ -269,7 +269,9 @@ class Reader:
         """Calls that import a module of the lane by its name."""
         lane = self._tree.layout.lane_module
         for path in paths:
-            for name, line in spoken.names(self._speaking.get(path, b"")):
+            if path not in self._speaking:
+                continue
+            for name, line in spoken.names(self._speaking[path]):
                 if f"{name}.".startswith(f"{lane}."):
                     file = self._files.get(name)
                     moved = self._moved_to(file) if file else None
