@@ -143,6 +143,21 @@ def test_a_difference_that_harms_another_test_is_turned_down(sweep):
     assert row["difference"] is None or "test_green" not in str(row["difference"])
 
 
+def test_a_test_that_others_make_pass_is_not_explained_by_an_edit(sweep):
+    text = (
+        "STATE = []\n\n\n"
+        "def test_first():\n    STATE.append(1)\n\n\n"
+        f"{mark()}def test_red():\n"
+        "    assert STATE or 'memoria.read' in contract('memoria')['scopes']\n"
+    )
+    _, rows, _ = sweep(text, "--cockpit-set", "gate.quarantine.search_runs=3")
+    row = rows["test_red"]
+    assert row["difference"] is None
+    assert row["search"]["harmful"][0].endswith(
+        "tests/test_authz.py::test_red passes without it too, with the rest of its file"
+    )
+
+
 def test_the_impossible_is_told_with_numbers(sweep):
     text = f"{mark()}def test_red():\n    assert contract('memoria') == 1\n"
     done, rows, _ = sweep(text)
