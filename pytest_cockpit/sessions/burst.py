@@ -366,7 +366,7 @@ class BurstConductor(Conductor):
         super().finish(exitstatus)
         for line in dashboard.below(self.sealing):
             self.say(line)
-        self.lock.journal("end", exit_status=exitstatus)
+        self.lock.ended(exitstatus)
 
     def _write_artifacts(self) -> None:
         self.keep_progress()
@@ -375,9 +375,12 @@ class BurstConductor(Conductor):
         self.keep_bytes(self.folder / "burst_pr_body.md", body.encode())
 
     def _publish_part(self) -> None:
-        """Show the others what is kept, and what stopped the rest; not when somebody cut it off."""
+        """Show the others what is kept, and what stopped the rest.
+
+        Not when somebody cut the session off, nor when publishing itself has failed.
+        """
         red = [row for row in self.rows if row["outcome"] == "failed"]
-        if self.progress.state == "sealed" or not red:
+        if self.progress.state == "sealed" or not red or red[-1]["name"] == "seal":
             return
         why = f"**Halted** at {code(red[-1]['name'])}: {plain(red[-1]['summary'])}"
         for line in self.sealing.partial(self.progress.head, partial(self._letter, why)):

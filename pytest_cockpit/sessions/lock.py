@@ -71,6 +71,11 @@ class SessionLock:
         """Record how far this session came, durably."""
         ledger.append(self._journal, {"kind": event, "pid": os.getpid(), **facts})
 
+    def ended(self, exit_status: int) -> None:
+        """Record the end; on a full disk the next session takes this one for cut off."""
+        with contextlib.suppress(CockpitError):
+            self.journal("end", exit_status=exit_status)
+
     def left_behind(self) -> list[str]:
         """What a session that did not end says about itself; its journal is then set aside."""
         lines = []

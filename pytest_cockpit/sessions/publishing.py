@@ -174,7 +174,7 @@ class PublishingConductor(Conductor):
         super().finish(exitstatus)
         for line in dashboard.below(self.sealing):
             self.say(line)
-        self.lock.journal("end", exit_status=exitstatus)
+        self.lock.ended(exitstatus)
 
     def pytest_unconfigure(self) -> None:
         """Let the next session in."""
