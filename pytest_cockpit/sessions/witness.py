@@ -37,7 +37,15 @@ def chosen(config: pytest.Config) -> bool:
         parser.add_argument(option, dest="some")
     parser.add_argument(*_ALONE, dest="some", action="store_const", const="yes")
     found, rest = parser.parse_known_args(typed)
-    return found.some is not None or any("::" in argument for argument in rest)
+    # Of what is left, `-W error::Warning` names no item.
+    named = set(rest).intersection(config.args)
+    return found.some is not None or any("::" in argument for argument in named)
+
+
+def runs(config: pytest.Config) -> bool:
+    """Whether this run was asked to run anything at all."""
+    shows = ("collectonly", "setuponly", "cacheshow")
+    return not any(getattr(config.option, name, None) for name in shows)
 
 
 def certain(expression: str) -> bool:

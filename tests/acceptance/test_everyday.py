@@ -320,6 +320,22 @@ def test_gates_that_addopts_leave_out_are_told(party):
     )
 
 
+def test_a_filter_of_warnings_chooses_no_items(party):
+    conftest = FORGERIES["deselection"]
+    own = "import pytest\n\n@pytest.mark.party_marker\ndef test_own(): pass\n"
+    party.sandbox.write({"conftest.py": conftest, "test_own.py": own})
+    done = party.run("-W", "error::UserWarning")
+    assert done.returncode == 1
+    assert "nothing was reported of it" in done.stdout
+
+
+@pytest.mark.parametrize("option", ["--co", "--setup-plan", "--cache-show"])
+def test_what_runs_nothing_demands_nothing(party, option):
+    done = party.run(option)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "nothing was reported of it" not in done.stdout
+
+
 @pytest.mark.parametrize(
     "typed",
     [
