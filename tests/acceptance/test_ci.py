@@ -214,7 +214,9 @@ def test_labels_reach_the_session_as_they_are_and_run_nothing(ready, tmp_path, m
     if event == "given":
         inputs["labels"] = ",".join(labels)
     else:
-        context["event"] = {"pull_request": {"labels": [{"name": label} for label in labels]}}
+        context["event"] = {
+            "pull_request": {"labels": [{"name": label} for label in [*labels, "two\nlabels"]]}
+        }
     monkeypatch.setenv("PYTHONPATH", str(package), prepend=os.pathsep)
     done = job(ready, tmp_path, context, **inputs)
     assert json.loads((done.folder / "repository/labels.json").read_text()) == labels
