@@ -13,15 +13,16 @@ from pytest_cockpit.promotion import figures
 from pytest_cockpit.promotion.batch import Staged
 from pytest_cockpit.promotion.burst import Progress
 from pytest_cockpit.promotion.plan import Plan
-from pytest_cockpit.records import waiving
+from pytest_cockpit.records import limits, waiving
 from pytest_cockpit.records.artifacts import printable
 from pytest_cockpit.records.markdown import code, plain
 from pytest_cockpit.records.text import one_line
 
 _LISTED = 100
 _NAMED = 5
-# Characters of one gate's page; GitHub takes 65,536 of a whole comment.
+# Of one gate's page; a forge takes about four times as much of a whole text.
 _PAGE = 16_000
+_REST = "the gate's page among the session's artifacts has them"
 
 
 def commit_message(plan: Plan, staged: Staged, reports: Mapping[str, Report]) -> str:
@@ -162,7 +163,9 @@ def burst_body(progress: Progress, pages: Mapping[str, str]) -> str:
 
 def _below(pages: Mapping[str, str]) -> str:
     """The gates' own pages, their headings two levels down."""
-    return "".join(f"{_lowered(pages[name]).strip()[:_PAGE]}\n\n" for name in sorted(pages))
+    lowered = (_lowered(pages[name]).strip() for name in sorted(pages))
+    kept = (limits.cut(page, _PAGE, size=limits.characters, rest=_REST) for page in lowered)
+    return "".join(f"{page.strip()}\n\n" for page in kept)
 
 
 def _lowered(page: str) -> str:

@@ -14,7 +14,19 @@ def test_the_pages_of_gates_keep_their_code_and_lose_no_level():
 
 
 def test_a_page_is_never_longer_than_a_comment_has_room_for():
-    assert len(message._below({"a": "x" * 50_000, "b": "y" * 50_000})) < 33_000
+    long = {"a": "x" * 50_000, "b": "é and é\n" * 5_000, "c": "y"}
+    told = message._below(long)
+    assert len(told) < 33_000
+    assert told.endswith("\n\ny\n\n")
+
+
+def test_a_page_is_cut_between_its_lines_and_ends_what_it_began():
+    rows = "".join(f"row {number:05}\n" for number in range(5_000))
+    told = message._below({"a": f"# All\n\n<details>\n\n```text\n{rows}```\n\n</details>\n"})
+    kept, _, end = told.partition("\n```\n")
+    assert kept.splitlines()[-1] == f"row {len(kept.splitlines()) - 6:05}"
+    assert end.startswith("\n</details>\n\n*")
+    assert "more lines: the gate's page among the session's artifacts has them" in end
 
 
 def test_a_burst_is_told_with_its_batches_and_checkpoints():
