@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +17,31 @@ from pytest_cockpit.promotion import burst
 from pytest_cockpit.promotion.burst import Options, Progress
 from pytest_cockpit.promotion.history import waiting
 from pytest_cockpit.promotion.selector import forecast
-from pytest_cockpit.records import artifacts
+from pytest_cockpit.records import artifacts, ledger
 
 
 def left(repository: Repository, chosen: Config, progress: Progress) -> list[tuple[str, ...]]:
-    """The files of each batch that is still to come."""
-    options = progress.options
-    return forecast(
-        repository,
-        chosen,
-        size=options.batch_size,
-        modules=options.modules,
-        base=progress.head,
-        target=options.target - progress.files,
-        batches=options.max_batches - len(progress.batches),
-    )
+    """The files of each batch that is still to come.
+
+    A burst that is gone on with keeps to what it forecast at its base: what it has rewritten since
+    would rank otherwise.
+    """
+    options, done = progress.options, len(progress.batches)
+    sized = partial(forecast, repository, chosen, size=options.batch_size, modules=options.modules)
+    whole = sized(base=progress.base, target=options.target, batches=options.max_batches)
+    taken = {artifacts.printable(path) for batch in whole[:done] for path in batch}
+    if taken == _promoted(repository, chosen, progress):
+        return whole[done:]
+    target, batches = options.target - progress.files, options.max_batches - done
+    return sized(base=progress.head, target=target, batches=batches)
+
+
+def _promoted(repository: Repository, chosen: Config, progress: Progress) -> set[str]:
+    """What the burst's batches have moved so far."""
+    ids = {batch.batch_id for batch in progress.batches}
+    data = repository.blob(progress.head, chosen.ledger) if ids else None
+    rows = [row for row in ledger.rows(data or b"") if row.get("batch_id") in ids]
+    return {move["source"] for row in rows for move in row["moves"]}
 
 
 def progress(

@@ -24,6 +24,15 @@ BURST = (
 RESUME = ("--cockpit-burst", "--cockpit-resume", "-p", "no:cacheprovider")
 
 
+QUICK = {
+    "cockpit.toml": 'gates = ["ledger"]\n\n[burst]\ncheckpoint_only = []\n\n'
+    "[calendar]\nstabilisation = []\n",
+    "candidate/__init__.py": "",
+    "candidate/deck/__init__.py": "",
+    **{f"candidate/deck/m{number}.py": f"N = {number}\n" for number in range(5)},
+}
+
+
 def seen(done):
     return done.stdout + done.stderr
 
@@ -202,3 +211,23 @@ def test_no_two_sessions_have_one_id_though_the_clock_stands_still(quick, tmp_pa
         record = json.loads((quick.root / "artifacts/session.batch.json").read_text())
         names.add(record["session_id"])
     assert len(names) == 2
+
+
+def test_a_burst_that_goes_on_keeps_to_its_forecast(make_sandbox):
+    """Rewriting a file that waits makes it a recent one, which would rank before others."""
+    needs = {"candidate/deck/m4.py": "from candidate.deck import m0\n\nN = m0.N + 4\n"}
+    sandbox = make_sandbox({**QUICK, **needs})
+    assert sandbox.pytest("--cockpit-init", "-q").returncode == 0
+    sandbox.commit({}, "baselines")
+    process = start(sandbox, *BURST)
+    wait_for(process, sandbox, lambda kinds: "sealing" in kinds and kinds[-1] == "staged")
+    process.kill()
+    process.communicate()
+    plan = (sandbox.root / "artifacts/burst.plan.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in plan]
+    planned = [row["sources"] for row in rows if row["kind"] == "batch"]
+    done = sandbox.pytest(*RESUME)
+    assert done.returncode == 0, seen(done)
+    text = (sandbox.root / ".cockpit/promotions.ndjson").read_text().splitlines()
+    promotions = [row for row in map(json.loads, text) if row["kind"] == "promotion"]
+    assert [[move["source"] for move in row["moves"]] for row in promotions] == planned
