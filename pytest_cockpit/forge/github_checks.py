@@ -223,7 +223,7 @@ def _annotation(item: Annotation) -> dict[str, Any]:
         "end_line": item.line,
         "annotation_level": item.level.value,
         "title": texts.line(one_line(item.title), _TITLE),
-        "message": texts.shortened(item.message or item.title, _MESSAGE, _REST),
+        "message": texts.line(one_line(item.message or item.title), _MESSAGE),
     }
 
 

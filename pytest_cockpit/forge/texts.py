@@ -5,38 +5,23 @@ from __future__ import annotations
 import re
 
 from pytest_cockpit.forge.api import ForgeError
+from pytest_cockpit.records import limits
 
 GITHUB_BODY = 65_536
 GITLAB_BODY = 1_048_576
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9._/:-]{0,99}")
-_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
-
-
-def length(text: str) -> int:
-    """How long a forge finds a text: characters beyond the first plane count twice for some."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def shortened(text: str, most: int, rest: str) -> str:
     """`text` in at most `most` characters; where lines are left out, the last one says so."""
-    if length(text) <= most:
-        return text
-    note = f"\n\n*Shortened to what the forge takes; the rest is in {rest}.*\n"
-    # Room for the end of a fence that is cut open.
-    room = most - length(note) - 8
-    kept = _cut(text, room)
-    whole, _, _ = kept.rpartition("\n")
-    kept = whole or kept
-    fences = _FENCE.findall(kept)
-    close = f"\n{fences[-1][:3]}" if len(fences) % 2 else ""
-    return kept + close + note
+    return limits.cut(text, most, size=limits.characters, rest=f"the rest is in {rest}")
 
 
 def line(text: str, most: int) -> str:
     """`text` as one line of at most `most` characters."""
     joined = " ".join(text.split())
-    return joined if length(joined) <= most else _cut(joined, most - 1) + "…"
+    return joined if limits.characters(joined) <= most else _cut(joined, most - 1) + "…"
 
 
 def _cut(text: str, most: int) -> str:
@@ -59,4 +44,4 @@ def mark(key: str) -> str:
 def marked(key: str, text: str, most: int) -> str:
     """A comment's whole text."""
     head = mark(key) + "\n"
-    return head + shortened(text, most - length(head), "the artifacts of the session")
+    return head + shortened(text, most - limits.characters(head), "the artifacts of the session")

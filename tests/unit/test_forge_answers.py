@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -15,6 +16,7 @@ from pytest_cockpit.forge.github import GitHub
 from pytest_cockpit.forge.gitlab import GitLab
 from pytest_cockpit.forge.patience import Patience
 from pytest_cockpit.forge.tokens import Token
+from pytest_cockpit.records import limits
 from tests.forge_server import TOKEN, running
 
 COMMIT = "1" * 40
@@ -128,12 +130,18 @@ def _could_be_said(name, found):
 @example("\ud800" * 400, 250)
 def test_a_shortened_text_fits_and_says_so(text, most):
     short = texts.shortened(text, most, "x.md")
-    assert texts.length(short) <= most
-    assert short == text or short.endswith("the rest is in x.md.*\n")
+    assert limits.characters(short) <= most
+    assert short == text or short.endswith("the rest is in x.md*\n")
+
+
+def test_a_fence_that_is_cut_open_is_closed_however_long_it_is():
+    text = "````text\n```\n" + "line\n" * 99 + "````\n"
+    short = texts.shortened(text, 200, "x.md")
+    assert re.search(r"\nline\n````\n\n\*\d+ more lines: the rest is in x\.md\*\n\Z", short)
 
 
 @given(st.text(), st.integers(min_value=2, max_value=40))
 def test_a_line_is_one_line_that_fits(text, most):
     line = texts.line(text, most)
-    assert texts.length(line) <= most
+    assert limits.characters(line) <= most
     assert len(line.splitlines()) <= 1

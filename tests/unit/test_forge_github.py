@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import time
 
 import pytest
@@ -150,10 +151,8 @@ def test_a_long_body_is_shortened_and_says_so(forge, hub):
     hub.publish(Request("cockpit/1", "main", "T", body, rest="`artifacts/promotion_pr_body.md`"))
     shown = forge.state.pulls[1]["body"]
     assert len(shown) <= 65_536
-    assert shown.endswith(
-        "line\n```\n\n*Shortened to what the forge takes; the rest is in "
-        "`artifacts/promotion_pr_body.md`.*\n"
-    )
+    said = r"line\n```\n\n\*[\d,]+ more lines: the rest is in `artifacts/promotion_pr_body\.md`\*\n"
+    assert re.search(said + r"\Z", shown)
     assert hub.publish(
         Request("cockpit/1", "main", "T", body, rest="`artifacts/promotion_pr_body.md`")
     )
@@ -529,7 +528,7 @@ def test_a_long_comment_is_shortened(forge, hub):
     hub.comment(7, "dashboard", "😀" * 40_000)
     [row] = forge.state.comments
     assert len(row["body"].encode("utf-16-le")) // 2 <= 65_536
-    assert row["body"].endswith("the rest is in the artifacts of the session.*\n")
+    assert row["body"].endswith("the rest is in the artifacts of the session*\n")
 
 
 @pytest.mark.parametrize("key", ["", "a-->b", "A", "x" * 101, "a--b", "a\nb"])
