@@ -14,10 +14,10 @@ from pytest_cockpit.forge.api import Annotation, Check, Level, State
 from pytest_cockpit.git import Repository
 from pytest_cockpit.promotion.burst import Progress
 from pytest_cockpit.promotion.message import burst_body
-from pytest_cockpit.records.markdown import code
+from pytest_cockpit.records.markdown import code, fenced
 from pytest_cockpit.records.text import one_line, printable
 
-_TRAILER = re.compile(r"Gate-([A-Za-z0-9_-]+): ([a-z]+)")
+_TRAILER = re.compile(rf"Gate-([A-Za-z0-9_-]+): ({'|'.join(Verdict)})")
 _STATE = {
     Verdict.PASS: State.SUCCESS,
     Verdict.WARN: State.SUCCESS,
@@ -75,6 +75,11 @@ class Letter:
         return (*made, Check(context, state, summary))
 
 
+def trailers(message: str) -> list[str]:
+    """The lines of a commit message's last paragraph."""
+    return message.rstrip().rpartition("\n\n")[2].splitlines()
+
+
 def of_commit(
     repository: Repository, commit: str, reports: Mapping[str, Report], body: str | None, rest: Path
 ) -> Letter:
@@ -87,14 +92,12 @@ def of_commit(
     """
     raw = repository.run("log", "-1", "--format=%B", commit).stdout.decode("utf-8", "replace")
     title, _, message = raw.strip().partition("\n")
-    trailers = {name.lower(): verdict for name, verdict in _TRAILER.findall(message)}
-    gates = {
-        name: Said(Verdict(verdict), "")
-        for name, verdict in trailers.items()
-        if verdict in set(Verdict)
-    }
+    found = filter(None, map(_TRAILER.fullmatch, trailers(message)))
+    gates = {each[1].lower(): Said(Verdict(each[2]), "") for each in found}
     gates |= {name: _said(report) for name, report in reports.items()}
-    text = body if body is not None else _kept(rest, message) or _fenced(message.strip())
+    text = (
+        body if body is not None else _kept(rest, message) or f"{fenced(message.strip(), 'text')}\n"
+    )
     return Letter(title, text, code(rest.relative_to(repository.root).as_posix()), gates)
 
 
@@ -139,14 +142,8 @@ def _check(name: str, said: Said) -> Check:
     report = said.report
     if report is None or not report.findings:
         return Check(name, state, printable(summary))
-    text = printable(_fenced(rendering.report_text(name, report)))
+    text = fenced(rendering.report_text(name, report), "text")
     return Check(name, state, printable(summary), text, tuple(_annotations(report.findings)))
-
-
-def _fenced(text: str) -> str:
-    """Text that is shown as it is."""
-    fence = "`" * max(max(map(len, re.findall("`+", text)), default=0) + 1, 3)
-    return f"{fence}text\n{text}\n{fence}\n"
 
 
 def _annotations(findings: Iterable[Finding]) -> list[Annotation]:

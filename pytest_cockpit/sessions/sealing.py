@@ -15,7 +15,7 @@ from pytest_cockpit.forge.connecting import Connection, connect
 from pytest_cockpit.git import Repository
 from pytest_cockpit.records import ledger
 from pytest_cockpit.seals import branch, checkout, pull_request, push
-from pytest_cockpit.sessions.letters import Letter
+from pytest_cockpit.sessions.letters import Letter, trailers
 
 _AGAIN = "run the same command again, or leave it at that with --cockpit-skip-pr"
 
@@ -268,15 +268,15 @@ def sealed_before(sealing: Sealing, stage: Callable[[], str]) -> str | None:
     staged = repository.run("rev-parse", f"{stage()}^{{tree}}").stdout.decode().strip()
     lines = header.splitlines()
     heritage = [line for line in lines if line.startswith(("tree ", "parent "))]
-    trailers = set(message.rstrip().rpartition("\n\n")[2].splitlines())
+    said = set(trailers(message))
     wanted = {f"Batch-Id: {subject.batch_id}", f"Plan-Sha256: {subject.plan_sha256}"}
     green = all(
-        any(f"Gate-{name.title()}: {verdict}" in trailers for verdict in Verdict if verdict.opens)
+        any(f"Gate-{name.title()}: {verdict}" in said for verdict in Verdict if verdict.opens)
         for name, skip in subject.gates
         if not skip
     )
     same = heritage == [f"tree {staged}", f"parent {subject.base}"]
-    if not (same and green and wanted <= trailers):
+    if not (same and green and wanted <= said):
         name = sealing.branch.removeprefix("refs/heads/")
         raise CockpitError(
             f"{name}: exists, and is not this batch as it was judged; look at it, then delete it: "

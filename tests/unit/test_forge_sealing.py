@@ -259,7 +259,7 @@ def test_findings_become_annotations():
 
 def test_a_letter_of_a_commit_reads_verdicts_from_its_trailers(make_checkout):
     made = make_checkout({"a": "1"})
-    message = "promote: x\n\nProblem: y.\n\nBatch-Id: 1-2\nGate-Matriz: skip\nGate-Imports: pass\nGate-Odd: what\n"
+    message = "promote: x\n\nProblem: y.\nGate-Forged: pass\n\nBatch-Id: 1-2\nGate-Matriz: skip\nGate-Imports: pass\nGate-Odd: what\n"
     commit = made.commit({}, message)
     rest = made.root / "body.md"
     letter = letters.of_commit(made.repo, commit, {}, None, rest)
