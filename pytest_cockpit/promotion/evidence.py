@@ -1,8 +1,8 @@
 """What sessions left behind, and whether it still says something of a commit.
 
 A report counts as evidence when a session's record vouches for its bytes, when it was made of the
-very tree that is asked about, and when it is not too old. Whatever else is found is no evidence:
-the caller gets the reason, and shows `unknown`.
+very tree that is asked about, by the very settings, and when it is not too old. Whatever else is
+found is no evidence: the caller gets the reason, and shows `unknown`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ AHEAD = timedelta(minutes=1)
 """A report from further ahead has no age: the clock that dated it, or this one, is wrong."""
 
 JUDGED = "judged"
-"""Name of the last evidence of a report on a commit: which tree it is of."""
+"""Name of the last evidence of a report on a commit: which tree it is of, by which settings."""
 
 _SHORT = 12
 
@@ -48,10 +48,14 @@ class Shelf:
     folder: repository-relative artifacts folder.
     own: what the session that asks has written itself, so that no record names it yet.
     now: when it wrote that.
+    settings: digest of the configuration that reports count for.
     """
 
-    def __init__(self, root: Path, folder: str, own: Iterable[Path], now: datetime) -> None:
+    def __init__(
+        self, root: Path, folder: str, own: Iterable[Path], now: datetime, settings: str
+    ) -> None:
         self._folder = folder
+        self._settings = settings
         self._place = root / folder
         self._outside = (root / folder).resolve() != root.resolve() / folder
         self._vouched = dict(self._vouching())
@@ -64,10 +68,9 @@ class Shelf:
         name = f"gates/{gate}.json"
         try:
             report, session, at = self._read(name, "gate-report")
-            judged = _judged(report)
-            if judged != tree:
-                of = f"tree {judged[:_SHORT]}" if judged else "a working tree"
-                return f"{self._folder}/{name}: is of {of}, not of this commit's tree"
+            other_than = _other_than(report, tree, self._settings)
+            if other_than:
+                return f"{self._folder}/{name}: {other_than}"
             age = now - at
             if age > MAX_AGE:
                 return f"{self._folder}/{name}: is {age.days} days old"
@@ -122,7 +125,12 @@ class Shelf:
                 yield (row["path"], row["sha256"]), (record["session_id"], at)
 
 
-def _judged(report: dict[str, Any]) -> str:
-    """The tree that a report is of; empty for a working tree. The session says so last."""
+def _other_than(report: dict[str, Any], tree: str, settings: str) -> str:
+    """What else a report is of than this tree by these settings; empty where it is of them."""
     last = report["evidence"][-1] if report["evidence"] else {}
-    return str(last["data"].get("tree", "")) if last.get("name") == JUDGED else ""
+    # The session says so last; of a working tree it says nothing.
+    judged = last["data"] if last.get("name") == JUDGED else {}
+    if judged.get("tree") != tree:
+        of = f"tree {str(judged['tree'])[:_SHORT]}" if "tree" in judged else "a working tree"
+        return f"is of {of}, not of this commit's tree"
+    return "" if judged.get("settings_sha256") == settings else "was judged by other settings"

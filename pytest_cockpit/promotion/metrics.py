@@ -137,7 +137,8 @@ class Ground:
 
     @cached_property
     def _shelf(self) -> Shelf:
-        return Shelf(self.repository.root, self.config.artifacts, self.own, self.now)
+        config = self.config
+        return Shelf(self.repository.root, config.artifacts, self.own, self.now, config.digest())
 
 
 def measure(ground: Ground) -> list[Metric]:

@@ -95,7 +95,8 @@ class Bench:
 
     def _dated(self, report: Report, commit: str) -> Report:
         """The report with the tree that it is of, which outlives the private commit."""
-        judged = Evidence(JUDGED, {"tree": self.repository.tree(commit)})
+        tree, settings = self.repository.tree(commit), self.settings.digest()
+        judged = Evidence(JUDGED, {"tree": tree, "settings_sha256": settings})
         return dataclasses.replace(report, evidence=(*report.evidence, judged))
 
 
@@ -105,15 +106,13 @@ def keep_report(
     """Write a gate's report and its own artifacts below the session's artifacts folder."""
     data = {"schema": "pytest-cockpit/gate-report/1", "gate": name, **report.to_json()}
     conductor.keep(conductor.folder / below / f"{name}.json", data, "gate-report")
-    own = scratch / "artifacts"
-    for path in sorted(own.glob("*")) if own.is_dir() else ():
+    for path in runner.artifacts_in(scratch):
         if path.name.startswith(_OWN) or path.name.endswith(".plan.jsonl"):
             raise CockpitError(f"gate {name}: {path.name}: that name is the session's own")
-        if path.is_file() and not path.is_symlink():
-            content = runner.without_values(path.read_bytes(), conductor.passed)
-            conductor.keep_bytes(conductor.folder / path.name, content)
-            if path.suffix == ".md":
-                conductor.pages[path.stem] = content.decode("utf-8", "replace")
+        content = path.read_bytes()
+        conductor.keep_bytes(conductor.folder / path.name, content)
+        if path.suffix == ".md":
+            conductor.pages[path.stem] = content.decode("utf-8", "replace")
     conductor.config.hook.pytest_cockpit_gate_report(
         config=conductor.config, gate=name, report=report
     )

@@ -23,7 +23,7 @@ from pytest_cockpit.promotion.evidence import JUDGED, MAX_AGE, Kept, Shelf
 from pytest_cockpit.promotion.metrics import Ground, Light
 from pytest_cockpit.records import artifacts, ledger
 
-NOW = datetime.now(UTC).replace(microsecond=0)
+NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)
 PATH = ".cockpit/promotions.ndjson"
 SHIM = "# cockpit: moved to sea.{0}\nfrom sea.{0} import *\n"
 Files = dict[str, str | None]
@@ -180,7 +180,8 @@ def test_a_history_that_is_cut_off_tells_nothing(migration, tmp_path):
 def test_no_content_of_a_ledger_breaks_the_reading_of_history(pieces):
     class Answers:
         def run(self, *arguments):
-            return SimpleNamespace(stdout=b"\x011\n+" + b"".join(pieces).replace(b"\n\x01", b"\n"))
+            # Git puts a mark before each line of a content.
+            return SimpleNamespace(stdout=b"\x011\n+" + b"".join(pieces).replace(b"\n", b"\n+"))
 
     list(history._entered(cast("Repository", Answers()), "HEAD", "x"))
 
@@ -221,14 +222,15 @@ def test_what_was_promoted_this_week_is_counted_since_monday(migration):
     "events, light, value",
     [
         ([], Light.AMBER, 0),
-        ([(50, "a"), (24, "b")], Light.RED, 0),
-        ([(26, "a"), (20, "b"), (13, "c")], Light.AMBER, 0),
+        ([(50, "a"), (29, "b")], Light.RED, 0),
+        ([(50, "a"), (27, "b")], Light.AMBER, 0),
+        ([(29, "a"), (23, "b"), (16, "c")], Light.AMBER, 0),
     ],
 )
 def test_the_light_of_what_was_promoted(migration, events, light, value):
     migration.commit(60, lane("a", "b", "c", "d"))
     for number, (days, name) in enumerate(events):
-        migration.commit(days + NOW.weekday() + 1, moved(name), batch(number, name))
+        migration.commit(days, moved(name), batch(number, name))
     metric = metrics.measure(migration.ground())[1]
     assert (metric.light, metric.value) == (light, value)
 
@@ -250,8 +252,13 @@ def write(ground: Ground, name: str, data: Any) -> Path:
     return path
 
 
+def of(ground: Ground, **changes: str) -> dict[str, str]:
+    tree, settings = ground.repository.tree(ground.commit), ground.config.digest()
+    return {"tree": tree, "settings_sha256": settings, **changes}
+
+
 def report(ground: Ground, gate: str, **changes: Any) -> dict[str, Any]:
-    own = {"name": JUDGED, "data": {"tree": ground.repository.tree(ground.commit)}}
+    own = {"name": JUDGED, "data": of(ground)}
     judged, evidence = changes.pop("judged", own), changes.pop("evidence", [])
     return {
         "schema": "pytest-cockpit/gate-report/1",
@@ -363,10 +370,12 @@ def test_reports_that_do_not_count(ground, tmp_path):
     assert "which is to come" in matriz(ground).summary
     vouched(ground)
     assert "no session's record names it" in matriz(ground).summary
-    told(judged={"name": JUDGED, "data": {"tree": "f" * 40}})
+    told(judged={"name": JUDGED, "data": of(ground, tree="f" * 40)})
     assert "is of tree ffffffffffff" in matriz(ground).summary
-    told(judged={"name": "timing", "data": {"tree": ground.repository.tree(ground.commit)}})
+    told(judged={"name": "timing", "data": of(ground)})
     assert "is of a working tree" in matriz(ground).summary
+    told(judged={"name": JUDGED, "data": of(ground, settings_sha256="f" * 64)})
+    assert "was judged by other settings" in matriz(ground).summary
     path = write(ground, "gates/matriz.json", {"gate": "matriz"})
     vouched(ground, path)
     assert "not as its schema says" in matriz(ground).summary
@@ -577,7 +586,7 @@ def test_the_shelf_lies_in_the_repository(tmp_path):
     (tmp_path / "repo").mkdir()
     (tmp_path / "outside").mkdir()
     (tmp_path / "repo/artifacts").symlink_to(tmp_path / "outside")
-    shelf = Shelf(tmp_path / "repo", "artifacts", (), NOW)
+    shelf = Shelf(tmp_path / "repo", "artifacts", (), NOW, "")
     assert "a link leads elsewhere" in str(shelf.kept("matriz", OID, NOW))
 
 
@@ -592,7 +601,7 @@ def test_no_file_breaks_the_shelf(record, found):
         (folder / "session.batch.json").write_bytes(written(record))
         path = folder / "gates/matriz.json"
         path.write_bytes(written(found))
-        shelf = Shelf(folder.parent, "artifacts", (path,), NOW)
+        shelf = Shelf(folder.parent, "artifacts", (path,), NOW, "")
         assert isinstance(shelf.kept("matriz", OID, NOW), str)
 
 
