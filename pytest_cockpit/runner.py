@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_cockpit import child, discovery, process
 from pytest_cockpit.api import CockpitError, Context, Evidence, Report, Verdict
+from pytest_cockpit.records import artifacts, paths
 from pytest_cockpit.records.text import one_line, parse
 
 if TYPE_CHECKING:
@@ -61,7 +62,11 @@ def run_gate(name: str, context: Context, *, timeout: float | None = None) -> Re
     if isinstance(found, str):
         return Report(Verdict.ERROR, found)
     answer = _ask("report", found, context, timeout)
-    report = _masked(_report(name, answer), context.pass_environment)
+    report = _masked(_report(name, answer), context)
+    try:
+        _mask_artifacts(context)
+    except (CockpitError, OSError) as error:
+        return Report(Verdict.ERROR, one_line(f"{name}: its artifacts cannot be read: {error}"))
     if answer.completed is None:
         return report
     timing = {"wall_s": answer.completed.wall_s, "cpu_s": answer.completed.cpu_s}
@@ -111,7 +116,7 @@ def list_cases(name: str, context: Context, *, timeout: float | None = None) -> 
     failure = answer.failure or answer.data.get("error")
     if failure:
         raise CockpitError(redact(one_line(f"{name}: {failure}")))
-    return tuple(answer.data["cases"])
+    return tuple(_hidden(case, context) for case in answer.data["cases"])
 
 
 def redact(text: str) -> str:
@@ -265,15 +270,40 @@ def without_values(data: bytes, names: Iterable[str]) -> bytes:
     return data
 
 
-def _masked(report: Report, passed: Iterable[str]) -> Report:
-    """The report without secrets; one of verdict `ERROR` quotes program output as it came."""
-    names = tuple(passed)
+def _for_others(data: bytes, context: Context) -> bytes:
+    """What a gate has written, without what is this machine's or its user's own."""
+    return paths.told(without_values(data, context.pass_environment), context.root)
+
+
+def _hidden(text: str, context: Context) -> str:
+    data = text.encode("utf-8", "surrogateescape")
+    return _for_others(data, context).decode("utf-8", "surrogateescape")
+
+
+def artifacts_in(scratch: Path) -> list[Path]:
+    """The files that a gate has left as its own artifacts, behind no link."""
+    own = scratch / "artifacts"
+    found = sorted(own.glob("*")) if own.is_dir() and not own.is_symlink() else []
+    return [path for path in found if path.is_file() and not path.is_symlink()]
+
+
+def _mask_artifacts(context: Context) -> None:
+    """Do to the gate's own artifacts what is done to its report."""
+    for path in artifacts_in(context.scratch):
+        data = path.read_bytes()
+        masked = _for_others(data, context)
+        if masked != data:
+            # A new file: the name may be a second one of somebody else's.
+            artifacts.write_bytes(path, masked)
+
+
+def _masked(report: Report, context: Context) -> Report:
+    """The report for others; one of verdict `ERROR` quotes program output as it came."""
     hide = redact if report.verdict is Verdict.ERROR else str
 
     def clean(value: Any) -> Any:
         if isinstance(value, str):
-            data = hide(value).encode("utf-8", "surrogateescape")
-            return without_values(data, names).decode("utf-8", "surrogateescape")
+            return _hidden(hide(value), context)
         if isinstance(value, dict):
             return {key: clean(item) for key, item in value.items()}
         if isinstance(value, list | tuple):

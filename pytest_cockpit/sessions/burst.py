@@ -111,7 +111,6 @@ class BurstConductor(Conductor):
             halts=True,
             header=self._header(),
         )
-        self.passed = chosen.pass_environment
         self.written.append(path)
         self.facts = {"base": progress.base, "batch_id": progress.burst_id}
 

@@ -79,8 +79,6 @@ class Conductor:
         self.pages: dict[str, str] = {}
         self.header = list(header)
         self.facts: dict[str, Any] = {}
-        # Names of environment variables whose values must not reach an artifact.
-        self.passed: tuple[str, ...] = ()
         self.waiving = Waiving(config, root)
         config.stash[STEPS] = steps
 

@@ -86,7 +86,6 @@ class EverydayConductor(Conductor):
         self._demanded = [] if free else selected
         names = ", ".join(name.removeprefix("gate:") for name in selected)
         self.header.insert(0, f"cockpit: gates {names} over the working tree")
-        self.passed = settings.pass_environment
         self._session: pytest.Session | None = None
         self._contradicted: list[str] = []
         if config.option.cockpit_base:

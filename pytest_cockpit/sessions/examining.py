@@ -93,7 +93,6 @@ class ExaminingConductor(Conductor):
             halts=False,
             header=[*header, f"cockpit: {title} of {scene.head[:12]}"],
         )
-        self.passed = scene.settings.pass_environment
         self.facts["base"] = scene.head
         self.write_plan()
 

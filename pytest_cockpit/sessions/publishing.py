@@ -71,7 +71,6 @@ class PublishingConductor(Conductor):
             steps=Steps(path, self._steps(work)),
             halts=True,
         )
-        self.passed = settings.pass_environment
         self.written.append(path)
         self.facts = {
             "base": subject.base,

@@ -91,6 +91,7 @@ class QuarantineConductor(Conductor):
             steps=Steps(folder / PLAN, list(self._steps())),
             halts=False,
         )
+        # Variables whose values must not reach an artifact.
         self.passed = settings.pass_environment
         self.facts = {"base": head}
 

@@ -71,7 +71,6 @@ class RatchetConductor(Conductor):
             steps=Steps(folder / PLAN, steps),
             halts=False,
         )
-        self.passed = self.settings.pass_environment
 
     def _gate(self, gate: str) -> Outcome:
         skip = self.settings.skip(gate)

@@ -15,7 +15,7 @@ from pytest_cockpit.api import CockpitError, Context, Lane, Move, Report, Verdic
 
 GATES = """
 import os, signal, sys, time
-from pytest_cockpit.api import CockpitError, Evidence, Finding, Report, Rule, Verdict
+from pytest_cockpit.api import CockpitError, Evidence, Finding, Report, Rule, Severity, Verdict
 
 def passed(context):
     return Report.judge("fine", checked=1)
@@ -75,6 +75,24 @@ def tells_environment(context):
 def tells_context(context):
     finding = Finding("probe.rule", context.lane.path, path=context.changed[0])
     return Report.judge(os.fsencode(context.changed[0]).hex(), checked=1, findings=[finding])
+
+def tells_places(context):
+    elsewhere = context.root.parent / "elsewhere.md"
+    artifacts = context.scratch / "artifacts"
+    artifacts.mkdir(parents=True)
+    said = f"no {context.root}/a/b.py in {context.root}. See {os.path.expanduser('~/.cfg')}"
+    elsewhere.write_text(said)
+    (artifacts / "probe.md").write_text(said)
+    (artifacts / "linked.md").symlink_to(elsewhere)
+    os.link(elsewhere, artifacts / "second.md")
+    found = [Finding("probe.rule", said, severity=Severity.INFO)]
+    return Report.judge(said, checked=1, findings=found, evidence=[Evidence("where", {"said": [said]})])
+
+def leaves_odd_artifacts(context):
+    (context.scratch / "artifacts").mkdir(parents=True)
+    os.mkfifo(context.scratch / "artifacts" / "pipe")
+    (context.scratch / "artifacts" / "big.md").symlink_to("big.md")
+    return passed(context)
 
 class Gate:
     name = "probe"
@@ -202,6 +220,30 @@ def test_the_values_of_passed_variables_do_not_reach_the_report(context, monkeyp
     assert report.summary == "with ***"
     assert "battery" not in str(report.to_json())
     assert runner.without_values(b"x battery-staple y", ["DB_LINE"]) == b"x *** y"
+
+
+def test_no_path_of_this_machine_reaches_the_report_or_an_artifact(context, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    report = judged(context, do="tells_places")
+    said = "no a/b.py in .. See ~/.cfg"
+    assert (report.summary, report.findings[0].message) == (said, said)
+    assert evidence(report, "where") == {"said": [said]}
+    own = context.scratch / "artifacts"
+    assert [path.name for path in runner.artifacts_in(context.scratch)] == ["probe.md", "second.md"]
+    assert {path.read_text() for path in runner.artifacts_in(context.scratch)} == {said}
+    # What the names were links to is somebody else's.
+    assert str(context.root) in (own / "linked.md").read_text()
+
+
+def test_artifacts_that_are_no_files_are_nobodys(context, tmp_path):
+    assert judged(context, do="leaves_odd_artifacts").verdict is Verdict.PASS
+    assert runner.artifacts_in(context.scratch) == []
+    (tmp_path / "x/artifacts").mkdir(parents=True)
+    (tmp_path / "x/artifacts/file").touch()
+    (tmp_path / "y").mkdir()
+    (tmp_path / "y/artifacts").symlink_to(tmp_path / "x/artifacts")
+    assert len(runner.artifacts_in(tmp_path / "x")) == 1
+    assert runner.artifacts_in(tmp_path / "y") == []
 
 
 def test_invalid_settings_are_an_error_with_every_key(context):
