@@ -154,11 +154,12 @@ class Sealing:
         try:
             push.seal(self.repository, settings)
         except CockpitError as error:
-            if self._there() == commit:
+            there = self._there()
+            if there == commit:
                 return f"{remote} has it already"
             raise CockpitError(
-                f"{self._rejected(commit) or error}\nThe batch is sealed here as {self._name}, but "
-                f"not pushed: repair the remote and {_AGAIN}"
+                f"{self._overtaken(commit, there) or error}\nThe batch is sealed here as "
+                f"{self._name}, but not pushed: repair the remote and {_AGAIN}"
             ) from None
         return f"pushed to {remote}"
 
@@ -171,18 +172,22 @@ class Sealing:
         except CockpitError:
             return None
 
-    def _rejected(self, commit: str) -> str | None:
+    def _overtaken(self, commit: str, there: str | None) -> str | None:
         """Why the remote took no push, where somebody else's commit is the reason."""
-        other = self._there()
-        if other is None:
+        if there is None or self._is_earlier(there, commit):
             return None
         remote = self.settings.remote
         return (
-            f"{remote} has another commit as {self._name}, {other[:12]} and not {commit[:12]}: "
+            f"{remote} has another commit as {self._name}, {there[:12]} and not {commit[:12]}: "
             "somebody else promoted the same files, or pushed to the branch. It was not "
             f"overwritten; look at it with `git fetch {remote} {self._name}`. When it is merged, "
             "pull and delete the branch here, and the next run plans on top of it"
         )
+
+    def _is_earlier(self, there: str, commit: str) -> bool:
+        """Whether it is the same branch as it was before, as that of a burst that went on."""
+        done = self.repository.run("merge-base", "--is-ancestor", there, commit, check=False)
+        return done.returncode == 0
 
     def _show(self, commit: str, letter: Callable[[], Letter]) -> str:
         """Open or update the pull request, and show every verdict at the commit."""

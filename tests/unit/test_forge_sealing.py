@@ -109,6 +109,18 @@ def test_a_remote_that_is_gone_is_told_in_its_own_words(harbour):
         harbour.sealing().seal(harbour.commit, lambda: LETTER)
 
 
+def test_a_remote_that_refuses_to_go_on_is_told_in_its_own_words(harbour):
+    harbour.it.git("push", "-q", "origin", f"{harbour.base}:{BRANCH}")
+    hook = harbour.bare / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho the harbour is closed >&2\nexit 1\n")
+    hook.chmod(0o755)
+    with pytest.raises(CockpitError) as caught:
+        harbour.sealing().seal(harbour.commit, lambda: LETTER)
+    assert "the harbour is closed" in str(caught.value)
+    assert "somebody else" not in str(caught.value)
+
+
 def test_commits_that_somebody_added_to_the_pull_request_are_told(harbour):
     harbour.sealing().seal(harbour.commit, lambda: LETTER)
     added = harbour.somebody_pushes(harbour.commit)
