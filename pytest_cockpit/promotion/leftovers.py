@@ -1,7 +1,8 @@
 """What still goes through the lane's path: files that import from it, and shims with their users.
 
-Told from sources alone. Imports through a prefix that a dynamic layer serves (`lane.aliases`) are
-not seen as imports from the lane: they hold after the lane is gone.
+Told from sources alone: by import statements, and by calls of `import_module` and the like with a
+literal name. Imports through a prefix that a dynamic layer serves (`lane.aliases`) are not seen as
+imports from the lane: they hold after the lane is gone.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from pytest_cockpit.analysis import spoken
 from pytest_cockpit.analysis.layout import Layout
 from pytest_cockpit.analysis.scan import SCHEMA, Facts, FactsCache, Import, collect
 from pytest_cockpit.analysis.shim import is_shim
@@ -24,7 +26,7 @@ _TESTS = frozenset({"test", "tests"})
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """An import from the lane in a file outside of it."""
+    """An import from the lane, by a statement or a call."""
 
     path: str
     line: int
@@ -82,7 +84,10 @@ def find(repository: Repository, commit: str, lane: Lane) -> Leftovers:
     }
     shims = _shims(repository, lane_files)
     # Files of the lane import each other without naming it.
-    uses = list(_uses(repository, layout, files | lane_files, shims))
+    uses = [
+        *_uses(repository, layout, files | lane_files, shims),
+        *_calls(repository, layout.lane_module, files, shims),
+    ]
     mentions = _mentions(repository, layout.lane_module, files, shims)
     names = {path: layout.module_of(path) for path in shims}
     users: dict[str, set[str]] = {name: set() for name in names.values() if name}
@@ -91,8 +96,9 @@ def find(repository: Repository, commit: str, lane: Lane) -> Leftovers:
             if name in users:
                 users[name].add(path)
                 break
+    outside = (use for use in uses if not layout.is_lane(use.path))
     return Leftovers(
-        tuple(use for use in uses if not layout.is_lane(use.path)),
+        tuple(sorted(outside, key=lambda use: (use.path, use.line, use.module))),
         tuple(
             Shim(path, name, tuple(sorted(users.get(name or "", ()))))
             for path, name in sorted(names.items())
@@ -110,15 +116,20 @@ def _uses(
     repository: Repository, layout: Layout, files: Mapping[str, Entry], shims: frozenset[str]
 ) -> Iterator[Use]:
     """Every import from the lane, those within it included; a shim's own are none."""
-    sources = {
-        path: entry.oid
-        for path, entry in files.items()
-        if path.endswith(".py") and path not in shims
-    }
+    sources = _sources(files, shims)
     cache = FactsCache(repository.common_dir / "cockpit" / f"facts-{SCHEMA}.sqlite")
     facts = collect(repository.blobs, sources.values(), cache)
     for path, oid in sorted(sources.items()):
         yield from _of(path, facts.get(oid), layout)
+
+
+def _sources(files: Mapping[str, Entry], shims: frozenset[str]) -> dict[str, str]:
+    """The blobs of files that may say something of their own."""
+    return {
+        path: entry.oid
+        for path, entry in files.items()
+        if path.endswith(".py") and path not in shims
+    }
 
 
 def _of(path: str, facts: Facts | None, layout: Layout) -> Iterator[Use]:
@@ -127,8 +138,19 @@ def _of(path: str, facts: Facts | None, layout: Layout) -> Iterator[Use]:
         base = _absolute(path, statement, layout)
         full = [f"{base}.{name}" if name != "*" else base for name in statement.names] or [base]
         for module in full:
-            if module == lane or module.startswith(f"{lane}."):
+            if f"{module}.".startswith(f"{lane}."):
                 yield Use(path, statement.line, module)
+
+
+def _calls(
+    repository: Repository, lane: str, files: Mapping[str, Entry], shims: frozenset[str]
+) -> Iterator[Use]:
+    """Calls that import from the lane by a literal name."""
+    sources = _sources(files, shims)
+    for path, (_, data) in zip(sources, repository.blobs(sources.values()), strict=True):
+        for name, line in spoken.names(data) if data and spoken.mentions(data, lane) else ():
+            if f"{name}.".startswith(f"{lane}."):
+                yield Use(path, line, name)
 
 
 def _absolute(path: str, statement: Import, layout: Layout) -> str:

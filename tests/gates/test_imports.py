@@ -17,11 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_cockpit import child, testing
+from pytest_cockpit.analysis import spoken
 from pytest_cockpit.analysis.layout import Layout
 from pytest_cockpit.api import SHIM_MARK, CockpitError, Context, Lane, Move, Severity, Verdict
 from pytest_cockpit.promotion import shims
 from pytest_cockpit.records import artifacts, baselines
-from pytest_cockpit_gates.imports import gate, spoken
+from pytest_cockpit_gates.imports import gate
 from pytest_cockpit_gates.imports.check import measure
 from pytest_cockpit_gates.imports.classify import classify
 from pytest_cockpit_gates.imports.pool import Outcome, Pool

@@ -618,6 +618,7 @@ def test_users_of_the_lane_are_told_by_every_form_of_import(migration):
             "app/one.py": "import candidate.a as x\n",
             "app/two.py": "from candidate import b\n",
             "app/three.py": "try:\n    from candidate.c import NAME\nexcept ImportError:\n    pass\n",
+            "app/four.py": "def f(of):\n    return of.import_module('candidate.d')\n",
             "app/not.py": "import candidates\nfrom other.candidate import a\n",
             "app/broken.py": "from candidate import (\n",
             "candidate/uses.py": "from .d import NAME\n",
@@ -627,6 +628,7 @@ def test_users_of_the_lane_are_told_by_every_form_of_import(migration):
     head = migration.git("rev-parse", "HEAD")
     found = leftovers.find(Repository.discover(migration.root), head, Lane())
     assert [(use.path, use.line, use.module) for use in found.uses] == [
+        ("app/four.py", 2, "candidate.d"),
         ("app/one.py", 1, "candidate.a"),
         ("app/three.py", 2, "candidate.c.NAME"),
         ("app/two.py", 1, "candidate.b"),
@@ -635,7 +637,7 @@ def test_users_of_the_lane_are_told_by_every_form_of_import(migration):
         "candidate.a": ("app/one.py", "conf.toml"),
         "candidate.b": ("app/two.py",),
         "candidate.c": ("app/three.py",),
-        "candidate.d": ("candidate/uses.py",),
+        "candidate.d": ("app/four.py", "candidate/uses.py"),
     }
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_cockpit.analysis import scan
+from pytest_cockpit.analysis import scan, spoken
 from pytest_cockpit.analysis.graph import Resolution, Resolver
 from pytest_cockpit.analysis.scan import Import
 from pytest_cockpit.api import SHIM_MARK, CockpitError, Context, Severity
-from pytest_cockpit_gates.imports import cycles, declared, dependencies, rules, spoken
+from pytest_cockpit_gates.imports import cycles, declared, dependencies, rules
 from pytest_cockpit_gates.imports.dependencies import Use
 from pytest_cockpit_gates.imports.facts import Fact, Facts
 from pytest_cockpit_gates.imports.selection import Tree, is_production
