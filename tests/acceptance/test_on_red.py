@@ -10,6 +10,7 @@ from pytest_cockpit.records.artifacts import validate
 from tests.forge_server import TOKEN
 
 UNDECLARED = "import pluggy\nfrom candidate.core.tide import height\n\n\ndef level(hour):\n    return height(hour) + 1\n"
+BUOYS = 'from pathlib import Path\n\nN = int(Path(__file__).with_name("buoys.txt").read_text())\n'
 PROUD = 'assert __name__.startswith("candidate."), "at home"\n\n\ndef go():\n    return 1\n'
 
 
@@ -79,6 +80,28 @@ def test_a_red_batch_names_the_moved_file_that_the_test_imports(ready):
     actions = {row["action"]: row for row in data["actions"]}
     assert actions["mend"]["file"] == "candidate/proud.py"
     assert "tests/test_proud.py" in actions["mend"]["detail"]
+
+
+def test_no_artifact_of_a_batch_says_where_it_was_judged(ready, tmp_path):
+    ready.commit(
+        {
+            "candidate/buoys.txt": "3",
+            "candidate/buoys.py": BUOYS,
+            "tests/test_buoys.py": "import candidate.buoys\n\n\ndef test_n():\n    assert candidate.buoys.N == 3\n",
+        }
+    )
+    assert ready.pytest("--cockpit-init", "-q").returncode == 0
+    ready.commit({}, "baselines")
+    # The repository and the private tree both lie in the home.
+    env = {"HOME": str(tmp_path), "COCKPIT_CACHE": ""}
+    done = ready.pytest("--cockpit-batch", env=env)
+    assert done.returncode == 1, output(done)
+    copied = next(row for row in told(ready)["actions"] if row["action"] == "bring-along")
+    assert copied["file"] == "buoys.txt"
+    written = [path for path in (ready.root / "artifacts").rglob("*") if path.is_file()]
+    text = "".join(path.read_text() for path in written)
+    assert "No such file or directory: 'buoys.txt'" in text
+    assert [path.name for path in written if str(tmp_path) in path.read_text()] == []
 
 
 def test_a_red_batch_at_its_imports_leads_to_the_line_in_the_lane(ready):
