@@ -32,6 +32,7 @@ _FORM: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
     "collected": {"total": int},
     "finish": {"exit": int},
 }
+_ENDS = ("passed", "failed", "skipped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,9 @@ def _marked(row: Mapping[str, Any]) -> Marked:
 def _worse(known: Outcome | None, row: Mapping[str, Any]) -> Outcome:
     """A test fails in whichever of its phases fails; a failure that its xfail expects is one."""
     word = "failed" if row["expected"] and row["outcome"] == "skipped" else row["outcome"]
+    if word not in _ENDS:
+        # Such as that it is to be run again.
+        word = "unfinished"
     if known is not None and known.word == "failed":
         return known
     if word == "passed" and known is not None and known.word == "skipped":

@@ -22,6 +22,10 @@ class Since:
     day: date
     commit: str | None
 
+    def age(self, today: date) -> int:
+        """Days since then; none where a clock was ahead."""
+        return max(0, (today - self.day).days)
+
 
 def since(root: Path, path: str, line: int, today: date, commit: str | None = None) -> Since | None:
     """When line `line` of a file came there; None where git cannot tell.

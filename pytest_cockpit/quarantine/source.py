@@ -87,7 +87,8 @@ def _places(tree: ast.Module, names: Sequence[str]) -> Iterator[_Place]:
             break
         last = defined[-1]
         scope = "class" if isinstance(last, ast.ClassDef) else "function"
-        own = [_Place(node, scope) for node in last.decorator_list]
+        # The lowest decorator is applied first, and is the nearest.
+        own = [_Place(node, scope) for node in reversed(last.decorator_list)]
         inner = list(_of_body(last.body, scope)) if scope == "class" else []
         found = [*own, *inner, *found]
         body = last.body
@@ -123,8 +124,7 @@ def _is_marker(node: ast.expr, aliases: dict[str, ast.expr]) -> bool:
 
 def _spot(text: str, place: _Place, node: ast.AST, aliases: dict[str, ast.expr]) -> Spot:
     if node is place.node:
-        outer = place.statement or place.node
-        without = _less_lines(text, outer.lineno, outer.end_lineno or outer.lineno)
+        without = _less_lines(text, place.statement or place.node)
         return Spot(place.node.lineno, place.scope, _sound(without))
     case = _case(place.node, node)
     if case is None:
@@ -144,17 +144,26 @@ def _case(outer: ast.expr, node: ast.AST) -> tuple[ast.Call, ast.keyword] | None
     return found
 
 
-def _less_lines(text: str, first: int, last: int) -> str:
-    lines = text.splitlines(keepends=True)
-    return "".join([*lines[: first - 1], *lines[last:]])
+def _less_lines(text: str, node: ast.expr | ast.stmt) -> str | None:
+    """The text without the lines of a node; None where something else is on them too."""
+    lines = _lines(text)
+    first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+    before, after = lines[first][: node.col_offset], lines[last][node.end_col_offset :]
+    if before.strip() not in (b"", b"@") or after.strip()[:1] not in (b"", b"#"):
+        return None
+    return b"".join([*lines[:first], *lines[last + 1 :]]).decode()
+
+
+def _lines(text: str) -> list[bytes]:
+    """Lines as Python counts them: text also has ends of lines that are none to it."""
+    return text.encode().splitlines(keepends=True)
 
 
 def _less_keyword(text: str, call: ast.Call, word: ast.keyword, node: ast.AST) -> str | None:
     if word.value is not node:
         return None
-    lines = text.encode().splitlines(keepends=True)
     starts = [0]
-    for line in lines:
+    for line in _lines(text):
         starts.append(starts[-1] + len(line))
     data = text.encode()
     begin = starts[word.lineno - 1] + word.col_offset
@@ -170,6 +179,6 @@ def _sound(text: str | None) -> str | None:
     """The text, if it is still a program."""
     try:
         ast.parse(text or "")
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     return text

@@ -162,7 +162,7 @@ class QuarantineConductor(Conductor):
             "expires": mark.expires.isoformat() if mark else None,
             "since": came.day.isoformat() if came else None,
             "commit": came.commit if came else None,
-            "age_days": max(0, (self.today - came.day).days) if came else None,
+            "age_days": came.age(self.today) if came else None,
             "days_left": marks.days_left(mark, self.today) if mark else None,
             "issue_url": words.issue_url(issue, remote),
             "outcome": swept.outcome.word,

@@ -208,7 +208,11 @@ def test_the_coverage_gate_takes_a_quarantined_failure_for_expected(ready):
     ready.write({"tests/test_q.py": f"import pytest\n@{mark()}\ndef test_q(): assert 0\n"})
     done = ready.pytest("-m", "coverage_ratchet", "-q")
     assert done.returncode == 0, done.stdout
-    ready.write({"tests/test_q.py": "def test_q(): assert 0\n"})
+    # A marker that no file names is not seen by its own gate, and excuses nothing here.
+    hidden = f"import pytest\n@{mark()}\ndef test_q(): assert 0\n".replace(
+        "pytest.mark.authz_quarantine", "getattr(pytest.mark, 'authz_' + 'quarantine')"
+    )
+    ready.write({"tests/test_q.py": hidden})
     done = ready.pytest("-m", "coverage_ratchet", "-q")
     assert done.returncode == 1
     assert "coverage.new-test-failure" in done.stdout

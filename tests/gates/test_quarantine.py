@@ -146,7 +146,7 @@ def test_a_child_that_dies_while_collecting_is_unknown(tmp_path):
     report = run({**files, **baseline(test_a={"test_a": "#7"})}, tmp_path)
     assert (report.verdict, rules(report)) == (Verdict.UNKNOWN, ["not-collected"])
     measured = Context(Path(next(tmp_path.glob("gate-*/tree"))), tmp_path)
-    with pytest.raises(CockpitError, match="could not be collected"):
+    with pytest.raises(CockpitError, match="the collection did not come to its end"):
         gate.baseline(measured)
 
 
@@ -168,6 +168,35 @@ def test_a_broken_conftest_above_a_marker_is(tmp_path):
     report = run(files, tmp_path)
     assert report.verdict is Verdict.UNKNOWN
     assert "baseline-slack" not in rules(report)
+
+
+def test_what_was_never_reached_is_unknown_beside_what_is_none_of_its_business(tmp_path):
+    files = {
+        "tests/test_a.py": "import nowhere_at_all\n",
+        "tests/test_b.py": "import os\nos._exit(3)\n",
+        "tests/test_c.py": module(RED),
+    }
+    report = run(files, tmp_path)
+    assert (report.verdict, rules(report)) == (Verdict.UNKNOWN, ["not-collected"])
+
+
+def test_no_baseline_is_measured_without_a_file_that_names_the_marker(tmp_path):
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "test_a.py").write_text(f"import nowhere_at_all\n{module(RED)}")
+    with pytest.raises(
+        CockpitError, match=r"quarantine: test_a.py: could not be collected: .*mend"
+    ):
+        gate.baseline(Context(tree, tmp_path, python=sys.executable))
+
+
+def test_a_link_is_what_it_leads_to(tmp_path):
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "hidden.txt").write_text(module(RED))
+    (tree / "test_a.py").symlink_to("hidden.txt")
+    measured = gate.baseline(Context(tree, tmp_path, python=sys.executable))
+    assert measured["entries"] == {"test_a.py": {"tests": {"test_a": "#7"}}}
 
 
 def test_nothing_is_started_where_no_file_names_the_marker(tmp_path):

@@ -180,6 +180,8 @@ def test_a_collection_that_did_not_end():
     assert finding.evidence == {"naming": ["a.py", "b.py"]}
     # What is known better is not told twice.
     assert len(found(ended="x", lost={"b.py": "y"}, naming={"b.py"})) == 1
+    # A file that is none of its business says nothing of those that were never reached.
+    assert len(found(ended="x", lost={"c.py": "y"}, naming={"b.py"})) == 1
     assert [it.rule for it in found(quarantined(outcome=None), ended="x")] == ["quarantine.not-run"]
 
 

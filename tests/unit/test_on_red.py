@@ -668,7 +668,7 @@ def test_a_marker_that_has_served_is_removed(make_checkout):
         "quarantine.passes",
         path="tests/test_port.py",
         line=6,
-        evidence={"test": "tests/test_port.py::TestPort::test_open[a::b]"},
+        evidence={"test": "tests/test_port.py::TestPort::test_open", "issue": "#1"},
     )
     files = {"tests/test_port.py": TESTS}
     action = action_for(found, facts(files))
@@ -683,13 +683,20 @@ def test_a_marker_that_has_served_is_removed(make_checkout):
     [
         b"def test_shut(): pass\n",
         b"@x.authz_quarantine(\ndef f(:\n",
-        b"@x.authz_quarantine\r\ndef test_shut(): pass\r\n",
-        b"@x.authz_quarantine\n@x.authz_quarantine()\ndef test_shut(): pass\n",
-        b"pytestmark = x.authz_quarantine()\n",
+        b"\xff@x.authz_quarantine()\ndef test_shut(): pass\n",
+        b"pytestmark = x.authz_quarantine()\ndef test_shut(): pass\n",
     ],
 )
 def test_a_marker_that_is_not_plainly_there_stays(source):
-    assert markers.without_marker(source, "test_shut") is None
+    assert markers.without_marker(source, "t.py::test_shut", "#1") is None
+
+
+def test_a_marker_that_other_cases_share_stays():
+    source = b"@x.authz_quarantine()\ndef test_shut(n): pass\n"
+    assert markers.without_marker(source, "t.py::test_shut[1]", "#1") is None
+    case = b"@x.parametrize('n', [p(1, marks=x.authz_quarantine()), 2])\ndef test_shut(n): pass\n"
+    after = b"@x.parametrize('n', [p(1), 2])\ndef test_shut(n): pass\n"
+    assert markers.without_marker(case, "t.py::test_shut[1]", "#1") == after
 
 
 # ---------------------------------------------------------------- diffs

@@ -99,6 +99,40 @@ def test_a_marker_may_be_imported(name, alias):
     assert (found.line, found.without) == (2, text.replace(marked, ""))
 
 
+@pytest.mark.parametrize("odd", ["\f\n", "'\u2028\x85'\n", "\r\n", "x = '\v'\n"])
+def test_lines_end_where_python_says(odd):
+    marked = '@mark.authz_quarantine(issue="#1")\n'
+    text = f"{odd}{marked}def test_a(): pass\n"
+    found = spot(text, "t.py::test_a", "#1")
+    assert found is not None
+    assert found.without == text.replace(marked, "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'pytestmark = mark.authz_quarantine(issue="#1"); x = 1\ndef test_a(): pass\n',
+        'x = 1; pytestmark = mark.authz_quarantine(issue="#1")\ndef test_a(): pass\n',
+        '@(mark.authz_quarantine(issue="#1")\n)\ndef test_a(): pass\n',
+        'class TestA:\n    pytestmark = mark.authz_quarantine(issue="#1")\n',
+    ],
+)
+def test_nothing_else_goes_with_a_marker(text):
+    found = spot(text, "t.py::TestA::test_a" if "class" in text else "t.py::test_a", "#1")
+    assert found is not None
+    assert found.without is None
+
+
+def test_the_lowest_decorator_is_the_nearest():
+    text = (
+        '@mark.authz_quarantine(issue="#1", owner="@a")\n'
+        '@mark.authz_quarantine(issue="#1", owner="@b")\ndef test_a(): pass\n'
+    )
+    found = spot(text, "t.py::test_a", "#1")
+    assert found is not None
+    assert found.line == 2
+
+
 def test_what_cannot_be_seen_is_not_guessed():
     assert spot("def test_a(:", "t.py::test_a", "#1") is None
     assert spot("def test_a(): pass", "t.py::test_a", "#1") is None
@@ -140,6 +174,7 @@ ROW = (
         ("skipped", "false", "skipped"),
         ("skipped", "true", "failed"),
         ("passed", "true", "passed"),
+        ("rerun", "false", "unfinished"),
     ],
 )
 def test_outcomes(outcome, expected, word):
@@ -194,3 +229,5 @@ def test_the_clock_may_go_back(make_repository):
     repository.git("checkout", "-q", "-f", "main")
     found = since(repository.root, "t.py", 1, TODAY)
     assert found.day > TODAY + timedelta(365)
+    assert found.age(TODAY) == 0
+    assert found.age(found.day + timedelta(3)) == 3

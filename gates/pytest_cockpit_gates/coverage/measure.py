@@ -16,6 +16,7 @@ from typing import Any
 from pytest_cockpit import process
 from pytest_cockpit.api import CockpitError, Context
 from pytest_cockpit.quarantine import child as quarantine
+from pytest_cockpit.quarantine import naming
 from pytest_cockpit.records import artifacts
 from pytest_cockpit_gates.coverage import configuration, outcome
 from pytest_cockpit_gates.coverage.history import Spans
@@ -165,13 +166,19 @@ class _Session:
             read_s=time.monotonic() - started,
         )
 
+    def _apart(self) -> list[str]:
+        """The quarantine, in force where its own gate sees it, so that no failure is nobody's."""
+        root = self.tree.root
+        named = naming.naming(root, naming.python_files(root))
+        return ["-p", f"{quarantine.PACKAGE}.apart"] if named else []
+
     def _report(self) -> Path:
         return self.work / "tests.ndjson"
 
     def _run_tests(self, rcfile: Path, data: Path) -> process.Completed:
         root = self.tree.root
         ours = [
-            *("-p", _REPORTER, "-p", "no:cockpit", "-p", f"{quarantine.PACKAGE}.apart"),
+            *("-p", _REPORTER, "-p", "no:cockpit", *self._apart()),
             *(f"--rootdir={root}", f"--confcutdir={root}"),
             # One failure must not hide the coverage of all the tests after it.
             *("--maxfail=0", "--continue-on-collection-errors"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -11,7 +10,7 @@ from typing import Any
 
 from pytest_cockpit import process
 from pytest_cockpit.api import CockpitError, Context, Evidence, Finding, Report, Severity
-from pytest_cockpit.quarantine import child, marks
+from pytest_cockpit.quarantine import child, marks, naming
 from pytest_cockpit.quarantine.since import since
 from pytest_cockpit.quarantine.source import spot
 from pytest_cockpit.records import artifacts, baselines, promotions
@@ -21,8 +20,6 @@ from pytest_cockpit_gates.quarantine.judging import Quarantined, Seen
 from pytest_cockpit_gates.quarantine.settings import Settings
 
 GATE = "quarantine"
-
-_LIST = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "*.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,31 +73,18 @@ def measure(context: Context) -> dict[str, Any]:
     CockpitError: not all tests could be collected.
     """
     seen = _look(context, marks.utc_today(), runs=False).seen
-    if seen.ended and not seen.tests:
-        raise CockpitError(f"quarantine: the tests could not be collected: {seen.ended}")
+    for finding in judging.lost(seen):
+        where = finding.where or "the tests"
+        raise CockpitError(f"quarantine: {where}: {finding.message}; {finding.remedy}")
     return {"entries": ratchet.entries(test.place for test in seen.tests), "meta": {}}
-
-
-def python_files(root: Path) -> frozenset[str]:
-    """Repository-relative paths of the Python files of a tree, printable ones only."""
-    listed = None
-    # Below a folder that git ignores, git would list nothing: the tree must be a checkout itself.
-    if (root / ".git").exists():
-        done = process.run(
-            ["git", "-c", "core.fsmonitor=false", *_LIST], cwd=root, env=process.environment()
-        )
-        listed = None if done.returncode else done.stdout
-    if listed is None:
-        return frozenset(_walked(root))
-    return frozenset(os.fsdecode(name) for name in listed.split(b"\0") if name)
 
 
 def _look(context: Context, today: date, *, runs: bool = True) -> _Looked:
     """What is in quarantine; nothing is started where no file names the marker."""
     settings = Settings.of(context.settings)
-    files = python_files(context.root)
-    naming = frozenset(path for path in files if _names_marker(context.root / path))
-    if not naming:
+    files = naming.python_files(context.root)
+    naming_it = naming.naming(context.root, files)
+    if not naming_it:
         return _Looked(Seen(files=files), None, 0.0)
     folders = settings.pythonpath
     setting = child.Setting(
@@ -124,28 +108,8 @@ def _look(context: Context, today: date, *, runs: bool = True) -> _Looked:
         for it in run.seen.marked
     )
     whole = run.seen.exit is not None and run.seen.collected is not None
-    seen = Seen(tests, run.seen.lost, naming, files, "" if whole else run.why)
+    seen = Seen(tests, run.seen.lost, naming_it, files, "" if whole else run.why)
     return _Looked(seen, run.seen.collected, run.cpu_s)
-
-
-def _names_marker(path: Path) -> bool:
-    try:
-        return not path.is_symlink() and marks.MARKER.encode() in path.read_bytes()
-    except OSError:
-        return False
-
-
-def _walked(root: Path) -> Iterator[str]:
-    for folder, names, files in os.walk(root):
-        here = Path(folder)
-        names[:] = [
-            name
-            for name in names
-            if not name.startswith(".") and not (here / name / "pyvenv.cfg").exists()
-        ]
-        for name in files:
-            if name.endswith(".py"):
-                yield (here / name).relative_to(root).as_posix()
 
 
 def _loosened(
@@ -183,7 +147,7 @@ def _row(root: Path, files: Collection[str], test: Quarantined, today: date) -> 
         "expires": test.mark.expires.isoformat() if test.mark else None,
         "since": came.day.isoformat() if came else None,
         "commit": came.commit if came else None,
-        "age_days": (today - came.day).days if came else None,
+        "age_days": came.age(today) if came else None,
         "outcome": judging.word(test),
     }
 

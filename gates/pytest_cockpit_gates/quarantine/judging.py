@@ -83,7 +83,7 @@ def findings(seen: Seen, permitted: Collection[Place], today: date) -> Iterator[
                 "in quarantine, and not in the baseline",
                 _way_out(test.place, permitted, seen.files),
             )
-    yield from _lost(seen)
+    yield from lost(seen)
 
 
 def loosened(
@@ -105,7 +105,7 @@ def slack(
     seen: Seen, permitted: Iterable[Place], where: str, severity: Severity
 ) -> Iterator[Finding]:
     """What the baseline permits and no test needs; nothing where not all was collected."""
-    if seen.ended or any(_concerns(lost, seen.naming) for lost in seen.lost):
+    if seen.ended or any(_concerns(node_id, seen.naming) for node_id in seen.lost):
         return
     held = {(test.place.path, test.place.name) for test in seen.tests}
     for place in sorted(permitted):
@@ -166,9 +166,12 @@ def _of_outcome(test: Quarantined, ended: str) -> Iterator[Finding]:
         )
 
 
-def _lost(seen: Seen) -> Iterator[Finding]:
+def lost(seen: Seen) -> Iterator[Finding]:
+    """What could not be collected, so that tests in quarantine may be missing."""
+    told = False
     for node_id, message in sorted(seen.lost.items()):
         if _concerns(node_id, seen.naming):
+            told = True
             path = node_id.partition("::")[0]
             yield Finding(
                 rules.LOST,
@@ -178,7 +181,8 @@ def _lost(seen: Seen) -> Iterator[Finding]:
                 remedy="mend it: its quarantined tests cannot be counted",
                 evidence={"id": printable(node_id)},
             )
-    if seen.ended and not seen.tests and not seen.lost:
+    # What is known better is not told twice.
+    if seen.ended and not seen.tests and not told:
         yield Finding(
             rules.LOST,
             f"the collection did not come to its end: {one_line(seen.ended)}",

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ast
-
 from pytest_cockpit.promotion.remedies import diffs
 from pytest_cockpit.promotion.remedies.model import LINE, READY, Action, Facts, Seen
-
-_MARKER = "authz_quarantine"
+from pytest_cockpit.quarantine.marks import MARKER
+from pytest_cockpit.quarantine.source import spot
 
 
 def unneeded(seen: Seen, facts: Facts) -> Action | None:
@@ -17,54 +15,21 @@ def unneeded(seen: Seen, facts: Facts) -> Action | None:
     before = facts.read(path) if path else None
     if path is None or before is None:
         return None
-    after = without_marker(before, test.partition("::")[2])
+    after = without_marker(before, test, seen.told("issue"))
     diff = diffs.between(path, before, after) if after is not None else None
-    detail = f"remove the marker {_MARKER} of {test}"
+    detail = f"remove the marker {MARKER} of {test}"
     return Action(
         "remove-marker", detail, READY if diff else LINE, path, seen.finding.line, diff=diff
     )
 
 
-def without_marker(source: bytes, name: str) -> bytes | None:
-    """The file without the decorator of one test; None unless it stands on lines of its own."""
+def without_marker(source: bytes, node_id: str, issue: str) -> bytes | None:
+    """The file without the marker of one test; None where other tests may be marked by it."""
     try:
-        body = ast.parse(source).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        found = spot(source.decode(), node_id, issue)
+    except UnicodeDecodeError:
         return None
-    spans = [
-        (decorator.lineno, decorator.end_lineno or decorator.lineno)
-        for decorator in _decorators(body, name.partition("[")[0].split("::"))
-        if _is_marker(decorator)
-    ]
-    if len(spans) != 1:
+    if found is None or found.without is None:
         return None
-    first, last = spans[0]
-    lines = source.splitlines(keepends=True)
-    if not lines[first - 1].lstrip().startswith(b"@") or b"\f" in source or b"\r" in source:
-        return None
-    after = b"".join([*lines[: first - 1], *lines[last:]])
-    try:
-        ast.parse(after)
-    except (SyntaxError, ValueError):
-        return None
-    return after
-
-
-def _decorators(body: list[ast.stmt], names: list[str]) -> list[ast.expr]:
-    """The decorators of the function or class that a node id's parts lead to."""
-    first, *rest = names
-    for node in body:
-        if isinstance(node, ast.ClassDef) and node.name == first and rest:
-            return _decorators(node.body, rest)
-        if (
-            isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-            and node.name == first
-            and not rest
-        ):
-            return node.decorator_list
-    return []
-
-
-def _is_marker(node: ast.expr) -> bool:
-    called = node.func if isinstance(node, ast.Call) else node
-    return isinstance(called, ast.Attribute) and called.attr == _MARKER
+    alone = found.scope == "case" or (found.scope == "function" and "[" not in node_id)
+    return found.without.encode() if alone else None
