@@ -218,11 +218,18 @@ QUICK = {
 }
 
 
-@pytest.fixture
-def quick(make_sandbox: Callable[..., Sandbox]) -> Sandbox:
-    """A repository whose batches and bursts take little more than the engine's own time."""
-    made = make_sandbox(QUICK)
-    done = made.pytest("--cockpit-init", "-q")
+@pytest.fixture(scope="session")
+def measured_quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with that gate's baseline committed; to be copied, not used."""
+    sandbox = create(tmp_path_factory.mktemp("quick") / "repo", QUICK)
+    done = sandbox.pytest("--cockpit-init", "-q")
     assert done.returncode == 0, done.stdout + done.stderr
-    made.commit({}, "baselines")
-    return made
+    sandbox.commit({}, "baselines")
+    return sandbox.root
+
+
+@pytest.fixture
+def quick(measured_quick: Path, tmp_path: Path) -> Sandbox:
+    """A repository whose batches and bursts take little more than the engine's own time."""
+    shutil.copytree(measured_quick, tmp_path / "repo", symlinks=True)
+    return Sandbox(tmp_path / "repo")
