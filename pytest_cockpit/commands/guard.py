@@ -134,8 +134,10 @@ def _rendered(report: Report, form: str) -> str:
         data = {"schema": "pytest-cockpit/gate-report/1", "gate": GATE, **report.to_json()}
         return canonical(data).decode()
     if form == "github":
-        from pytest_cockpit.commands import annotations
+        from pytest_cockpit import workflow_commands
 
-        return annotations.text(GATE, report)
+        headline = f"{GATE}: {report.verdict.name}: {workflow_commands.inert(report.summary)}"
+        told = workflow_commands.commands({GATE: report}, rest="--format text tells them")
+        return "".join(f"{line}\n" for line in (*told, headline))
     # There is no artifact to look the rest up in.
     return f"{rendering.report_text(GATE, report, limit=len(report.findings))}\n"

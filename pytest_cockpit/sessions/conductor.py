@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_cockpit import workflow_commands
 from pytest_cockpit.api import CockpitError, Verdict
 from pytest_cockpit.items import STEPS, PlanFile, PlanItem, Seal, Steps
 from pytest_cockpit.records import artifacts, ledger
@@ -265,7 +266,9 @@ class Conductor:
 
     def say(self, line: str) -> None:
         """Tell the terminal something after pytest's own last words."""
-        self.print(f"cockpit: {line}")
+        # A runner that reads along takes commands again by now, and an error may be in anybody's
+        # words.
+        self.print(f"cockpit: {workflow_commands.inert(line)}")
 
     def print(self, line: str) -> None:
         """Print a line as it is, where there is a terminal to print to."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pytest_cockpit import runner
+from pytest_cockpit import runner, workflow_commands
 from pytest_cockpit.api import CockpitError, Report
 from pytest_cockpit.records import artifacts, limits
-from pytest_cockpit.records.text import one_line
 from pytest_cockpit.sessions import ci, red_document, red_page
 from pytest_cockpit.sessions.telling import Teller
 from pytest_cockpit.sessions.waiving import started_with
@@ -68,7 +67,7 @@ class Aftermath:
             without_secrets(plan(shut, facts_of(self._session)), runner.redact),
             mode=conductor.mode,
             base=conductor.facts.get("base"),
-            batch_id=conductor.facts.get("batch_id"),
+            batch_id=self._session.batch_id,
             artifacts=self._places,
         )
         conductor.keep(folder / DATA, self._document, "on_red")
@@ -90,7 +89,13 @@ class Aftermath:
             if said:
                 self._say(said)
         if self._pipeline.github:
-            for line in ci.commands(self._reports, self._here, self._session.changed):
+            lines = workflow_commands.commands(
+                self._reports,
+                rest=f"see {self._conductor.relative(self._conductor.folder)}/gates/",
+                here=self._here,
+                changed=self._session.changed,
+            )
+            for line in lines:
                 self._conductor.print(runner.redact(line))
 
     def _comment(self, record: Mapping[str, Any]) -> None:
@@ -114,8 +119,7 @@ class Aftermath:
             self._say(line)
 
     def _say(self, text: str) -> None:
-        # Commands are read again by now, and a line of an error may be anybody's.
-        self._conductor.say(one_line(runner.redact(text)))
+        self._conductor.say(runner.redact(text))
 
     def _is_green(self, record: Mapping[str, Any]) -> bool:
         """Whether all is well: of all gates, for a part of them says nothing of the rest."""

@@ -18,7 +18,6 @@ from pytest_cockpit.sessions.ci import Pipeline
 
 REST = "the rest is in artifacts/"
 ASTRAL = "🚢"
-COMMAND = re.compile(r"::(error|warning|notice) ([^:]*)::(.*)")
 
 
 def report(*findings):
@@ -131,94 +130,6 @@ def test_a_summary_exactly_at_the_limit_is_whole(tmp_path):
 def test_a_summary_that_cannot_be_written_is_said(tmp_path):
     for path in (tmp_path, tmp_path / "none" / "summary.md"):
         assert "not written" in (ci.add_summary(path, "x", REST) or "")
-
-
-# ---------------------------------------------------------------- annotations
-
-
-def test_a_finding_is_one_command_with_place_rule_and_remedy():
-    found = finding("100 % lost", path="a,b:c.py", line=3, remedy="find it")
-    (line,) = ci.commands(report(found), {})
-    assert line == (
-        "::error file=a%2Cb%3Ac.py,line=3,title=imports.import-fails::100 %25 lost%0ARemedy: find it"
-    )
-
-
-def test_levels_follow_severities_and_the_worst_come_first():
-    found = [
-        finding("w", severity=Severity.WARNING),
-        finding("u", severity=Severity.UNKNOWN),
-        finding("i", severity=Severity.INFO, path="changed.py"),
-        finding("j", severity=Severity.INFO, path="other.py"),
-        finding("e"),
-    ]
-    lines = list(ci.commands(report(*found), {}, {"changed.py"}))
-    assert [COMMAND.findall(line)[0][::2] for line in lines] == [
-        ("error", "e"),
-        ("error", "u"),
-        ("warning", "w"),
-        ("notice", "i"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("number", "shown", "said"),
-    [
-        (10, 10, []),
-        (11, 10, ["cockpit: 1 more error is not annotated"]),
-        (5_000, 10, ["cockpit: 4990 more errors are not annotated"]),
-    ],
-)
-def test_ten_annotations_of_a_level_and_the_rest_counted(number, shown, said):
-    lines = list(ci.commands(report(*(finding(str(n), path="a.py") for n in range(number))), {}))
-    assert sum(line.startswith("::error ") for line in lines) == shown
-    assert [line for line in lines if not line.startswith("::")] == said
-
-
-def test_each_level_has_ten_of_its_own():
-    found = [finding(severity=severity, path="a.py") for severity in Severity for _ in range(12)]
-    lines = list(ci.commands(report(*found), {}, {"a.py"}))
-    counts = {
-        level: sum(line.startswith(f"::{level} ") for line in lines)
-        for level in ("error", "warning", "notice")
-    }
-    assert counts == {"error": 10, "warning": 10, "notice": 10}
-
-
-def test_a_moved_file_is_shown_where_people_see_it():
-    (line,) = ci.commands(report(finding(path="core/a.py")), {"core/a.py": "candidate/core/a.py"})
-    assert "file=candidate/core/a.py," in line
-
-
-@given(
-    st.text(max_size=60),
-    st.text(min_size=1, max_size=30),
-    st.text(max_size=30).map(lambda t: t or None),
-)
-def test_no_text_breaks_out_of_its_command(message, path, remedy):
-    (line,) = ci.commands(report(finding(message or "m", path=path, remedy=remedy)), {})
-    assert len(line.splitlines()) == 1
-    assert "\r" not in line
-    head, _, _ = line.removeprefix("::error ").partition("::")
-    assert sorted(part.partition("=")[0] for part in head.split(",")) == ["file", "title"]
-    line.encode()
-
-
-@pytest.mark.parametrize(
-    "text", ["::set-output name=x::y", "\n::add-mask::x", "\r::error::x", "%0A::x::"]
-)
-def test_commands_in_messages_and_names_stay_text(text):
-    for found in (finding(text), finding(path=text), finding(remedy=text)):
-        lines = list(ci.commands(report(found), {}))
-        assert len(lines) == 1
-        assert lines[0].startswith("::error ")
-        assert "\n" not in lines[0]
-        assert "%250A" in lines[0] or "%0A::x" not in lines[0]
-
-
-def test_a_long_message_is_shortened():
-    (line,) = ci.commands(report(finding("x" * 100_000)), {})
-    assert len(line) < 2_200
 
 
 # ---------------------------------------------------------------- what pipeline it is

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_cockpit import cli
-from pytest_cockpit.api import CockpitError, Finding, Report, Severity
-from pytest_cockpit.commands import annotations, guard_base
+from pytest_cockpit.api import CockpitError
+from pytest_cockpit.commands import guard_base
 from pytest_cockpit.records import schema
 
 LEDGER = ".cockpit/promotions.ndjson"
@@ -158,7 +158,7 @@ def test_a_pull_request_is_compared_with_its_target(checkout, capsys, monkeypatc
     guard(capsys)
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     assert guard(capsys, code=1).startswith(
-        "::error file=candidate/side.py,title=guard.new-file::is new in the lane; put it"
+        "::error file=candidate/side.py,title=guard.new-file::is new in the lane%0ARemedy: put it"
     )
     monkeypatch.setenv("GITHUB_BASE_REF", "unfetched")
     assert cli.main(["guard"]) == 2
@@ -260,28 +260,15 @@ def test_odd_names_stay_in_their_line(checkout, capsys, form):
         _, properties, message = line.split("::", 2)
         assert properties.startswith("error file=candidate/")
         assert [part.partition("=")[0] for part in properties[6:].split(",")] == ["file", "title"]
-        assert message.startswith("is new in the lane; ")
+        assert message.startswith("is new in the lane%0ARemedy: ")
 
 
-@pytest.mark.parametrize(("number", "commands"), [(1, 1), (9, 9), (10, 10), (11, 10), (40, 10)])
-def test_no_more_annotations_than_are_shown(number, commands):
-    found = [Finding("g.r", f"number {n}", path="a.py", line=n) for n in range(number)]
-    warnings = [Finding("g.w", "odd", Severity.WARNING)] * number
-    lines = annotations.text(
-        "g", Report.judge("x", checked=1, findings=[*found, *warnings])
-    ).splitlines()
-    assert sum(line.startswith("::error") for line in lines) == commands
-    assert sum(line.startswith("::warning") for line in lines) == commands
-    left = [line for line in lines if "more" in line]
-    expected = f"and {number - 9} more, told by --format text"
-    assert left == ([f"::error::{expected}", f"::warning::{expected}"] if number > 10 else [])
-    assert lines[0] == "::error file=a.py,line=0,title=g.r::number 0"
-    assert lines[-1] == "g: FAIL: x"
-
-
-def test_the_headline_is_no_command_of_the_older_kind():
-    told = annotations.text("g", Report.judge("##[error]x", checked=1))
-    assert "##[" not in told
+def test_more_findings_than_are_annotated_are_counted(checkout, capsys):
+    checkout.write({f"candidate/n{number:02}.py": f"N = {number}\n" for number in range(12)})
+    *told, more, headline = guard(capsys, "--format", "github", code=1).splitlines()
+    assert [line.startswith("::error file=candidate/n") for line in told] == [True] * 10
+    assert more == "cockpit: 2 more errors are not annotated: --format text tells them"
+    assert headline.startswith("guard: FAIL: ")
 
 
 def waive(*arguments, expires=SOON, rule="guard.new-file"):
@@ -350,7 +337,7 @@ def test_it_needs_no_pytest_and_little_else(checkout):
     code = (
         "import sys; from pytest_cockpit import cli; cli.main(['guard', '--staged']); "
         "print(sorted({'pytest', '_pytest', 'libcst', 'networkx', 'coverage', 'jsonschema',"
-        " 'rfc8785', 'filelock'} & set(sys.modules)))"
+        " 'rfc8785', 'filelock', 'zoneinfo', 'difflib'} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
