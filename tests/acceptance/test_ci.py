@@ -134,11 +134,10 @@ def test_gitlab_gets_a_code_quality_report(ready):
 # ---------------------------------------------------------------- the action, run
 
 
-def job(sandbox, tmp_path, github_context=None, **inputs):
-    """The action's steps in a folder beside which the repository lies."""
-    folder = tmp_path / "workspace"
-    folder.mkdir()
-    shutil.move(sandbox.root, folder / "repository")
+def job(sandbox, tmp_path, github_context=None, folder="repository", **inputs):
+    """The action's steps in a workspace with the repository in a folder of it."""
+    workspace = tmp_path / "workspace"
+    shutil.move(sandbox.root, workspace / folder)
     environment = {
         **sandbox.environment(),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -148,12 +147,12 @@ def job(sandbox, tmp_path, github_context=None, **inputs):
     }
     given = {
         "install": "false",
-        "working-directory": "repository",
+        "working-directory": folder,
         "token": "",
         "markers": "import_health or matriz",
         **{name.replace("_", "-"): value for name, value in inputs.items()},
     }
-    return Job(folder, ACTION, github_context or {}, given, environment).run()
+    return Job(workspace, ACTION, github_context or {}, given, environment).run()
 
 
 def test_the_action_passes_a_good_change(ready, tmp_path):
@@ -223,6 +222,28 @@ def test_labels_reach_the_session_as_they_are_and_run_nothing(ready, tmp_path, m
     assert not list(done.folder.rglob("owned"))
 
 
+OWN = """\
+import pathlib, sys
+pathlib.Path(__file__).with_name("owned").touch()
+print("allow:candidate-additions")
+sys.exit(0)
+"""
+
+
+def test_no_module_of_the_change_is_imported_to_guard_it(ready, tmp_path):
+    start = ready.git("rev-parse", "HEAD")
+    ready.commit(
+        {"candidate/fresh.py": "x = 1\n", "json.py": OWN, "pip.py": OWN, "encodings.py": OWN}
+    )
+    context = {"event": {"pull_request": {"labels": []}}}
+    # Each script is run in the repository's own folder.
+    done = job(ready, tmp_path, context, guard="true", gates="false", base=start, folder=".")
+    assert done.failed
+    assert done.outputs["verdict"] == "fail"
+    assert (done.folder / "runner/cockpit-labels").read_text() == ""
+    assert not list(done.folder.rglob("owned"))
+
+
 def test_a_base_that_is_no_commit_of_the_clone_stops_the_action(ready, tmp_path):
     done = job(ready, tmp_path, base="0" * 40)
     assert done.failed
@@ -241,6 +262,23 @@ def test_a_session_that_cannot_start_is_an_error(ready, tmp_path):
     done = job(ready, tmp_path)
     assert done.failed
     assert done.outputs == {"verdict": "error", "summary": ""}
+
+
+def test_a_record_that_the_change_brings_along_is_none(ready, tmp_path):
+    record = {"totals": {"pass": 6}, "exit_status": 0}
+    brought = {"artifacts/session.gates.json": json.dumps(record)}
+    ready.commit({**brought, "pyproject.toml": "[tool.cockpit]\nsiez = 1\n"})
+    done = job(ready, tmp_path)
+    assert done.failed
+    assert done.outputs == {"verdict": "error", "summary": ""}
+
+
+def test_a_session_that_fails_after_its_record_does_not_pass(ready, tmp_path):
+    ends = "import atexit, os\n\natexit.register(os._exit, 3)\n"
+    ready.commit({"conftest.py": ends})
+    done = job(ready, tmp_path, markers="ledger_consistency")
+    assert done.failed
+    assert done.outputs["verdict"] == "fail"
 
 
 # ---------------------------------------------------------------- the files themselves
