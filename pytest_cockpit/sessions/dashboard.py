@@ -103,10 +103,14 @@ class DashboardConductor(Conductor):
         variables = started_with()
         request = ci.pull_request(variables) if ci.Pipeline.of(variables).any else None
         number = request or self.ground.config.forge.issue
-        forge = connect(self.ground.repository, self.ground.config).forge if number else None
-        if forge is not None:
-            text = dashboard_page.comment(self.document, self.before)
-            self.say(show(forge, number, text, issue=request is None))
+        if not number:
+            return
+        connection = connect(self.ground.repository, self.ground.config, say=self.say)
+        if connection.forge is None:
+            self.say(_unshown(connection.why))
+            return
+        text = dashboard_page.comment(self.document, self.before)
+        self.say(show(connection.forge, number, text, issue=request is None))
 
     def conclude(self, terminal: Any) -> None:
         """Show the numbers as a table."""
@@ -123,7 +127,7 @@ def below(sealing: Sealing) -> list[str]:
     pull, forge = sealing.pull, sealing.connection.forge
     if pull is None or pull.merged or forge is None:
         return []
-    ground = Ground(sealing.repository, sealing.config, pull.commit, datetime.now(UTC))
+    ground = Ground(sealing.repository, sealing.config, sealing.shown, datetime.now(UTC))
     page = dashboard_page.comment(document(ground, metrics.measure(ground)), None)
     return [show(forge, pull.number, page)]
 
@@ -133,7 +137,11 @@ def show(forge: Forge, number: int, text: str, *, issue: bool = False) -> str:
     try:
         return f"dashboard: {forge.comment(number, KEY, text, issue=issue)}"
     except CockpitError as error:
-        return f"the dashboard was shown to nobody: {str(error).splitlines()[0]}"
+        return _unshown(str(error))
+
+
+def _unshown(why: str) -> str:
+    return f"the dashboard was shown to nobody: {why.splitlines()[0]}"
 
 
 def document(ground: Ground, found: list[Metric]) -> dict[str, Any]:

@@ -67,6 +67,8 @@ class Sealing:
         )
         self.sealed = False
         self.pull: PullRequest | None = None
+        # Not the forge's word for it: that may be a moment behind.
+        self.shown = ""
         self._say = say
         self._advice: list[str] = []
 
@@ -212,6 +214,7 @@ class Sealing:
             self.pull = pull_request.seal(
                 forge, pull_request.Settings(request, checks), self._there
             )
+            self.shown = commit
         except ForgeError as error:
             raise CockpitError(
                 f"{error}\nThe batch is sealed here as {self._name} and pushed, but its pull "

@@ -24,8 +24,10 @@ def numbers(sandbox):
 
 
 def test_what_nobody_measured_is_unknown_and_the_run_is_not_green(ready):
-    done = ready.pytest("--cockpit-dashboard", "-v")
+    env = {"CI": "true", "GITHUB_REF": "refs/pull/1/merge"}
+    done = ready.pytest("--cockpit-dashboard", "-v", env=env)
     assert done.returncode == 1, done.stdout + done.stderr
+    assert "the dashboard was shown to nobody: there is no remote 'origin'" in done.stdout
     assert re.search(r"metric:imports UNKNOWN", done.stdout)
     assert "forecast: none: 0 whole weeks" in done.stdout
     seen = numbers(ready)

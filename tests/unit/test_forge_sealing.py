@@ -14,7 +14,7 @@ from pytest_cockpit.forge.api import Check, ForgeError, Level, PullRequest, Requ
 from pytest_cockpit.forge.api import Forge as AnyForge
 from pytest_cockpit.promotion.burst import Checkpoint, Done, Options, Progress
 from pytest_cockpit.seals import pull_request, push
-from pytest_cockpit.sessions import letters
+from pytest_cockpit.sessions import dashboard, letters
 from pytest_cockpit.sessions.letters import Letter, Said
 from pytest_cockpit.sessions.sealing import Sealing, Subject
 from tests.forge_server import TOKEN
@@ -169,6 +169,18 @@ def test_the_letter_is_not_written_for_nobody(harbour):
     config = dataclasses.replace(harbour.config, forge=Forge(kind="none"))
     done = harbour.sealing(config=config).seal(harbour.commit, lambda: pytest.fail("written"))
     assert done[-1] == 'no pull request: tool.cockpit.forge.kind is "none"'
+
+
+@pytest.mark.parametrize("behind", ["", "d" * 40])
+def test_the_dashboard_is_of_the_sealed_commit_whatever_the_forge_shows(harbour, behind):
+    sealing = harbour.sealing()
+    sealing.seal(harbour.commit, lambda: LETTER)
+    sealing.pull = dataclasses.replace(sealing.pull, commit=behind)
+    [said] = dashboard.below(sealing)
+    assert said.startswith("dashboard: https://")
+    [comment] = harbour.forge.state.comments_on(1)
+    assert f"As of `{harbour.commit[:12]}`" in comment["body"]
+    assert "0 of 0 files wait" in comment["body"]
 
 
 # ------------------------------------------------------------------ the seal of its own
