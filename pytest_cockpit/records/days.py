@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, date, tzinfo
-from zoneinfo import ZoneInfo
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """Names of the days, in the order of `date.weekday`."""
@@ -14,6 +13,8 @@ def zone(name: str) -> tzinfo | None:
     # The one zone that needs no database.
     if name == "UTC":
         return UTC
+    from zoneinfo import ZoneInfo
+
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import json
 import re
@@ -51,6 +50,8 @@ def shown(value: object) -> str:
 
 def meant(word: str, known: Sequence[str]) -> str:
     """The words to append when `word` looks like a slip for one of `known`, or nothing."""
+    import difflib
+
     close = difflib.get_close_matches(word[:_SHOWN_TEXT], known, n=1)
     return f"; did you mean {shown(close[0])}?" if close else ""
 

@@ -13,11 +13,12 @@ REASON = "hotfix for the release"
 
 
 def calendar(sandbox, **settings):
-    """Commit another calendar."""
+    """Commit another calendar, and one quick gate: the day is judged before any gate runs."""
     path = sandbox.root / "pyproject.toml"
     old = "[tool.cockpit.calendar]\nstabilisation = []\n"
     lines = [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
-    new = "\n".join(["[tool.cockpit.calendar]", *lines, ""])
+    gates = ["[tool.cockpit]", 'gates = ["matriz", "ledger"]', ""]
+    new = "\n".join([*gates, "[tool.cockpit.calendar]", *lines, ""])
     sandbox.commit({"pyproject.toml": path.read_text().replace(old, new)}, "another calendar")
 
 
@@ -100,6 +101,7 @@ def test_a_reason_is_one_line(shut):
 
 
 def test_a_reason_on_an_open_day_changes_nothing(ready):
+    calendar(ready, stabilisation=[])
     done = ready.pytest("--cockpit-batch", "--cockpit-force", REASON)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Forced: " not in ready.git("log", "-1", "--format=%B")
