@@ -181,7 +181,7 @@ class GitLab:
         self, number: int, key: str, text: str, *, issue: bool = False, anew: bool = True
     ) -> str:
         """Make `text` our one note with this hidden key; its address, or "" where there is none."""
-        client, body = self._client, texts.marked(key, text, texts.GITLAB_BODY)
+        client, body = self._client, texts.marked(key, text, texts.GITLAB_NOTE)
         place = "issues" if issue else "merge_requests"
         path, what = f"/{place}/{number}/notes", f"note on {place} {number}"
 

@@ -9,6 +9,7 @@ from pytest_cockpit.records import limits
 
 GITHUB_BODY = 65_536
 GITLAB_BODY = 1_048_576
+GITLAB_NOTE = 1_000_000
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9._/:-]{0,99}")
 

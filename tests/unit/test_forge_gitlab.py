@@ -120,6 +120,12 @@ def test_a_note_is_updated_in_place_on_the_right_thing(server, lab):
     assert [row["body"].partition("\n")[2] for row in server.notes] == ["forged", "two", "three"]
 
 
+def test_a_long_note_is_shortened(server, lab):
+    lab.comment(7, "on-red/batch", "line\n" * 205_000)
+    [note] = server.notes
+    assert note["body"].endswith("more lines: the rest is in the artifacts of the session*\n")
+
+
 def test_a_note_whose_answer_was_lost_is_not_written_twice(server, lab):
     server.fail("POST", server.below("/issues/7/notes"), drop=True, after=True)
     lab.comment(7, "red", "one", issue=True)
