@@ -64,6 +64,14 @@ def of(common_dir: Path) -> Place:
     return Place(common_dir / "cockpit", why)
 
 
+def foreseen(common_dir: Path) -> Path:
+    """A folder that is there, on the disk that the tree will lie on. Nothing is made for it."""
+    for base in _bases():
+        if base.is_absolute():
+            return next(folder for folder in (base, *base.parents) if folder.is_dir())
+    return common_dir
+
+
 def tidy(place: Place, common_dir: Path) -> None:
     """Remove trees of repositories that are gone, and one that an earlier version kept in git's."""
     old = common_dir / "cockpit"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -215,7 +214,23 @@ class DoneConductor(ExaminingConductor):
         if report.verdict in (Verdict.UNKNOWN, Verdict.ERROR):
             return Outcome(Verdict.UNKNOWN, outcome.summary, outcome.text)
         document = {"gate": gate, **report.to_json()}
-        return {**document, "beside": _document(self.folder / beside) if beside else {}}
+        return {**document, "beside": self._written(beside) if beside else {}}
+
+    def _written(self, name: str) -> dict[str, Any]:
+        """What a gate has just written beside its report.
+
+        Raises
+        ------
+        CockpitError: it has not, or not an object; what an earlier session left does not count.
+        """
+        path = self.folder / name
+        try:
+            found = parse(path.read_bytes()) if path in self.written else None
+        except (OSError, ValueError) as error:
+            raise CockpitError(f"{name}: the gate wrote none that can be read") from error
+        if not isinstance(found, dict):
+            raise CockpitError(f"{name}: the gate wrote no such object")
+        return found
 
     def pytest_unconfigure(self) -> None:
         """Let the next session in."""
@@ -281,19 +296,3 @@ def _told(found: Forecast) -> str:
 
 def _waived(item: dict[str, Any]) -> list[Any]:
     return list(item["data"].get("used", ())) if item["name"] == waiving.EVIDENCE else []
-
-
-def _document(path: Path) -> dict[str, Any]:
-    """What a gate has just written beside its report.
-
-    Raises
-    ------
-    CockpitError: it has not, or not an object.
-    """
-    try:
-        found = parse(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise CockpitError(f"{path.name}: the gate wrote none that can be read") from error
-    if not isinstance(found, dict):
-        raise CockpitError(f"{path.name}: expected an object")
-    return found

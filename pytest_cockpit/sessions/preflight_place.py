@@ -15,7 +15,8 @@ import pytest_cockpit
 from pytest_cockpit import discovery, testing
 from pytest_cockpit.api import CockpitError
 from pytest_cockpit.items import Outcome
-from pytest_cockpit.promotion import calendar
+from pytest_cockpit.promotion import calendar, places
+from pytest_cockpit.records.text import printable
 from pytest_cockpit.sessions import words
 from pytest_cockpit.sessions.examining import Check, Scene, failed, passed, unknown, warned
 from pytest_cockpit.sessions.settings import load_checked, load_for_batch
@@ -104,11 +105,17 @@ class Place:
         sizes = (line.split(maxsplit=4)[3] for line in listing.splitlines())
         tree = sum(int(size) for size in sizes if size.isdigit())
         wanted = _COPIES * tree + _ROOM
-        free = shutil.disk_usage(self.scene.repository.common_dir).free
+        common_dir = self.scene.repository.common_dir
+        rooms = {
+            folder: shutil.disk_usage(folder).free
+            for folder in (common_dir, places.foreseen(common_dir))
+        }
+        least = min(rooms, key=lambda folder: rooms[folder])
+        free = rooms[least]
         self.numbers["disk"] = {"free": free, "wanted": wanted, "tree": tree}
         said = f"{free // _MIB:,} MiB free, {wanted // _MIB:,} MiB wanted"
         if free < wanted:
-            return failed(said, "free some disk space beside the git directory")
+            return failed(said, f"free some disk space on the disk of {printable(str(least))}")
         return passed(said)
 
     def _clock(self) -> Outcome:

@@ -320,7 +320,7 @@ def test_files_added_to_the_lane_and_a_history_that_is_cut_off(migrated, tmp_pat
     assert {row["verdict"] for row in items.values()} == {"unknown"}
 
 
-def test_a_forecast_from_batches_of_five_weeks(tmp_path, monkeypatch):
+def test_a_forecast_from_batches_of_four_weeks(tmp_path, monkeypatch):
     """Dates come from git alone: a clone says the same."""
     now = datetime.now(UTC)
 
@@ -344,23 +344,23 @@ def test_a_forecast_from_batches_of_five_weeks(tmp_path, monkeypatch):
     sandbox = create(tmp_path / "repo", FILES | extra | {"pyproject.toml": settings + skip})
     assert sandbox.pytest("--cockpit-init", "-q").returncode == 0
     sandbox.commit({}, "baselines")
-    for days in (29, 24, 17, 3):
+    for days in (22, 17, 3):
         done = sandbox.pytest("--cockpit-batch", "-q", "--cockpit-batch-size", "2", env=dated(days))
         assert done.returncode == 0, done.stdout + done.stderr
     monkeypatch.delenv("GIT_COMMITTER_DATE")
     items, data, out = run(sandbox, "lane/share", "lane/forecast")
     made = data["forecast"]
-    assert made["weeks"] == 4
-    assert made["promoted"] == [2, 2, 0, 2]
-    assert made["grown"] == [0, 0, 0, 0]
+    assert made["weeks"] == 3
+    assert made["promoted"] == [2, 0, 2]
+    assert made["grown"] == [0, 0, 0]
     assert items["lane/forecast"]["verdict"] in ("warn", "fail")
     assert made["low"] <= made["median"]
-    assert "in 4 weeks 1.5 a week promoted, +0.0 a week added" in out
+    assert "in 3 weeks 1.3 a week promoted, +0.0 a week added" in out
     subprocess.run(["git", "clone", "-q", sandbox.root, tmp_path / "clone"], check=True)
-    _, again, _ = run(Sandbox(tmp_path / "clone"), "lane/share", "lane/forecast")
+    _, again, _ = run(Sandbox(tmp_path / "clone"), "lane/forecast")
     assert again["forecast"] == made
     week = {row["name"]: row for row in metrics(sandbox)}["promoted"]
-    assert week["evidence"]["weeks"] == [2, 2, 0, 2]
+    assert week["evidence"]["weeks"] == [2, 0, 2]
 
 
 def test_a_lane_that_only_grows_is_never_drained(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ import pytest
 from pytest_cockpit.api import Verdict
 from pytest_cockpit.config import Config
 from pytest_cockpit.items import Outcome
+from pytest_cockpit.promotion import places
 from pytest_cockpit.sessions.examining import Check, ExaminingConductor, Scene, named
 from pytest_cockpit.sessions.preflight_place import Place
 
@@ -41,6 +42,19 @@ def test_room_is_wanted_for_the_tree_and_what_gates_leave(scene, monkeypatch, sh
     outcome = judged(scene, "environment/disk")
     assert outcome.verdict is verdict
     assert ("free some disk space" in outcome.text) == (verdict is Verdict.FAIL)
+
+
+@pytest.mark.parametrize("full", ["git", "tree"])
+def test_room_is_wanted_where_the_private_tree_will_lie(scene, monkeypatch, tmp_path, full):
+    monkeypatch.setenv(places.VARIABLE, str(tmp_path / "cache/not/yet"))
+    short = {"git": scene.repository.common_dir, "tree": tmp_path}[full]
+    plenty = shutil.disk_usage(tmp_path)._replace(free=1 << 40)
+    free = {short: plenty._replace(free=1)}
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: free.get(folder, plenty))
+    outcome = judged(scene, "environment/disk")
+    assert outcome.verdict is Verdict.FAIL
+    assert f"free some disk space on the disk of {short}" in outcome.text
+    assert not (tmp_path / "cache").exists()
 
 
 def test_a_listing_of_submodules_and_odd_names_is_counted(scene, make_checkout):

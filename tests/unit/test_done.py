@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from pytest_cockpit.api import CockpitError
+from pytest_cockpit.sessions.done import DoneConductor
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def written(folder: Path, *names: str) -> DoneConductor:
+    """A session that has written these artifacts."""
+    own = [folder / name for name in names]
+    return cast("DoneConductor", SimpleNamespace(folder=folder, written=own))
+
+
+@pytest.mark.parametrize("content", ["[]", "{", "\udcff", None])
+def test_a_document_that_no_gate_wrote_is_none(tmp_path, content):
+    path = tmp_path / "quarantine.json"
+    path.write_text('{"quarantined": 0}')
+    assert DoneConductor._written(written(tmp_path, path.name), path.name) == {"quarantined": 0}
+    if content is not None:
+        path.write_bytes(content.encode("utf-8", "surrogateescape"))
+    # Left by an earlier session, it says nothing of this commit.
+    session = written(tmp_path) if content is None else written(tmp_path, path.name)
+    with pytest.raises(CockpitError, match=r"quarantine\.json: the gate wrote no"):
+        DoneConductor._written(session, path.name)
