@@ -81,9 +81,10 @@ def _gate() -> Gate:
 
     try:
         entries = distribution("pytest-cockpit").entry_points
-    except PackageNotFoundError as error:
-        raise CockpitError("pytest-cockpit: not installed; pip install pytest-cockpit") from error
-    [entry] = entries.select(group=discovery.GROUP, name=_MARKER)
+        [entry] = entries.select(group=discovery.GROUP, name=_MARKER)
+    except (PackageNotFoundError, ValueError) as error:
+        missing = "pytest-cockpit: not installed whole; pip install pytest-cockpit"
+        raise CockpitError(missing) from error
     gate: Gate = entry.load()
     return gate
 

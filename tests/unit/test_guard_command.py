@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import EntryPoints
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -331,6 +334,14 @@ def test_a_waiver_whose_ledger_was_rewritten_does_not_hold(checkout, capsys):
     waive("--file", "candidate/**")
     checkout.write({"candidate/new.py": "C = 1\n"})
     assert "does not begin with the rows of the base commit" in guard(capsys, code=1)
+
+
+def test_an_installation_without_the_gate_is_an_error_in_one_line(checkout, capsys, monkeypatch):
+    older = SimpleNamespace(entry_points=EntryPoints(()))
+    monkeypatch.setattr(importlib.metadata, "distribution", lambda _: older)
+    assert cli.main(["guard"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line == "cockpit guard: pytest-cockpit: not installed whole; pip install pytest-cockpit"
 
 
 def test_it_needs_no_pytest_and_little_else(checkout):
