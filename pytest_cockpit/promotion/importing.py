@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,11 +13,12 @@ from pytest_cockpit.records.text import one_line
 
 _CODE = """\
 import importlib, os, sys
-name, path, *roots = sys.argv[1:]
+name, path, token, *roots = sys.argv[1:]
 sys.path[:0] = roots
 file = getattr(importlib.import_module(name), "__file__", None) or "nothing"
 if os.path.realpath(file) != os.path.realpath(path):
     raise SystemExit(f"was imported from {file}")
+os.write(1, token.encode())
 """
 
 
@@ -38,8 +40,9 @@ def failure(
     timeout: seconds after which the process is killed.
     keep: names of environment variables it keeps beside the basic ones.
     """
+    token = secrets.token_hex()
     done = process.run(
-        [sys.executable, "-P", "-B", "-c", _CODE, name, path, *roots],
+        [sys.executable, "-P", "-B", "-c", _CODE, name, path, token, *roots],
         cwd=cwd,
         env=process.environment(keep),
         timeout=timeout,
@@ -51,4 +54,5 @@ def failure(
     if done.returncode:
         lines = os.fsdecode(done.stderr).strip().splitlines()
         return one_line(lines[-1]) if lines else f"its import ended with code {done.returncode}"
-    return None
+    # A script without a main guard may have ended the process in good order.
+    return None if token.encode() in done.stdout else "its import ended the process"
