@@ -96,6 +96,12 @@ class PlanItem(pytest.Item):
         if not self.outcome.verdict.opens:
             raise Red(self.outcome)
 
+    @property
+    def opens(self) -> bool:
+        """Whether the step has run, and what follows may go on."""
+        verdict = self.outcome.verdict if self.outcome else Verdict.ERROR
+        return verdict.opens or verdict is Verdict.SKIP
+
     def repr_failure(
         self, excinfo: ExceptionInfo[BaseException], *args: Any, **kwargs: Any
     ) -> str | TerminalRepr:

@@ -135,6 +135,8 @@ class Conductor:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Attach the step's record to its report, and halt the session on red."""
         report = yield
+        if isinstance(item, PlanItem) and self.halts:
+            _demand(item, report)
         if isinstance(item, PlanItem) and (report.when == "call" or report.failed):
             # An attribute, not a user property: it survives distribution and stays out of JUnit.
             report.cockpit = item.record  # type: ignore[attr-defined] # its own
@@ -312,6 +314,16 @@ class Conductor:
 
     def conclude(self, terminal: Any) -> None:
         """What a mode says last; nothing unless it has something to say."""
+
+
+def _demand(item: PlanItem, report: pytest.TestReport) -> None:
+    """Let nobody skip a step or excuse it: later ones are built on it."""
+    if report.when == "setup" and report.skipped:
+        report.longrepr = f"{item.name}: a plugin would skip it; every step has to run"
+    elif report.when != "call" or report.failed or item.opens:
+        return
+    report.outcome = "failed"
+    report.__dict__.pop("wasxfail", None)
 
 
 def _some(names: Sequence[str] | set[str], limit: int = 3) -> str:
