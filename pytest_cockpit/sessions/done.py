@@ -114,12 +114,15 @@ class DoneConductor(ExaminingConductor):
         if isinstance(report, Outcome):
             return report
         count, _ = readings.quarantined(report["beside"])
-        if count or not Verdict(report["verdict"]).opens:
+        if count:
             tests = [str(test["id"]) for test in report["beside"]["tests"]]
             return failed(
                 f"{words.count(count, 'test')} in quarantine: {named(tests)}",
                 "pytest --cockpit-quarantine shows what would make each pass",
             )
+        if not Verdict(report["verdict"]).opens:
+            said = f"no test is in quarantine; the gate is {report['verdict']}"
+            return failed(said, report["summary"])
         return passed("no test is in quarantine")
 
     def _coverage(self) -> Outcome:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from pytest_cockpit.api import CockpitError
+from pytest_cockpit.api import CockpitError, Verdict
 from pytest_cockpit.sessions.done import DoneConductor
 
 if TYPE_CHECKING:
@@ -29,3 +29,20 @@ def test_a_document_that_no_gate_wrote_is_none(tmp_path, content):
     session = written(tmp_path) if content is None else written(tmp_path, path.name)
     with pytest.raises(CockpitError, match=r"quarantine\.json: the gate wrote no"):
         DoneConductor._written(session, path.name)
+
+
+def test_a_gate_that_fails_for_another_reason_names_no_tests():
+    beside = {
+        "schema": "pytest-cockpit/quarantine/1",
+        "day": "2026-11-21",
+        "quarantined": 0,
+        "permitted": 2,
+        "collected": 5,
+        "tests": [],
+    }
+    report = {"verdict": "fail", "summary": "a marker without an owner", "beside": beside}
+    session = cast("DoneConductor", SimpleNamespace(_report=lambda *_: report))
+    outcome = DoneConductor._quarantine(session)
+    assert outcome.verdict is Verdict.FAIL
+    assert outcome.summary == "no test is in quarantine; the gate is fail"
+    assert "a marker without an owner" in outcome.text
