@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pytest_cockpit.sessions import dashboard_page
+from tests.acceptance.conftest import Sandbox
 
 ARTIFACTS = "artifacts/dashboard.json", "artifacts/dashboard.md", "artifacts/executive_summary.md"
 
@@ -21,6 +23,23 @@ def document(sandbox):
 
 def numbers(sandbox):
     return {row["name"]: (row["light"], row["value"]) for row in document(sandbox)["metrics"]}
+
+
+@pytest.fixture(scope="module")
+def migrated_once(measured, tmp_path_factory):
+    """A repository with a batch that is taken, and the dashboard of before; to be copied."""
+    root = tmp_path_factory.mktemp("migrated") / "repo"
+    shutil.copytree(measured, root, symlinks=True)
+    sandbox = Sandbox(root)
+    assert sandbox.pytest("--cockpit-dashboard", "-q").returncode == 1
+    assert sandbox.pytest("--cockpit-batch", "--cockpit-batch-size=3", "-q").returncode == 0
+    return root
+
+
+@pytest.fixture
+def migrated(migrated_once, tmp_path):
+    shutil.copytree(migrated_once, tmp_path / "repo", symlinks=True)
+    return Sandbox(tmp_path / "repo")
 
 
 def test_what_nobody_measured_is_unknown_and_the_run_is_not_green(ready):
@@ -35,37 +54,33 @@ def test_what_nobody_measured_is_unknown_and_the_run_is_not_green(ready):
     assert seen["imports"] == seen["coverage"] == seen["matriz"] == ("unknown", None)
 
 
-def test_a_batch_makes_the_numbers_known_and_the_next_dashboard_shows_the_change(ready):
-    assert ready.pytest("--cockpit-dashboard", "-q").returncode == 1
-    assert ready.pytest("--cockpit-batch", "--cockpit-batch-size=3", "-q").returncode == 0
-    before = ready.snapshot()
-    done = ready.pytest("--cockpit-dashboard", "-q")
-    assert ready.snapshot() == before
-    seen = numbers(ready)
+def test_a_batch_makes_the_numbers_known_and_the_next_dashboard_shows_the_change(migrated):
+    before = migrated.snapshot()
+    done = migrated.pytest("--cockpit-dashboard", "-q")
+    assert migrated.snapshot() == before
+    seen = numbers(migrated)
     assert seen["promoted"] == ("green", 3)
     assert seen["imports"] == ("green", 0)
     assert seen["coverage"][0] == "green"
     assert seen["lane"][1] == 6
     assert re.search(r"Files that wait in the lane +6 files +-3 ", done.stdout)
-    summary = (ready.root / "artifacts/executive_summary.md").read_text()
+    summary = (migrated.root / "artifacts/executive_summary.md").read_text()
     assert "| 🟢 green | Files promoted this week | 3 files | +3 |" in summary
-    assert document(ready)["commit"] == ready.git("rev-parse", "HEAD")
+    assert document(migrated)["commit"] == migrated.git("rev-parse", "HEAD")
 
 
-def test_a_new_commit_makes_old_reports_unknown(ready):
-    assert ready.pytest("--cockpit-batch", "--cockpit-batch-size=3", "-q").returncode == 0
-    ready.commit({"app/extra.py": "VALUE = 1\n"})
-    assert ready.pytest("--cockpit-dashboard", "-q").returncode == 1
-    assert numbers(ready)["imports"] == ("unknown", None)
-    assert numbers(ready)["promoted"] == ("green", 3)
+def test_a_new_commit_makes_old_reports_unknown(migrated):
+    migrated.commit({"app/extra.py": "VALUE = 1\n"})
+    assert migrated.pytest("--cockpit-dashboard", "-q").returncode == 1
+    assert numbers(migrated)["imports"] == ("unknown", None)
+    assert numbers(migrated)["promoted"] == ("green", 3)
 
 
-def test_an_edited_report_is_no_evidence(ready):
-    assert ready.pytest("--cockpit-batch", "--cockpit-batch-size=3", "-q").returncode == 0
-    path = ready.root / "artifacts/gates/imports.json"
+def test_an_edited_report_is_no_evidence(migrated):
+    path = migrated.root / "artifacts/gates/imports.json"
     path.write_bytes(path.read_bytes() + b"\n")
-    ready.pytest("--cockpit-dashboard", "-q")
-    assert numbers(ready)["imports"] == ("unknown", None)
+    migrated.pytest("--cockpit-dashboard", "-q")
+    assert numbers(migrated)["imports"] == ("unknown", None)
 
 
 def test_a_waiver_is_shown_with_its_last_day_and_as_text_only(ready):
