@@ -344,7 +344,13 @@ class BurstConductor(Conductor):
     def circumstances(self) -> Circumstances:
         """The commit that this session went on from, and what it has moved."""
         moved = [move for group in self.groups if group.batch for move in group.batch.moves]
-        return Circumstances(self.repository, self.settings, base=self.start, moves=tuple(moved))
+        return Circumstances(
+            self.repository,
+            self.settings,
+            base=self.start,
+            moves=tuple(moved),
+            batch_id=self.progress.burst_id,
+        )
 
     def _letter(self, failure: str = "") -> letters.Letter:
         rest = f"`{self.relative(self.folder)}/burst_pr_body.md`"

@@ -85,7 +85,13 @@ class PublishingConductor(Conductor):
     def circumstances(self) -> Circumstances:
         """The commit that the session works on, and what it moves."""
         subject = self.subject
-        return Circumstances(self.repository, self.settings, base=subject.base, moves=subject.moves)
+        return Circumstances(
+            self.repository,
+            self.settings,
+            base=subject.base,
+            moves=subject.moves,
+            batch_id=subject.batch_id,
+        )
 
     @abc.abstractmethod
     def message(self) -> str:

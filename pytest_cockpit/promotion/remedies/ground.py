@@ -31,6 +31,7 @@ class Circumstances:
     head: a commit whose imports are those of the tree, as far as they matter here.
     changed: paths that differ, of the working tree.
     refused: files of the lane that cannot move, and why.
+    batch_id: the batch, burst or rollback that was judged.
     """
 
     repository: Repository | None
@@ -40,6 +41,7 @@ class Circumstances:
     moves: tuple[Move, ...] = ()
     changed: tuple[str, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
+    batch_id: str | None = None
 
 
 def facts_of(session: Circumstances) -> Facts:
