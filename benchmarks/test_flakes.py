@@ -2,8 +2,8 @@
 
 Both arms are the same: nothing is to blame for anything, so whatever is halted, ejected or asked
 for more often comes of the flakes alone. The gates are simulated; what decides is what a session
-decides with: the inquiry with its search, the tally of verdicts by tree, and `Trust.settled` where
-a gate was red on the very tree that is to be sealed.
+decides with: the inquiry with its search, the tally of verdicts by tree, and `Settling` where a
+gate was red on the very tree that is to be sealed.
 
 - *halt* is the default of a batch: the first red gate ends it.
 - *isolate* searches, judges the rest by all gates again, and asks a gate that was red on that tree
@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from functools import partial
 
 import pytest
 
 from pytest_cockpit.api import Finding, Report, Verdict
 from pytest_cockpit.promotion.isolation.inquiry import About, Inquiry, Judged
+from pytest_cockpit.promotion.isolation.settling import Settling
 
 TITLE = "flakes: 500 batches of 50 files in which nothing is wrong"
 _LINES = [
@@ -77,16 +79,18 @@ def isolated(gates):
 
 
 def rest(gates, inquiry, judged):
-    """Whether the rest is sealed, by the rule of the session's gates of the rest."""
+    """Whether the rest is sealed, as the session decides it."""
+    culprits = inquiry.outcome().culprits
+    settling = Settling(inquiry.tally, inquiry.trust, judged, FILES, culprits)
     for name in GATES:
-        inquiry.tally.add(judged, FILES, gates.judge([name]))
-        if not inquiry.tally.of(name, judged)[0]:
-            continue
-        while (verdict := inquiry.trust.settled(*inquiry.tally.of(name, judged))) is None:
-            inquiry.tally.add(judged, FILES, gates.judge([name]))
-        if verdict is not Verdict.PASS:
+        ask = partial(asked, gates, name)
+        if not settling.settle(name, ask(), ask).verdict.opens:
             return "undecided"
     return "sealed"
+
+
+def asked(gates, name):
+    return gates.judge([name])[name]
 
 
 def tree(files):

@@ -22,6 +22,7 @@ from pytest_cockpit.promotion.isolation import attribution, flakes, history, nea
 from pytest_cockpit.promotion.isolation.driver import RISK
 from pytest_cockpit.promotion.isolation.flakes import Tally
 from pytest_cockpit.promotion.isolation.inquiry import About, Inquiry, Judged
+from pytest_cockpit.promotion.isolation.settling import Settling
 from pytest_cockpit.promotion.isolation.trust import Trust
 from pytest_cockpit.promotion.plan import Plan
 from pytest_cockpit.promotion.remedies.ground import Circumstances
@@ -84,9 +85,13 @@ class IsolatingConductor(BatchConductor):
 
     def circumstances(self) -> Circumstances:
         """The whole batch, for that is what was red."""
-        moves = tuple(row.move for row in self.whole.moves)
-        refused = {refusal.source: refusal.message for refusal in self.whole.refusals}
-        return dataclasses.replace(super().circumstances(), moves=moves, refused=refused)
+        whole = self.whole
+        return dataclasses.replace(
+            super().circumstances(),
+            batch_id=whole.header.batch_id,
+            moves=tuple(row.move for row in whole.moves),
+            refused={refusal.source: refusal.message for refusal in whole.refusals},
+        )
 
     @property
     def _parts(self) -> Parts:
@@ -122,7 +127,7 @@ class IsolatingConductor(BatchConductor):
             self._live(f"going on after session {len(inquiry.rows)} of the search cut off before")
             return inquiry
         inquiry = self._inquiry(tuple(red), near, self._trust(red))
-        inquiry.begin(Judged(self._parts.tree(self.build().commit), red))
+        inquiry.begin(Judged(self.repository.tree(self.build().commit), red))
         self._keep(inquiry)
         return inquiry
 
@@ -174,18 +179,15 @@ class IsolatingConductor(BatchConductor):
     def _doubt(self) -> Outcome:
         """A green batch that an earlier session saw red: flaky, and green only by repetition."""
         kept = self._kept() or {"sessions": []}
-        tree = self._parts.tree(self.build().commit)
+        tree = self.repository.tree(self.build().commit)
         for row in kept["sessions"]:
-            for gate, verdict in row["gates"].items():
-                if row["tree"] == tree and gate in self.reports:
-                    said = [name for name in row["failing"] if name.startswith(gate)]
-                    self.tally.count(tree, len(row["files"]), gate, Verdict(verdict), said)
+            if row["tree"] == tree:
+                self.tally.recall(row)
         doubted = [gate for gate in self.reports if self.tally.of(gate, tree)[0]]
         if not doubted:
             return Outcome(Verdict.SKIP, _GREEN)
-        said_now = {gate: self.reports[gate] for gate in doubted}
-        self.tally.add(tree, len(self.subject.moves), said_now)
-        outcomes = [self._settled(gate, gating.keep_report) for gate in doubted]
+        settled = [self._settled(gate, gating.keep_report) for gate in doubted]
+        outcomes = [outcome for outcome in settled if outcome]
         worst = Verdict.worst(outcome.verdict for outcome in outcomes)
         return Outcome(worst, "; ".join(outcome.summary for outcome in outcomes))
 
@@ -201,15 +203,19 @@ class IsolatingConductor(BatchConductor):
         self.reports = {}
         if inquiry.left():
             self._switch(inquiry, self._parts.plan(good, inquiry.left()))
+            tree = self.repository.tree(self.build().commit)
+            for row in inquiry.rows:
+                if set(row["files"]) == set(good):
+                    self.tally.carry(row["tree"], tree)
         return Outcome(Verdict.PASS, words.built(self.plan, self._stage()))
 
     def _switch(self, inquiry: Inquiry, plan: Plan) -> None:
         """From here on the session is about the rest of the batch."""
         self.take_up(plan)
-        self.facts["batch_id"], self.facts["plan_sha256"] = plan.header.batch_id, plan.sha256
+        inquiry.rest = _named(plan)
+        self.facts |= inquiry.rest
         self.keep_bytes(self.folder / REST, plan.to_bytes())
         self.config.hook.pytest_cockpit_planned(config=self.config, plan=plan)
-        inquiry.rest = {"batch_id": plan.header.batch_id, "plan_sha256": plan.sha256}
         self._keep(inquiry)
 
     def _rest_gate(self, name: str) -> Outcome:
@@ -219,46 +225,25 @@ class IsolatingConductor(BatchConductor):
             return Outcome(Verdict.SKIP, _NOTHING_LEFT)
         keep = partial(gating.keep_report, below="gates/rest")
         outcome = self.judge(name, keep)
-        tree = self._parts.tree(self.build().commit)
-        self.tally.add(tree, len(self.subject.moves), {name: self.reports[name]})
-        return self._settled(name, keep) if self.tally.of(name, tree)[0] else outcome
+        return self._settled(name, keep) or outcome
 
-    def _settled(self, name: str, keep: gating.Keep) -> Outcome:
-        """Ask a gate that was red on this tree until one verdict is ahead, and say so."""
-        tree = self._parts.tree(self.build().commit)
-        while (verdict := self.trust.settled(*self.tally.of(name, tree))) is None:
+    def _settled(self, name: str, keep: gating.Keep) -> Outcome | None:
+        """Ask a gate until one verdict is ahead, and say so; None where it was never red."""
+
+        def again() -> Report:
             self._live(f"gate {name} was red on this tree: asked again")
             self.judge(name, keep)
-            self.tally.add(tree, len(self.subject.moves), {name: self.reports[name]})
-            if self.reports[name].verdict not in (Verdict.FAIL, Verdict.PASS, Verdict.WARN):
-                break
-        red, green = self.tally.of(name, tree)
-        report = self.reports[name]
-        void = self._void(name, tree) if green else ""
-        if void:
-            said = f"{void} is no culprit: what failed with it fails now and then without it, too"
-            report = dataclasses.replace(report, verdict=Verdict.UNKNOWN, summary=said)
-            verdict = None
-        if green and verdict is not None:
-            verdict = Verdict.WARN if verdict is Verdict.PASS else verdict
-            said = f"{report.summary}; flaky: red {red} of {red + green} times on this tree"
-            report = dataclasses.replace(report, verdict=verdict, summary=said)
+            return self.reports[name]
+
+        found = self.inquiry.outcome().culprits if self.inquiry else ()
+        tree, files = self.repository.tree(self.build().commit), len(self.subject.moves)
+        settling = Settling(self.tally, self.trust, tree, files, found)
+        report = settling.settle(name, self.reports[name], again)
+        if not self.tally.of(name, tree)[0]:
+            return None
         self.reports[name] = report
         with gating.scratch(self.repository.common_dir, name) as folder:
             return keep(self, name, report, folder)
-
-    def _void(self, name: str, tree: str) -> str:
-        """A culprit whose evidence is a flake of the rest; empty when there is none."""
-        flaky = {
-            said
-            for flake in self.tally.flakes()
-            if (flake.gate, flake.tree) == (name, tree)
-            for said in flake.failing
-        }
-        found = self.inquiry.outcome().culprits if self.inquiry else ()
-        return next(
-            (it.files[0] for it in found if it.failing and flaky.issuperset(it.failing)), ""
-        )
 
     def seal(self) -> Outcome:
         """Publish the commit, or say that nothing is left of the batch."""
@@ -267,9 +252,7 @@ class IsolatingConductor(BatchConductor):
         return super().seal()
 
     def message(self) -> str:
-        """The commit's message; the last trailers say what was left behind."""
-        if self.inquiry is None:
-            return super().message()
+        """The commit's message; the last trailers say what was left behind, and what is flaky."""
         said = telling.trailers(self.inquiry, self.tally.flakes())
         return super().message() + "".join(f"{one_line(line)}\n" for line in said)
 
@@ -280,8 +263,10 @@ class IsolatingConductor(BatchConductor):
             inquiry = self._inquiry(tuple(kept["gates"]), nearby.Nearby({}, {}), self.trust)
             branch = f"refs/heads/{self.settings.seal.branch_prefix}{kept['rest']['batch_id']}"
             if self.repository.ref(branch) is not None and inquiry.resume(kept):
-                self.take_up(self._parts.plan(inquiry.outcome().good, inquiry.left()))
-                return sealed_before(self.sealing, lambda: self._stage().commit)
+                plan = self._parts.plan(inquiry.outcome().good, inquiry.left())
+                if _named(plan) == kept["rest"]:
+                    self.take_up(plan)
+                    return sealed_before(self.sealing, lambda: self._stage().commit)
         return super().sealed_earlier()
 
     # What is kept
@@ -306,36 +291,36 @@ class IsolatingConductor(BatchConductor):
 
     def _write_artifacts(self) -> None:
         super()._write_artifacts()
+        flaky = self.tally.flakes()
+        if self.inquiry is not None or flaky:
+            self.facts["extra"] = {"flakes": [flake.to_json() for flake in flaky]}
         if self.inquiry is not None:
             found = self.inquiry.outcome()
-            self.facts["extra"] = {
-                "isolation": {
-                    "batch_id": self.inquiry.about.batch_id,
-                    "sessions": len(self.inquiry.rows),
-                    "culprits": [path for it in found.culprits for path in it.files],
-                    "held": [path for it in found.culprits for path in it.held],
-                    "stopped": found.stopped,
-                },
-                "flakes": [flake.to_json() for flake in self.tally.flakes()],
+            self.facts["extra"]["isolation"] = {
+                "batch_id": self.inquiry.about.batch_id,
+                "sessions": len(self.inquiry.rows),
+                "culprits": [path for it in found.culprits for path in it.files],
+                "held": [path for it in found.culprits for path in it.held],
+                "stopped": found.stopped,
             }
         try:
-            flakes.enter(self._flakes_path(), self.subject.batch_id, self.tally.flakes())
+            flakes.enter(self._flakes_path(), self.subject.batch_id, flaky)
         except CockpitError as error:
             self.say(f"the flaky gates were not entered: {error}")
 
     def body(self, staged: Staged) -> str:
         """The text of the pull request, with what was left behind."""
         text = super().body(staged)
-        return f"{text}\n{telling.section(self.inquiry)}" if self.inquiry else text
+        said = telling.section(self.inquiry, self.tally.flakes())
+        return f"{text}\n{said}" if said else text
 
     def _conclude_state(self, write: Any) -> None:
-        if self.inquiry is not None:
-            for line in telling.lines(self.inquiry):
-                write(line)
-            if self.sealing.sealed and self.plan is not self.whole:
-                whole, left = self.whole.header.batch_id, len(self.inquiry.left())
-                files = words.count(left, "file")
-                write(f"batch {whole} was red; sealed is the rest of it, without {files}")
+        for line in telling.lines(self.inquiry, self.tally.flakes()):
+            write(line)
+        if self.inquiry is not None and self.sealing.sealed and self.plan is not self.whole:
+            whole, left = self.whole.header.batch_id, len(self.inquiry.left())
+            files = words.count(left, "file")
+            write(f"batch {whole} was red; sealed is the rest of it, without {files}")
         super()._conclude_state(write)
 
     def _live(self, line: str) -> None:
@@ -347,3 +332,7 @@ class IsolatingConductor(BatchConductor):
         with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
             terminal.ensure_newline()
             terminal.write_line(f"cockpit: {line}")
+
+
+def _named(plan: Plan) -> dict[str, str]:
+    return {"batch_id": plan.header.batch_id, "plan_sha256": plan.sha256}

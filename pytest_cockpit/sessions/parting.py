@@ -61,7 +61,7 @@ class Parts:
         }
         if not files:
             reports = {gate: _of_base(report) for gate, report in reports.items()}
-        tree = self.tree(part.commit)
+        tree = self.bench.repository.tree(part.commit)
         return Judged(tree, reports, time.perf_counter() - wall, _cpu_seconds() - cpu)
 
     def plan(self, files: Sequence[str], left: Mapping[str, str] | None = None) -> Plan:
@@ -86,11 +86,6 @@ class Parts:
             other = artifacts.printable(min(planned ^ set(files)))
             raise CockpitError(f"{other}: cannot be judged apart from the rest of the batch")
         return plan
-
-    def tree(self, commit: str) -> str:
-        """The id of a commit's tree: what a verdict is about."""
-        done = self.bench.repository.run("rev-parse", f"{commit}^{{tree}}")
-        return done.stdout.decode().strip()
 
     def _part(self, files: Sequence[str]) -> _Part:
         if not files:

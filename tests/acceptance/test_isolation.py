@@ -1,4 +1,8 @@
-"""`--cockpit-on-red=isolate` on real repositories, with real gates."""
+"""`--cockpit-on-red=isolate` on real repositories: pytest as a user runs it.
+
+Two tests have the gates that a user has. What lies around the gates is tried with one that takes no
+more than the start of its process, and is installed where only these tests find it.
+"""
 
 from __future__ import annotations
 
@@ -23,31 +27,130 @@ gates = {gates}
 [tool.cockpit.calendar]
 stabilisation = []
 """
+GOOD = "def f():\n    return {number}\n"
 STAYS = (
     "if not __name__.startswith('candidate.'):\n"
     "    raise RuntimeError('works in the lane alone')\n\n\ndef f():\n    return {number}\n"
 )
-GOOD = "def f():\n    return {number}\n"
+RED = "# RED\n"
 ISOLATE = ("--cockpit-batch", "--cockpit-on-red=isolate", "-p", "no:cacheprovider")
+
+GATE = """\
+from pathlib import Path
+
+from pytest_cockpit.api import Finding, Report, Rule
+
+RULES = {
+    "berth.red": "No file says that it is red.",
+    "berth.beside": "No file lies beside one that it does not get along with.",
+    "berth.mood": "Nothing fails now and then.",
+    "berth.base": "Nothing is wrong anywhere else.",
+}
+
+
+class Gate:
+    name = "berth"
+    summary = "what lies where"
+    rules = tuple(Rule(*each) for each in RULES.items())
+    settings_schema = {"type": "object"}
+
+    def check(self, context):
+        if context.settings.get("lost"):
+            return Report.judge("nothing to see", checked=0)
+        return Report.judge("berths", checked=1, findings=list(self._found(context)))
+
+    def _found(self, context):
+        for path in context.changed:
+            mark, _, other = (context.root / path).read_text().partition("\\n")[0].partition(": ")
+            if mark == "# RED":
+                yield Finding("berth.red", "is red", path=path)
+            if mark == "# NOT BESIDE" and (context.root / other).exists():
+                yield Finding("berth.beside", "is beside it", path=path)
+        if (context.root / "RED").exists():
+            yield Finding("berth.base", "is red", path="RED")
+        mood = Path(context.settings.get("moods", "/nonexistent"))
+        told = mood.read_text() if mood.exists() else ""
+        if told:
+            mood.write_text(told[1:])
+        if told[:1] == "R":
+            yield Finding("berth.mood", "failed", evidence={"test": "tests/test_mood.py::test"})
+
+    def proofs(self):
+        return []
+
+
+gate = Gate()
+"""
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """A third party's gate, installed where only these tests find it."""
+    root = tmp_path_factory.mktemp("site")
+    info = root / "berth-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: berth\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[pytest_cockpit.gates]\nberth = berth:gate\n")
+    (root / "berth.py").write_text(GATE)
+    return {"PYTHONPATH": str(root), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+
+
+class Pier:
+    """A sandbox with the one gate, and the moods that the gate will have."""
+
+    def __init__(self, sandbox, env, moods):
+        self.sandbox, self.env, self._moods = sandbox, env, moods
+
+    def __getattr__(self, name):
+        return getattr(self.sandbox, name)
+
+    def argv(self, *arguments):
+        return self.sandbox.argv("-p", "pytest_cockpit.plugin", *ISOLATE, *arguments)
+
+    def isolate(self, *arguments, moods=""):
+        """A session; `moods` has one letter for each run of the gate, red where it is an R."""
+        self._moods.write_text(moods)
+        return self.sandbox.pytest(
+            "-p", "pytest_cockpit.plugin", *ISOLATE, *arguments, env=self.env
+        )
+
+
+@pytest.fixture
+def pier(make_sandbox, site, tmp_path):
+    """Make a repository of so many modules, some of them as given, judged by the one gate."""
+
+    def make(files=None, *, count=3, settings=""):
+        moods = tmp_path / "moods"
+        gate = f'[tool.cockpit.gate.berth]\nmoods = "{moods}"\n{settings}\n'
+        sandbox = make_sandbox(
+            {
+                "pyproject.toml": f"{SETTINGS.format(gates=['berth'])}\n{gate}",
+                ".gitignore": "__pycache__/\n",
+                "candidate/__init__.py": "",
+                **{f"candidate/deck/m{at}.py": GOOD.format(number=at) for at in range(count)},
+                **(files or {}),
+            }
+        )
+        return Pier(sandbox, site, moods)
+
+    return make
 
 
 @pytest.fixture
 def harbour(make_sandbox):
-    """Make a repository of so many modules, some of them as given; measured and committed."""
+    """Make a repository for the built-in gates; measured and committed."""
 
-    def make(files, *, count=8, gates='["imports", "ledger"]', tests=None):
-        modules = {
-            f"candidate/deck/m{number}.py": GOOD.format(number=number) for number in range(count)
-        }
-        everything = {
-            "pyproject.toml": SETTINGS.format(gates=gates),
-            ".gitignore": "__pycache__/\n.pytest_cache/\n",
-            "candidate/__init__.py": "",
-            "tests/test_none.py": "import candidate.deck.m0\n\n\ndef test_none():\n    pass\n",
-            **modules,
-            **(tests or {}),
-        }
-        sandbox = make_sandbox({**everything, **files})
+    def make(files, *, count, gates, tests):
+        sandbox = make_sandbox(
+            {
+                "pyproject.toml": SETTINGS.format(gates=gates),
+                ".gitignore": "__pycache__/\n.pytest_cache/\n",
+                "candidate/__init__.py": "",
+                **{f"candidate/deck/m{at}.py": GOOD.format(number=at) for at in range(count)},
+                **tests,
+                **files,
+            }
+        )
         done = sandbox.pytest("--cockpit-init", "-q")
         assert done.returncode == 0, done.stdout + done.stderr
         sandbox.commit({}, "baselines")
@@ -56,8 +159,8 @@ def harbour(make_sandbox):
     return make
 
 
-def stays(*numbers):
-    return {f"candidate/deck/m{number}.py": STAYS.format(number=number) for number in numbers}
+def red(*numbers):
+    return {f"candidate/deck/m{number}.py": RED for number in numbers}
 
 
 def artifact(sandbox, name):
@@ -91,7 +194,9 @@ def deck(*numbers):
 
 
 def test_one_culprit_is_left_behind_and_the_rest_is_sealed(harbour):
-    sandbox = harbour(stays(5))
+    tests = {"tests/test_none.py": "import candidate.deck.m0\n\n\ndef test_none():\n    pass\n"}
+    culprit = {"candidate/deck/m5.py": STAYS.format(number=5)}
+    sandbox = harbour(culprit, count=8, gates=["imports", "ledger"], tests=tests)
     base = sandbox.git("rev-parse", "HEAD")
     done = sandbox.pytest(*ISOLATE, "-v", "--junitxml=junit.xml", "-n", "2")
     assert done.returncode == 1, done.stdout + done.stderr
@@ -132,388 +237,286 @@ def test_one_culprit_is_left_behind_and_the_rest_is_sealed(harbour):
     assert "| `candidate/deck/m5.py` | `imports.import-fails: deck/m5.py` |" in body
     rest = (sandbox.root / "artifacts/promotion_batch.rest.plan.jsonl").read_text()
     assert '"rule":"stays-behind"' in rest.replace(" ", "")
+    # What to do is said of the batch that was red.
+    told = artifact(sandbox, "on_red.json")
+    assert told["batch_id"] == found["batch_id"]
+    assert any("candidate/deck/m5.py" in json.dumps(action) for action in told["actions"])
     # The red report is kept beside the green one of the rest.
     assert artifact(sandbox, "gates/imports.json")["verdict"] == "fail"
     assert artifact(sandbox, "gates/rest/imports.json")["verdict"] == "pass"
 
 
-def test_two_culprits(harbour):
-    sandbox = harbour(stays(2, 6))
-    done = sandbox.pytest(*ISOLATE, "-q")
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert culprits(sandbox) == {"candidate/deck/m2.py", "candidate/deck/m6.py"}
-    assert moved(sandbox) == deck(0, 1, 3, 4, 5, 7)
-    assert "session 2 of" not in done.stdout
-
-
-def test_what_needs_a_culprit_is_held_back_and_not_blamed(harbour):
+def test_culprits_are_left_behind_with_what_needs_them(pier):
     needy = {
         "candidate/deck/m6.py": "from candidate.deck.m5 import f\n\n\ndef g():\n    return f()\n"
     }
-    sandbox = harbour(stays(5) | needy)
-    done = sandbox.pytest(*ISOLATE, "-q")
+    made = pier(red(2, 5) | needy, count=7)
+    done = made.isolate("-q")
     assert done.returncode == 1, done.stdout + done.stderr
-    [culprit] = record(sandbox)["outcome"]["culprits"]
-    assert culprit["files"] == ["candidate/deck/m5.py"]
-    assert culprit["held"] == ["candidate/deck/m6.py"]
-    assert moved(sandbox) == deck(0, 1, 2, 3, 4, 7)
+    one, other = sorted(record(made)["outcome"]["culprits"], key=lambda it: it["files"])
+    assert (one["files"], one["held"]) == (["candidate/deck/m2.py"], [])
+    assert (other["files"], other["held"]) == (["candidate/deck/m5.py"], ["candidate/deck/m6.py"])
+    assert moved(made) == deck(0, 1, 3, 4)
     assert "held back with it: candidate/deck/m6.py" in done.stdout
-    rest = (sandbox.root / "artifacts/promotion_batch.rest.plan.jsonl").read_text()
+    assert "session 2 of" not in done.stdout
+    rest = (made.root / "artifacts/promotion_batch.rest.plan.jsonl").read_text()
     assert "needs candidate/deck/m5.py, which is to blame" in rest
+    assert verdicts(made)["rest/gate:berth"] == "pass"
 
 
-def test_a_pair_that_fails_only_together(harbour):
-    pair = {
-        "candidate/deck/m6.py": "import importlib.util\n\n"
-        "if not __name__.startswith('candidate.') and importlib.util.find_spec('deck.m1'):\n"
-        "    raise RuntimeError('not beside m1')\n"
-    }
-    sandbox = harbour(pair)
-    done = sandbox.pytest(*ISOLATE, "-q")
+def test_a_pair_that_fails_only_together(pier):
+    made = pier({"candidate/deck/m2.py": "# NOT BESIDE: deck/m1.py\n"}, count=4)
+    done = made.isolate("-q")
     assert done.returncode == 1, done.stdout + done.stderr
-    [culprit] = record(sandbox)["outcome"]["culprits"]
-    assert culprit["files"] == ["candidate/deck/m6.py"]
+    [culprit] = record(made)["outcome"]["culprits"]
+    assert culprit["files"] == ["candidate/deck/m2.py"]
     assert culprit["partners"] == ["candidate/deck/m1.py"]
-    assert moved(sandbox) == deck(0, 1, 2, 3, 4, 5, 7)
+    assert moved(made) == deck(0, 1, 3)
     assert "only together with candidate/deck/m1.py" in done.stdout
 
 
-def test_when_nothing_is_red_nothing_is_searched(harbour):
-    sandbox = harbour({}, count=3)
-    listed = sandbox.pytest(*ISOLATE, "--co", "-q")
+def test_when_nothing_is_red_nothing_is_searched(pier):
+    made = pier()
+    listed = made.isolate("--co", "-q")
     names = [line.partition("::")[2] for line in listed.stdout.splitlines() if "::" in line]
-    assert names[-8:] == [
+    assert names[-6:] == [
         "transaction",
-        "gate:imports",
-        "gate:ledger",
+        "gate:berth",
         "isolate",
         "rest/transaction",
-        "rest/gate:imports",
-        "rest/gate:ledger",
+        "rest/gate:berth",
         "seal",
     ]
-    done = sandbox.pytest(*ISOLATE, "-q", "-rs")
+    done = made.isolate("-q", "-rs")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "isolate: skip: nothing was red" in done.stdout
     assert "rest/transaction: skip" not in done.stdout
-    assert verdicts(sandbox)["isolate"] == "skip"
-    assert moved(sandbox) == deck(0, 1, 2)
-    assert not (sandbox.root / "artifacts/isolation.json").exists()
-    assert "Isolated-From" not in sandbox.git("log", "-1", "--format=%B")
+    assert verdicts(made)["isolate"] == "skip"
+    assert moved(made) == deck(0, 1, 2)
+    assert not (made.root / "artifacts/isolation.json").exists()
+    assert "Isolated-From" not in made.git("log", "-1", "--format=%B")
 
 
-def test_without_the_option_a_red_gate_halts_and_is_asked_once(harbour):
-    sandbox = harbour(stays(1), count=3)
-    before = sandbox.snapshot()
-    done = sandbox.pytest("--cockpit-batch", "--cockpit-on-red=halt", "-q")
+def test_without_the_option_a_red_gate_halts_and_is_asked_once(pier):
+    made = pier(red(1))
+    before = made.snapshot()
+    done = made.isolate("--cockpit-on-red=halt", "-q", moods="GR")
     assert done.returncode == 1
-    assert "isolate" not in verdicts(sandbox)
-    assert "gate:ledger" not in verdicts(sandbox)
-    assert sandbox.snapshot() == before
+    assert "isolate" not in verdicts(made)
+    assert "seal" not in verdicts(made)
+    assert made.snapshot() == before
 
 
-def test_a_dry_run_searches_and_seals_nothing_and_its_search_is_not_repeated(harbour):
-    sandbox = harbour(stays(1), count=5)
-    before = sandbox.snapshot()
-    done = sandbox.pytest(*ISOLATE, "--cockpit-dry-run", "-q")
+def test_a_dry_run_searches_and_seals_nothing_and_its_search_is_not_repeated(pier):
+    made = pier(red(1))
+    before = made.snapshot()
+    done = made.isolate("--cockpit-dry-run", "-q")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert culprits(sandbox) == {"candidate/deck/m1.py"}
-    assert verdicts(sandbox)["seal"] == "skip"
-    assert sandbox.snapshot() == before
-    asked = record(sandbox)["sessions"]
-    done = sandbox.pytest(*ISOLATE, "-v")
+    assert culprits(made) == {"candidate/deck/m1.py"}
+    assert verdicts(made)["seal"] == "skip"
+    assert made.snapshot() == before
+    asked = record(made)["sessions"]
+    done = made.isolate("-v")
     assert done.returncode == 1, done.stdout + done.stderr
     assert f"going on after session {len(asked)} of the search" in done.stdout
-    assert record(sandbox)["sessions"] == asked
-    assert moved(sandbox) == deck(0, 2, 3, 4)
+    assert record(made)["sessions"] == asked
+    assert moved(made) == deck(0, 2)
 
 
-def test_nothing_is_sealed_when_every_file_is_to_blame(harbour):
-    sandbox = harbour(stays(0, 1), count=2)
-    before = sandbox.snapshot()
-    done = sandbox.pytest(*ISOLATE, "-q")
+@pytest.mark.parametrize("text", ["{", '{"schema": "pytest-cockpit/isolation/1"}'])
+def test_a_damaged_record_costs_sessions_and_no_more(pier, text):
+    made = pier(red(0, 1), count=2)
+    made.write({"artifacts/isolation.json": text})
+    before = made.snapshot()
+    done = made.isolate("-q")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert culprits(sandbox) == {"candidate/deck/m0.py", "candidate/deck/m1.py"}
-    assert verdicts(sandbox)["seal"] == verdicts(sandbox)["rest/transaction"] == "skip"
+    # Nothing is left to be sealed.
+    assert culprits(made) == {"candidate/deck/m0.py", "candidate/deck/m1.py"}
+    assert verdicts(made)["seal"] == verdicts(made)["rest/transaction"] == "skip"
     assert "every file of the batch is to blame" in done.stdout
-    assert sandbox.snapshot() == before
+    assert made.snapshot() == before
 
 
-def test_a_partial_selection_does_not_seal(harbour):
-    sandbox = harbour(stays(1), count=3)
-    before = sandbox.snapshot()
-    done = sandbox.pytest(*ISOLATE, "-q", "-k", "not isolate")
+def test_a_partial_selection_does_not_seal(pier):
+    made = pier(red(1))
+    before = made.snapshot()
+    done = made.isolate("-q", "-k", "not isolate")
     assert done.returncode == 4
     assert "a partial selection cannot seal: 1 of" in done.stderr + done.stdout
-    assert sandbox.snapshot() == before
-    done = sandbox.pytest(*ISOLATE, "-q", "-k", "not seal and not rest")
+    assert made.snapshot() == before
+
+
+def test_a_flaky_gate_blames_nobody_and_is_told(pier):
+    made = pier()
+    done = made.isolate("-v", moods="R")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert culprits(sandbox) == {"candidate/deck/m1.py"}
-    assert sandbox.snapshot() == before
-
-
-FLAG = """\
-from pathlib import Path
-
-from candidate.deck import m0
-
-FLAG = Path({path!r})
-
-
-def test_flaky():
-    assert m0.f() == 0
-    told = FLAG.read_text() if FLAG.exists() else ""
-    FLAG.write_text(told[1:])
-    assert told[:1] != "R"
-"""
-
-
-@pytest.fixture
-def moody(harbour, tmp_path):
-    """A repository with a test that fails where the file has an R for the run."""
-
-    def make(count=4):
-        flag = tmp_path / "flag"
-        tests = {"tests/test_flaky.py": FLAG.format(path=str(flag))}
-        return harbour({}, count=count, gates='["coverage", "ledger"]', tests=tests), flag
-
-    return make
-
-
-def test_a_flaky_test_blames_nobody_and_is_told(moody):
-    sandbox, flag = moody()
-    flag.write_text("R")
-    done = sandbox.pytest(*ISOLATE, "-v")
-    assert done.returncode == 1, done.stdout + done.stderr
-    said = verdicts(sandbox)
-    assert said["gate:coverage"] == "fail"
+    said = verdicts(made)
+    assert said["gate:berth"] == "fail"
     assert said["isolate"] == "warn"
-    assert said["rest/gate:coverage"] == "warn"
+    assert said["rest/gate:berth"] == "warn"
     assert said["seal"] == "pass"
-    assert record(sandbox)["outcome"]["culprits"] == []
-    assert moved(sandbox) == deck(0, 1, 2, 3)
-    assert "isolate: warn: no file is to blame: coverage: red 1 of" in done.stdout
-    [row] = map(json.loads, (sandbox.root / "artifacts/flakes.ndjson").read_text().splitlines())
-    assert row["gate"] == "coverage"
-    assert row["red"] == 1
+    assert record(made)["outcome"]["culprits"] == []
+    assert moved(made) == deck(0, 1, 2)
+    assert "isolate: warn: no file is to blame: berth: red 1 of" in done.stdout
+    [row] = map(json.loads, (made.root / "artifacts/flakes.ndjson").read_text().splitlines())
+    assert (row["gate"], row["red"]) == ("berth", 1)
     assert row["green"] >= 3
-    assert row["failing"] == ["coverage.new-test-failure: tests/test_flaky.py::test_flaky"]
-    [flake] = artifact(sandbox, "session.batch.json")["extra"]["flakes"]
+    assert row["failing"] == ["berth.mood: tests/test_mood.py::test"]
+    [flake] = artifact(made, "session.batch.json")["extra"]["flakes"]
     assert flake["red"] == 1
-    message = trailers(sandbox)
-    assert "Gate-Coverage: warn" in message
-    assert any(line.startswith("Flaky: coverage: red 1 of") for line in message)
+    message = trailers(made)
+    assert "Gate-Berth: warn" in message
+    assert any(line.startswith("Flaky: berth: red 1 of") for line in message)
     assert not any(line.startswith("Culprit") for line in message)
+    assert "### Flaky gates" in (made.root / "artifacts/promotion_pr_body.md").read_text()
 
 
-def test_gates_that_cannot_make_up_their_mind_seal_nothing(moody):
-    sandbox, flag = moody(count=1)
-    flag.write_text("RG" * 20)
-    before = sandbox.snapshot()
-    done = sandbox.pytest(*ISOLATE, "-q")
+def test_a_flaky_gate_with_a_culprit_at_once(pier):
+    made = pier(red(2))
+    # The batch is red for its culprit alone, and all but the culprit once for nothing.
+    done = made.isolate("-v", moods="GR")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert verdicts(sandbox)["isolate"] == "unknown"
+    assert culprits(made) == {"candidate/deck/m2.py"}
+    assert verdicts(made)["rest/gate:berth"] == "warn"
+    assert verdicts(made)["seal"] == "pass"
+    assert moved(made) == deck(0, 1)
+    message = trailers(made)
+    assert "Culprit: candidate/deck/m2.py" in message
+    assert any(line.startswith("Flaky: berth: red 1 of") for line in message)
+
+
+def test_gates_that_cannot_make_up_their_mind_seal_nothing(pier):
+    made = pier(count=1)
+    before = made.snapshot()
+    done = made.isolate("-q", moods="RG" * 20)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert verdicts(made)["isolate"] == "unknown"
     assert "nobody is blamed: 12 verdicts on one tree decided nothing" in done.stdout
-    assert "rest/transaction" not in verdicts(sandbox)
-    assert sandbox.snapshot() == before
-    assert (sandbox.root / "artifacts/flakes.ndjson").exists()
+    assert "rest/transaction" not in verdicts(made)
+    assert made.snapshot() == before
+    assert (made.root / "artifacts/flakes.ndjson").exists()
 
 
-def test_what_fails_without_a_culprit_as_well_acquits_it(moody):
-    sandbox, flag = moody(count=2)
+def test_what_fails_without_a_culprit_as_well_acquits_it(pier):
+    made = pier(count=2)
+    before = made.snapshot()
     # The batch, all but the suspect, the suspect, and then the rest, until it is settled.
-    flag.write_text("RGRRGG")
-    before = sandbox.snapshot()
-    done = sandbox.pytest(*ISOLATE, "-q")
+    done = made.isolate("-q", moods="RGRRGG")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert culprits(sandbox) == {"candidate/deck/m0.py"}
-    assert verdicts(sandbox)["rest/gate:coverage"] == "unknown"
-    assert "candidate/deck/m0.py is no culprit: what failed with it fails now" in done.stdout
-    assert sandbox.snapshot() == before
+    assert len(culprits(made)) == 1
+    assert verdicts(made)["rest/gate:berth"] == "unknown"
+    assert "is no culprit: what failed with it fails now" in done.stdout
+    assert made.snapshot() == before
     # The test is known to be flaky by now, and more is asked before it convicts anybody.
-    flag.write_text("RGRRGG")
-    (sandbox.root / "artifacts/isolation.json").unlink()
-    done = sandbox.pytest(*ISOLATE, "-q")
+    (made.root / "artifacts/isolation.json").unlink()
+    done = made.isolate("-q", moods="RGRRGG")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert culprits(sandbox) == set()
-    assert record(sandbox)["search"]["trust"]["flakes"] == 0.2
-    assert verdicts(sandbox)["seal"] == "pass"
+    assert culprits(made) == set()
+    assert record(made)["search"]["trust"]["flakes"] == 0.2
+    assert verdicts(made)["seal"] == "pass"
 
 
-def test_a_red_batch_that_is_green_the_next_time_is_asked_until_it_is_certain(moody):
-    sandbox, flag = moody()
-    flag.write_text("R")
-    done = sandbox.pytest(*ISOLATE, "-q", "-k", "not seal and not rest", "--cockpit-dry-run")
+def test_a_red_batch_that_is_green_the_next_time_is_asked_until_it_is_certain(pier):
+    made = pier()
+    before = made.snapshot()
+    done = made.isolate("-q", "-k", "not seal and not rest", "--cockpit-dry-run", moods="R")
     assert done.returncode == 1, done.stdout + done.stderr
-    done = sandbox.pytest(*ISOLATE, "-v")
+    assert made.snapshot() == before
+    done = made.isolate("-v")
     assert done.returncode == 0, done.stdout + done.stderr
-    said = verdicts(sandbox)
-    assert said["gate:coverage"] == "pass"
+    said = verdicts(made)
+    assert said["gate:berth"] == "pass"
     assert said["isolate"] == "warn"
-    assert said["rest/gate:coverage"] == "skip"
-    assert "flaky: red 1 of" in done.stdout
-    assert "Gate-Coverage: warn" in trailers(sandbox)
-    assert moved(sandbox) == deck(0, 1, 2, 3)
+    assert said["rest/gate:berth"] == "skip"
+    assert "flaky: berth: red 1 of" in done.stdout
+    assert "Gate-Berth: warn" in trailers(made)
+    assert any(line.startswith("Flaky: berth: red 1 of") for line in trailers(made))
+    [flake] = artifact(made, "session.batch.json")["extra"]["flakes"]
+    assert flake["red"] == 1
+    assert moved(made) == deck(0, 1, 2)
 
 
-def test_a_red_base_is_to_blame_and_no_file(harbour):
-    tests = {"tests/test_base.py": "def test_base():\n    pass\n"}
-    sandbox = harbour({}, count=4, gates='["coverage", "ledger"]', tests=tests)
-    sandbox.commit({"tests/test_base.py": "def test_base():\n    assert 0\n"})
-    before = sandbox.snapshot()
-    done = sandbox.pytest(*ISOLATE, "-q")
+def test_a_red_base_is_to_blame_and_no_file(pier):
+    made = pier({"RED": ""})
+    before = made.snapshot()
+    done = made.isolate("-q")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert verdicts(sandbox)["isolate"] == "fail"
-    assert "the base is to blame: coverage red at" in done.stdout
-    assert record(sandbox)["outcome"]["culprits"] == []
-    assert sandbox.snapshot() == before
+    assert verdicts(made)["isolate"] == "fail"
+    assert "the base is to blame: berth red at" in done.stdout
+    assert record(made)["outcome"]["culprits"] == []
+    assert made.snapshot() == before
 
 
 def test_what_failed_in_a_test_is_attributed_first(harbour):
     tests = {
         f"tests/test_m{number}.py": f"from candidate.deck.m{number} import f\n\n\n"
         f"def test_f():\n    assert f() == {number}\n"
-        for number in range(8)
+        for number in range(4)
     }
     wrong = {
-        "candidate/deck/m3.py": "def f():\n    return {'candidate.deck.m3': 3}[__name__]\n",
+        "candidate/deck/m2.py": "def f():\n    return {'candidate.deck.m2': 2}[__name__]\n",
     }
-    sandbox = harbour(wrong, gates='["coverage", "ledger"]', tests=tests)
+    sandbox = harbour(wrong, count=4, gates=["coverage", "ledger"], tests=tests)
     done = sandbox.pytest(*ISOLATE, "-v")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert culprits(sandbox) == {"candidate/deck/m3.py"}
+    assert culprits(sandbox) == {"candidate/deck/m2.py"}
     [finding] = artifact(sandbox, "gates/coverage.json")["findings"]
-    assert finding["evidence"]["frames"] == ["tests/test_m3.py", "deck/m3.py"]
+    assert finding["evidence"]["frames"] == ["tests/test_m2.py", "deck/m2.py"]
     # All but the suspect first, then the suspect.
     assert len(record(sandbox)["sessions"]) == 3
-    assert "red: coverage.new-test-failure: tests/test_m3.py::test_f" in done.stdout
-    assert moved(sandbox) == deck(0, 1, 2, 4, 5, 6, 7)
+    assert "red: coverage.new-test-failure: tests/test_m2.py::test_f" in done.stdout
+    assert moved(sandbox) == deck(0, 1, 3)
 
 
-GATE = """\
-from pytest_cockpit.api import Finding, Proof, Report, Rule, Severity, Verdict
-
-
-class Gate:
-    name = "berth"
-    summary = "no two files that do not get along"
-    rules = (Rule("berth.apart", "Files lie apart."),)
-    settings_schema = {"type": "object"}
-
-    def check(self, context):
-        if context.settings.get("lost"):
-            return Report.judge("nothing to see", checked=0)
-        found = [
-            Finding("berth.apart", "must not lie here", path=path)
-            for path in context.changed
-            if b"APART" in (context.root / path).read_bytes()
-        ]
-        return Report.judge("berths", checked=1, findings=found)
-
-    def proofs(self):
-        return []
-
-
-gate = Gate()
-"""
-
-
-@pytest.fixture
-def site(tmp_path):
-    """A third party's gate, installed where only this test finds it."""
-    info = tmp_path / "site" / "berth-1.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: berth\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[pytest_cockpit.gates]\nberth = berth:gate\n")
-    (tmp_path / "site" / "berth.py").write_text(GATE)
-    return {"PYTHONPATH": str(tmp_path / "site")}
-
-
-def test_a_third_partys_gate_is_searched_by(make_sandbox, site):
-    files = {f"candidate/deck/m{number}.py": GOOD.format(number=number) for number in range(5)}
-    files["candidate/deck/m4.py"] = "# APART\n"
-    sandbox = make_sandbox(
-        {
-            "pyproject.toml": SETTINGS.format(gates='["berth"]'),
-            ".gitignore": "__pycache__/\n",
-            "candidate/__init__.py": "",
-            **files,
-        }
-    )
-    done = sandbox.pytest(*ISOLATE, "-q", env=site)
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert culprits(sandbox) == {"candidate/deck/m4.py"}
-    assert moved(sandbox) == deck(0, 1, 2, 3)
-
-
-def test_where_nothing_failed_nobody_is_looked_for(make_sandbox, site):
-    settings = SETTINGS.format(gates='["berth"]') + "\n[tool.cockpit.gate.berth]\nlost = true\n"
-    sandbox = make_sandbox(
-        {
-            "pyproject.toml": settings,
-            ".gitignore": "__pycache__/\n",
-            "candidate/__init__.py": "",
-            "candidate/deck/m0.py": "",
-        }
-    )
-    before = sandbox.snapshot()
-    done = sandbox.pytest(*ISOLATE, "-q", env=site)
+def test_where_nothing_failed_nobody_is_looked_for(pier):
+    made = pier(count=1, settings="lost = true")
+    before = made.snapshot()
+    done = made.isolate("-q")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "nobody is blamed, for nothing failed: berth is unknown" in done.stdout
-    assert sandbox.snapshot() == before
+    assert made.snapshot() == before
 
 
-def test_killed_in_the_middle_it_goes_on_where_it_was(harbour):
-    sandbox = harbour(stays(3, 7, 11), count=14)
-    before = sandbox.snapshot()
+def test_killed_in_the_middle_it_goes_on_where_it_was(pier):
+    made = pier(red(1, 3, 5), count=6)
+    before = made.snapshot()
     process = subprocess.Popen(
-        sandbox.argv(*ISOLATE, "-q"),
-        cwd=sandbox.root,
-        env=sandbox.environment(),
+        made.argv("-q"),
+        cwd=made.root,
+        env={**made.environment(), **made.env},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    path = sandbox.root / "artifacts/isolation.json"
-    deadline = time.monotonic() + 120
-    while not path.exists() or len(record(sandbox)["sessions"]) < 3:
+    path = made.root / "artifacts/isolation.json"
+    while not path.exists() or len(record(made)["sessions"]) < 3:
         assert process.poll() is None
-        assert time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert sandbox.snapshot() == before
-    told = record(sandbox)["sessions"]
-    assert not record(sandbox)["outcome"]["complete"]
-    done = sandbox.pytest(*ISOLATE, "-v")
+    assert made.snapshot() == before
+    told = record(made)["sessions"]
+    assert not record(made)["outcome"]["complete"]
+    done = made.isolate("-v")
     assert done.returncode == 1, done.stdout + done.stderr
     assert f"going on after session {len(told)} of the search" in done.stdout
     assert f"session {len(told)} of about" not in done.stdout
-    assert record(sandbox)["sessions"][: len(told)] == told
-    assert moved(sandbox) == deck(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13)
+    assert record(made)["sessions"][: len(told)] == told
+    assert moved(made) == deck(0, 2, 4)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": "pytest-cockpit/isolation/1"}'])
-def test_a_damaged_record_costs_sessions_and_no_more(harbour, text):
-    sandbox = harbour(stays(1), count=3)
-    sandbox.write({"artifacts/isolation.json": text})
-    done = sandbox.pytest(*ISOLATE, "-q")
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert moved(sandbox) == deck(0, 2)
-
-
-def test_a_rest_that_could_not_be_pushed_is_finished_by_the_next_session(harbour, tmp_path):
-    sandbox = harbour(stays(1), count=3)
-    sandbox.git("init", "-q", "--bare", str(tmp_path / "remote.git"))
-    sandbox.git("remote", "add", "origin", str(tmp_path / "remote.git"))
+def test_a_rest_that_could_not_be_pushed_is_finished_by_the_next_session(pier, tmp_path):
+    made = pier(red(1))
+    made.git("init", "-q", "--bare", str(tmp_path / "remote.git"))
+    made.git("remote", "add", "origin", str(tmp_path / "remote.git"))
     hook = tmp_path / "remote.git/hooks/pre-receive"
     hook.write_text("#!/bin/sh\nexit 1\n")
     hook.chmod(0o755)
-    done = sandbox.pytest(*ISOLATE, "-q")
+    done = made.isolate("-q")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "but not pushed" in done.stdout
     hook.unlink()
-    done = sandbox.pytest(*ISOLATE, "-q")
+    done = made.isolate("-q")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert list(verdicts(sandbox)) == ["seal"]
-    rest = record(sandbox)["rest"]["batch_id"]
-    assert f"cockpit/{rest}" in sandbox.git("ls-remote", "origin")
+    assert list(verdicts(made)) == ["seal"]
+    rest = record(made)["rest"]["batch_id"]
+    assert f"cockpit/{rest}" in made.git("ls-remote", "origin")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 
 import pytest
@@ -14,6 +15,8 @@ from pytest_cockpit.promotion.isolation import flakes, history, telling
 from pytest_cockpit.promotion.isolation.attribution import Clues, failing
 from pytest_cockpit.promotion.isolation.flakes import Tally
 from pytest_cockpit.promotion.isolation.inquiry import About, Inquiry, Judged
+from pytest_cockpit.promotion.isolation.outcome import Culprit
+from pytest_cockpit.promotion.isolation.settling import Settling
 from pytest_cockpit.promotion.isolation.sizing import Past
 from pytest_cockpit.promotion.isolation.trust import Trust
 from pytest_cockpit.records import artifacts
@@ -64,9 +67,9 @@ def test_what_a_search_asks_says_and_keeps():
     assert culprit["failing"] == ["tests.broken: lane/f4.py"]
     assert made.left() == {"lane/f4.py": "to blame for red gates: tests.broken: lane/f4.py"}
     assert telling.summary(made).startswith("1 file to blame, 8 files good; ")
-    assert next(telling.lines(made)) == "to blame: lane/f4.py"
+    assert next(telling.lines(made, ())) == "to blame: lane/f4.py"
     assert telling.trailers(made, ()) == [f"Isolated-From: {ABOUT.batch_id}", "Culprit: lane/f4.py"]
-    assert "| `lane/f4.py` | `tests.broken: lane/f4.py` |" in telling.section(made)
+    assert "| `lane/f4.py` | `tests.broken: lane/f4.py` |" in telling.section(made, ())
 
 
 def test_it_goes_on_where_it_was_for_the_same_batch_only():
@@ -164,6 +167,115 @@ def test_flakes_are_told_by_gate_and_tree(tmp_path):
 )
 def test_when_verdicts_on_one_tree_settle_it(red_, green, verdict):
     assert Trust().settled(red_, green) is verdict
+
+
+TREE = "t" * 40
+BROKEN = red("x")
+
+
+def settling(tally, *, trust=None, culprits=()):
+    return Settling(tally, trust or Trust(), TREE, 3, culprits)
+
+
+def saying(*reports):
+    """A gate that says this, one after the other; how often it was asked is in `left`."""
+    left = list(reports)
+    return left, lambda: left.pop(0)
+
+
+def test_a_gate_that_was_never_red_is_not_asked_again():
+    for report in (GREEN, Report(Verdict.UNKNOWN, "no idea")):
+        _, ask = saying()
+        assert settling(Tally()).settle("tests", report, ask) is report
+
+
+def test_a_gate_that_stays_red_is_red():
+    left, ask = saying(BROKEN, GREEN)
+    assert settling(Tally()).settle("tests", BROKEN, ask) is BROKEN
+    assert left == [GREEN]
+
+
+def test_green_and_ahead_is_a_warning_that_says_how_often_it_was_red():
+    left, ask = saying(GREEN, GREEN, GREEN, BROKEN)
+    report = settling(Tally()).settle("tests", BROKEN, ask)
+    assert (report.verdict, report.summary) == (
+        Verdict.WARN,
+        "all well; flaky: red 1 of 4 times on this tree",
+    )
+    assert left == [BROKEN]
+
+
+def test_a_red_report_is_not_opened_by_green_ones_before_it():
+    tally = Tally()
+    for _ in range(4):
+        tally.add(TREE, 3, {"tests": GREEN})
+    left, ask = saying(BROKEN, GREEN, BROKEN)
+    report = settling(tally).settle("tests", BROKEN, ask)
+    assert (report.verdict, report.findings) == (Verdict.WARN, ())
+    assert left == [BROKEN]
+    left, ask = saying(*[BROKEN] * 20)
+    assert settling(tally).settle("tests", BROKEN, ask).verdict is Verdict.FAIL
+
+
+def test_verdicts_that_decide_nothing_are_unknown():
+    left, ask = saying(*[GREEN, BROKEN] * 10)
+    report = settling(Tally()).settle("tests", BROKEN, ask)
+    assert report.verdict is Verdict.UNKNOWN
+    assert "flaky: red 6 of 12 times" in report.summary
+    assert len(left) == 20 - 11
+
+
+def test_a_gate_that_says_nothing_any_more_opens_nothing():
+    crashed = Report(Verdict.ERROR, "crashed")
+    _, ask = saying(GREEN, crashed)
+    assert settling(Tally()).settle("tests", BROKEN, ask) is crashed
+
+
+def test_what_fails_without_a_culprit_as_well_acquits_it():
+    culprit = Culprit(("lane/a.py",), (), (1,), (2,), ("tests.broken: x",), ())
+    _, ask = saying(GREEN, GREEN, GREEN)
+    report = settling(Tally(), culprits=(culprit,)).settle("tests", BROKEN, ask)
+    assert report.verdict is Verdict.UNKNOWN
+    assert report.summary.startswith("lane/a.py is no culprit: ")
+    other = dataclasses.replace(culprit, failing=("tests.broken: y",))
+    silent = dataclasses.replace(culprit, failing=())
+    _, ask = saying(GREEN, GREEN, GREEN)
+    settled = settling(Tally(), culprits=(other, silent)).settle("tests", BROKEN, ask)
+    assert settled.verdict is Verdict.WARN
+
+
+def test_what_was_said_of_a_tree_counts_under_another_plan():
+    tally = Tally()
+    tally.add("part", 3, {"tests": BROKEN, "imports": GREEN})
+    tally.add("other", 2, {"tests": BROKEN})
+    for _ in range(2):
+        tally.carry("part", TREE)
+        tally.carry("nowhere", TREE)
+        tally.carry(TREE, TREE)
+    assert tally.of("tests", TREE) == (1, 0)
+    assert tally.of("imports", TREE) == (0, 1)
+    assert tally.of("tests", "part") == (0, 0)
+    left, ask = saying(GREEN, GREEN, BROKEN)
+    assert settling(tally).settle("tests", GREEN, ask).verdict is Verdict.WARN
+    assert left == [BROKEN]
+    assert [(flake.tree, flake.files) for flake in tally.flakes()] == [(TREE, 3)]
+
+
+def test_a_record_is_counted_by_gates_whose_names_begin_alike():
+    tally = Tally()
+    row = {
+        "tree": TREE,
+        "files": ["a", "b"],
+        "gates": {"cover": "fail", "coverage": "fail", "imports": "unknown"},
+        "failing": ["cover: x", "coverage.lost: y", "cover.z: z"],
+    }
+    tally.recall(row)
+    assert [tally.of(gate, TREE) for gate in row["gates"]] == [(1, 0), (1, 0), (0, 0)]
+    tally.add(TREE, 2, {"cover": GREEN, "coverage": GREEN})
+    assert [flake.failing for flake in tally.flakes()] == [
+        ("cover: x", "cover.z: z"),
+        ("coverage.lost: y",),
+    ]
 
 
 def test_what_failed_in_words_that_stay():

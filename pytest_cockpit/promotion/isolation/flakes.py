@@ -65,6 +65,21 @@ class Tally:
         counts[1] += verdict.opens
         self._failing.setdefault((gate, tree), {}).update(dict.fromkeys(said))
 
+    def recall(self, row: Mapping[str, Any]) -> None:
+        """Count what the record of a search has of one of its sessions."""
+        for gate, verdict in row["gates"].items():
+            said = [name for name in row["failing"] if name.startswith((f"{gate}.", f"{gate}:"))]
+            self.count(row["tree"], len(row["files"]), gate, Verdict(verdict), said)
+
+    def carry(self, tree: str, onto: str) -> None:
+        """Let what was said of a tree count for one that differs by the plan's name alone."""
+        if tree == onto or tree not in self._files:
+            return
+        self._files[onto] = self._files[tree]
+        for gate in [gate for gate, known in self._counts if known == tree]:
+            self._counts[gate, onto] = self._counts.pop((gate, tree))
+            self._failing[gate, onto] = self._failing.pop((gate, tree))
+
     def of(self, gate: str, tree: str) -> tuple[int, int]:
         """How often a gate was red and green on a tree."""
         red, green = self._counts.get((gate, tree), (0, 0))

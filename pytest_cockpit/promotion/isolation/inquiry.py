@@ -106,11 +106,7 @@ class Inquiry:
         self._search = search
         self.rows = [dict(row) for row in data["sessions"]]
         for row in self.rows:
-            for gate, verdict in row["gates"].items():
-                said = [
-                    name for name in row["failing"] if name.startswith((f"{gate}.", f"{gate}:"))
-                ]
-                self.tally.count(row["tree"], len(row["files"]), gate, Verdict(verdict), said)
+            self.tally.recall(row)
         return True
 
     def next(self) -> tuple[str, ...] | None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from pytest_cockpit.analysis.graph import Resolver, edges
-from pytest_cockpit.analysis.layout import Layout
-from pytest_cockpit.analysis.scan import SCHEMA, FactsCache, collect
 from pytest_cockpit.api import Lane, Move, Report
 from pytest_cockpit.git import Repository
 from pytest_cockpit.promotion import snapshot
 from pytest_cockpit.promotion.isolation.attribution import Clues
+from pytest_cockpit.promotion.remedies import ground
 from pytest_cockpit.records.artifacts import printable
 
 
@@ -38,20 +36,8 @@ class Nearby:
         for move in moves:
             for path in (move.source, move.target):
                 names[path] = names[printable(path)] = move.source
-        return cls(names, _imports(repository, lane, base))
+        return cls(names, ground.imports(repository, lane, base))
 
     def weights(self, reports: Iterable[Report]) -> dict[str, float]:
         """The weight of each file of the batch that the reports point at."""
         return Clues.of(reports).weights(self.names, self.imports)
-
-
-def _imports(repository: Repository, lane: Lane, base: str) -> Mapping[str, tuple[str, ...]]:
-    entries = {
-        entry.path: entry.oid
-        for entry in repository.entries(base)
-        if entry.path.endswith(".py") and entry.mode in snapshot.REGULAR
-    }
-    cache = FactsCache(repository.common_dir / "cockpit" / f"facts-{SCHEMA}.sqlite")
-    found = collect(repository.blobs, entries.values(), cache)
-    facts = {path: found.get(oid) for path, oid in entries.items()}
-    return edges(facts, facts, Resolver(facts, Layout(lane), facts)).needs

@@ -26,49 +26,55 @@ def summary(inquiry: Inquiry) -> str:
     return f"{', '.join(parts)}; {_count(len(inquiry.rows) - 1, 'session')} after the red batch"
 
 
-def lines(inquiry: Inquiry) -> Iterator[str]:
+def lines(inquiry: Inquiry | None, flakes: Sequence[Flaky]) -> Iterator[str]:
     """Culprits with their evidence, and flaky gates."""
-    for culprit in inquiry.outcome().culprits:
-        yield f"to blame: {', '.join(map(printable, culprit.files))}"
-        yield f"  {_convicted(culprit)}"
-        found = inquiry.findings(culprit)
-        for row in found[:_SHOWN]:
-            where = f"{row['path']}:{row['line']}" if row["line"] else row["path"] or row["gate"]
-            yield f"  {printable(where)}: {printable(row['message'])} [{row['rule']}]"
-        if len(found) > _SHOWN:
-            yield f"  … {len(found) - _SHOWN} more in isolation.json"
-        if culprit.held:
-            yield f"  held back with it: {_some(culprit.held)}"
-    for flake in inquiry.tally.flakes():
+    if inquiry is not None:
+        for culprit in inquiry.outcome().culprits:
+            yield from _evidence(culprit, inquiry)
+    for flake in flakes:
         yield f"flaky: {flake.line}"
 
 
-def section(inquiry: Inquiry) -> str:
-    """The same as a section of Markdown."""
+def _evidence(culprit: Culprit, inquiry: Inquiry) -> Iterator[str]:
+    yield f"to blame: {', '.join(map(printable, culprit.files))}"
+    yield f"  {_convicted(culprit)}"
+    found = inquiry.findings(culprit)
+    for row in found[:_SHOWN]:
+        where = f"{row['path']}:{row['line']}" if row["line"] else row["path"] or row["gate"]
+        yield f"  {printable(where)}: {printable(row['message'])} [{row['rule']}]"
+    if len(found) > _SHOWN:
+        yield f"  … {len(found) - _SHOWN} more in isolation.json"
+    if culprit.held:
+        yield f"  held back with it: {_some(culprit.held)}"
+
+
+def section(inquiry: Inquiry | None, flakes: Sequence[Flaky]) -> str:
+    """The same as sections of Markdown; empty where there is nothing to tell."""
+    told = [f"### Left behind\n\n{_left_behind(inquiry)}"] if inquiry else []
+    if flakes:
+        flaky = "".join(f"- {plain(flake.line)}\n" for flake in flakes)
+        told.append(f"### Flaky gates\n\nThey blame nobody.\n\n{flaky}")
+    return "\n".join(told)
+
+
+def _left_behind(inquiry: Inquiry) -> str:
     rows = "".join(
         f"| {', '.join(map(code, culprit.files))} | {_failing(culprit, inquiry)} | "
         f"{plain(_convicted(culprit))} | {', '.join(map(code, culprit.held)) or 'nothing'} |\n"
         for culprit in inquiry.outcome().culprits
     )
-    flaky = "".join(f"- {plain(flake.line)}\n" for flake in inquiry.tally.flakes())
-    head = f"Batch {inquiry.about.batch_id} was red: {plain(summary(inquiry))}.\n\n"
+    head = f"Batch {inquiry.about.batch_id} was red: {plain(summary(inquiry))}.\n"
     table = "| to blame | what fails | seen in | held back |\n|---|---|---|---|\n"
-    return (
-        f"### Left behind\n\n{head}"
-        + (f"{table}{rows}\n" if rows else "")
-        + (f"Flaky gates, which blame nobody:\n\n{flaky}\n" if flaky else "")
-    )
+    return f"{head}\n{table}{rows}" if rows else head
 
 
-def trailers(inquiry: Inquiry, flakes: Sequence[Flaky]) -> list[str]:
-    """What the commit of the rest says of the batch it was in; `sizing` reads it back."""
-    left = [
-        f"Culprit: {printable(path)}"
-        for culprit in inquiry.outcome().culprits
-        for path in culprit.files
-    ]
-    named = [f"Isolated-From: {inquiry.about.batch_id}"] if left else []
-    return [*named, *left, *(f"Flaky: {flake.line}" for flake in flakes)]
+def trailers(inquiry: Inquiry | None, flakes: Sequence[Flaky]) -> list[str]:
+    """What the commit says of the batch that it is the rest of; `history` reads it back."""
+    told: list[str] = []
+    if inquiry is not None and (found := inquiry.outcome().culprits):
+        told.append(f"Isolated-From: {inquiry.about.batch_id}")
+        told += [f"Culprit: {printable(path)}" for culprit in found for path in culprit.files]
+    return [*told, *(f"Flaky: {flake.line}" for flake in flakes)]
 
 
 def verdict(row: Mapping[str, Any]) -> str:
