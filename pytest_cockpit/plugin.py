@@ -231,7 +231,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Load what quarantined tests need, if any test is one."""
-    if any(_QUARANTINE in item.keywords for item in items):
+    # A folder or a function of that name is among the keywords too.
+    if any(_QUARANTINE in item.keywords and item.get_closest_marker(_QUARANTINE) for item in items):
         from pytest_cockpit.quarantine import runtime
 
         runtime.start(config, items)

@@ -7,6 +7,7 @@ source, or at the same place of a document of the same kind.
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ _FILES = (".json", ".yaml", ".yml", ".rego", ".py")
 _BY_SOURCE, _BY_SHAPE, _BY_NAME, _BY_ORDER = 3, 2, 2, 2
 _BY_KIND = {"add": 0, "change": 1, "remove": 4}
 _FLIP = 1
+_MOST = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,9 @@ class Hints:
 def candidates(
     read: Sequence[Document], hints: Hints, siblings: Sequence[Document] = ()
 ) -> list[Edit]:
-    """Every single edit that comes into question, in the order in which to try them.
+    """Single edits that come into question, in the order in which to try them.
+
+    All of them, but of documents that would have more than `_MOST`.
 
     Parameters
     ----------
@@ -66,14 +70,20 @@ def candidates(
     siblings: other documents of the same kinds; they are compared with and never edited.
     """
     rated: dict[Edit, int] = {}
-    for order, document in enumerate(read):
-        alike = _alike(document, [it for it in (*read, *siblings) if it.path != document.path])
-        for cost, edit in _of(document, hints, alike):
-            whole = cost + (_BY_ORDER if order else 0)
-            rated[edit] = min(whole, rated.get(edit, whole))
+    for cost, edit in itertools.islice(_rated(read, hints, siblings), _MOST):
+        rated[edit] = min(cost, rated.get(edit, cost))
     return sorted(
         rated, key=lambda it: (rated[it], it.path, it.start, it.kind, str(it.before), str(it.after))
     )
+
+
+def _rated(
+    read: Sequence[Document], hints: Hints, siblings: Sequence[Document]
+) -> Iterator[tuple[int, Edit]]:
+    for order, document in enumerate(read):
+        alike = _alike(document, [it for it in (*read, *siblings) if it.path != document.path])
+        for cost, edit in _of(document, hints, alike):
+            yield cost + (_BY_ORDER if order else 0), edit
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from typing import Any
 
 MARKER = "authz_quarantine"
 MAX_DAYS = 90
+UNEXPECTED = ("[XPASS(strict)]", "Unexpected success")
+"""How reports of pytest, and of unittest, begin that call it a failure that a test passes."""
 
 _ISSUE = re.compile(r"https?://[^\s/]+/\S+|#[1-9]\d*|[A-Z][A-Z0-9_]*-[1-9]\d*")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from .marks import MARKER
+from .marks import MARKER, UNEXPECTED
 
 REQUEST = "COCKPIT_QUARANTINE"
 
@@ -82,7 +82,7 @@ class Observer:
             crash = getattr(report.longrepr, "reprcrash", None)
             message = crash.message if crash else _last_line(report.longreprtext)
             # Expected to fail by a second marker, it passes all the same.
-            passes = report.failed and report.longreprtext.startswith("[XPASS(strict)]")
+            passes = report.failed and report.longreprtext.startswith(UNEXPECTED)
             self.row(
                 "report",
                 id=report.nodeid,

@@ -111,7 +111,7 @@ class _Json:
 
 
 def _yaml(path: str, text: str) -> Document | None:
-    """The first document of a YAML file; None without a library that reads it."""
+    """A YAML file of one document; None for others, and without a library that reads it."""
     try:
         import yaml
     except ImportError:

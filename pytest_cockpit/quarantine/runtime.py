@@ -14,9 +14,8 @@ from typing import Any
 
 import pytest
 
-from .marks import MARKER, MAX_DAYS, Mark, complaints, read, utc_today
+from .marks import MARKER, MAX_DAYS, UNEXPECTED, Mark, complaints, read, utc_today
 
-_XPASS = "[XPASS(strict)]"
 _KEY = pytest.StashKey["_Case"]()
 
 
@@ -66,8 +65,8 @@ class Quarantine:
 
     def _judge(self, case: _Case, report: pytest.TestReport) -> None:
         mark = case.mark
-        # A marker of its own, xfail, may call it a failure that the test passes.
-        passed = (report.passed and not case.red) or str(report.longrepr).startswith(_XPASS)
+        # A second marker may call it a failure that the test passes.
+        passed = (report.passed and not case.red) or str(report.longrepr).startswith(UNEXPECTED)
         if case.running:
             # A subtest: what the whole test came to is yet to be seen.
             if report.failed:

@@ -14,6 +14,7 @@ from pytest_cockpit.quarantine.documents import Edit
 
 Edits = tuple[Edit, ...]
 _PAIRED = 16
+_TOGETHER = 500
 _SINGLES = 0.75
 
 
@@ -136,7 +137,8 @@ def _differences(
         found.singles += 1
         if trials.passes((edit,)):
             yield (edit,)
-    everything = compatible(it for it in candidates if it.kind == "add")
+    adds = (it for it in candidates if it.kind == "add")
+    everything = compatible(itertools.islice(adds, _TOGETHER))
     if len(everything) > 1 and trials.passes(everything):
         yield everything
     for one, other in _pairs(candidates[:_PAIRED]):

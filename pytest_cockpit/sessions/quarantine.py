@@ -14,6 +14,7 @@ from pytest_cockpit.api import CockpitError, Verdict
 from pytest_cockpit.config import Config
 from pytest_cockpit.git import Repository, masked
 from pytest_cockpit.items import Outcome, Step, Steps
+from pytest_cockpit.promotion.remedies import diffs
 from pytest_cockpit.quarantine import marks
 from pytest_cockpit.quarantine.child import Run
 from pytest_cockpit.quarantine.marks import Mark
@@ -26,7 +27,7 @@ from pytest_cockpit.sessions import quarantine_words as words
 from pytest_cockpit.sessions.conductor import Conductor
 from pytest_cockpit.sessions.gating import scratch
 from pytest_cockpit.sessions.lock import SessionLock
-from pytest_cockpit.sessions.quarantine_sweep import Sweep, Swept, unified
+from pytest_cockpit.sessions.quarantine_sweep import Sweep, Swept
 from pytest_cockpit.sessions.settings import artifacts_folder, load_checked
 from pytest_cockpit.sessions.takeover import take_over
 
@@ -53,10 +54,12 @@ def conduct(config: pytest.Config) -> QuarantineConductor:
     except BaseException:
         stack.close()
         raise
+    limit = conductor.sweep.bounds.sweep_s
     conductor.header = [
         *header,
         f"cockpit: {words.tests(len(conductor.tests))} in quarantine at {head[:12]}",
-        "cockpit: they are run in a private tree; nothing that is found is applied",
+        f"cockpit: run in a private tree, for {limit:g} s at most (gate.quarantine.sweep_s)",
+        "cockpit: nothing that is found is applied",
     ]
     return conductor
 
@@ -210,7 +213,9 @@ class QuarantineConductor(Conductor):
         if swept.outcome.word != "passed" or place is None or place.without is None:
             return None
         shared = [it for it in self.tests if _is_marked_there(it, test, place)]
-        return None if len(shared) > 1 else unified(test.path, text, place.without)
+        if len(shared) > 1:
+            return None
+        return diffs.between(test.path, text.encode(), place.without.encode())
 
     def _clean(self, text: str) -> str:
         return one_line(printable(" ".join(self._hidden(text).split())))
@@ -264,19 +269,24 @@ def _verdict(
     mark: Mark | None, wrong: Sequence[str], swept: Swept, today: Any
 ) -> tuple[Verdict, str]:
     """What the sweep says of a test, by its marker and by what it came to."""
-    outcome = swept.outcome.word
-    found = bool(swept.found and swept.found.edits)
-    told = "fails; a difference makes it pass" if found else "fails, and no difference was found"
+    outcome, told = swept.outcome.word, _told(swept)
     if outcome == "passed":
         return Verdict.FAIL, "it passes: remove the marker"
     if wrong or mark is None:
         return Verdict.FAIL, f"its marker is wrong: {'; '.join(wrong)}"
     if mark.expired(today):
         return Verdict.FAIL, f"quarantine expired on {mark.expires}; {told}"
-    if outcome != "failed":
-        why = "it was skipped" if outcome == "skipped" else f"it could not be run: {swept.why}"
-        return Verdict.UNKNOWN, why
-    return Verdict.WARN, told
+    return Verdict.WARN if outcome == "failed" else Verdict.UNKNOWN, told
+
+
+def _told(swept: Swept) -> str:
+    """What a test came to that did not pass."""
+    if swept.outcome.word == "skipped":
+        return "it was skipped"
+    if swept.outcome.word != "failed":
+        return swept.why
+    found = swept.found is not None and swept.found.edits
+    return "fails; a difference makes it pass" if found else "fails, and no difference was found"
 
 
 def _is_marked_there(other: Marked, test: Marked, place: Spot) -> bool:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
+import re
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pytest_cockpit.config import Config
 from pytest_cockpit.git import Repository
+from pytest_cockpit.promotion.remedies import diffs
 from pytest_cockpit.promotion.staging import StagedTree
 from pytest_cockpit.quarantine import child, marks, reading
 from pytest_cockpit.quarantine.candidates import Hints, candidates
@@ -20,18 +21,24 @@ from pytest_cockpit.quarantine.documents import Document, Edit, Overlap, applied
 from pytest_cockpit.quarantine.observed import Marked, Outcome
 from pytest_cockpit.quarantine.search import Edits, Found, Spent, Trials, search
 
-_SIBLINGS = 100
+_READ = _SIBLINGS = 100
 _NOT_DOCUMENTS = (".git/",)
+_OF_TESTS = re.compile(
+    r"tests?|test[_-].*|.*[_.-]tests?|testing|testdata|fixtures|golden|(__)?snapshots(__)?",
+    re.IGNORECASE,
+)
 _PROGRESS_S = 5.0
+OUT_OF_TIME = "not searched: out of time"
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much the sweep may do for each test."""
+    """How much the sweep may do for each test, and how long for all of them."""
 
     run_s: float = 60.0
     search_s: float = 300.0
     search_runs: int = 60
+    sweep_s: float = 3600.0
     max_days: int = marks.MAX_DAYS
 
     @classmethod
@@ -47,6 +54,7 @@ class Swept:
 
     Parameters
     ----------
+    why: in words, why it did not come to its end, where it did not.
     documents: what it reads.
     found: None where nothing was searched for.
     candidates: how many single edits came into question.
@@ -67,6 +75,8 @@ class Swept:
 class Sweep:
     """Runs tests in the private tree of one commit, which is put right before every run.
 
+    Its time begins when it is made.
+
     Parameters
     ----------
     scratch: an existing private folder.
@@ -83,6 +93,8 @@ class Sweep:
     ) -> None:
         self.commit = commit
         self.bounds = Bounds.of(settings)
+        self.ends = time.monotonic() + self.bounds.sweep_s
+        self._repository = repository
         self._tree = StagedTree(repository)
         self._artifacts = (f"{settings.artifacts}/", f"{settings.records}/", *_NOT_DOCUMENTS)
         self._say = say
@@ -105,29 +117,36 @@ class Sweep:
 
     def text(self, path: str) -> str:
         """A file of the commit; "" where it is none."""
-        with self._tree.at(self.commit) as root:
-            return _content(root, path).decode("utf-8", "replace")
+        return (self._repository.blob(self.commit, path) or b"").decode("utf-8", "replace")
 
     def run(self, test: Marked) -> Swept:
-        """Run it, and search for what would make it pass when it fails."""
+        """Run it, and search for what would make it pass when it fails; neither without time."""
+        if time.monotonic() >= self.ends:
+            return Swept(Outcome("not run"), OUT_OF_TIME)
         run = self._run(test.path, [test.id], (), opened=True)
         outcome = run.seen.outcomes.get(test.id, Outcome("not run"))
-        swept = Swept(outcome, run.why, tuple(self._documents_of(run)))
+        why = f"it could not be run: {run.why}"
+        swept = Swept(outcome, why, tuple(self._documents_of(run)))
         if outcome.word == "failed":
             self._search(test, swept)
         return swept
 
     def _documents_of(self, run: Run) -> list[str]:
-        """What the test has read; it tells so itself, and is not believed that it lies below."""
+        """What the test has read; it tells so itself, and is not believed that it lies below.
+
+        What belongs to tests is left out: to edit what is expected would mend no policy.
+        """
         return [
             path
             for path in run.seen.opened
-            if not path.startswith((*self._artifacts, "/")) and ".." not in path.split("/")
+            if not path.startswith((*self._artifacts, "/"))
+            and ".." not in path.split("/")
+            and not is_of_tests(path)
         ]
 
     def _search(self, test: Marked, swept: Swept) -> None:
         started = time.monotonic()
-        read, siblings = self._read(swept.documents)
+        read, siblings = self._read(swept.documents[:_READ])
         hints = Hints.of(
             source=test.source,
             parameters=test.parameters,
@@ -259,7 +278,7 @@ class _Trying:
         bounds, now = self._sweep.bounds, time.monotonic()
         if self._swept.runs >= bounds.search_runs:
             raise Spent("runs")
-        if now - self._started >= bounds.search_s:
+        if now - self._started >= bounds.search_s or now >= self._sweep.ends:
             raise Spent("time")
         self._swept.runs += 1
         if now - self._said >= _PROGRESS_S:
@@ -268,6 +287,12 @@ class _Trying:
                 f"{self._test.id}: run {self._swept.runs} of at most {bounds.search_runs}, "
                 f"{self._swept.candidates} single edits in question"
             )
+
+
+def is_of_tests(path: str) -> bool:
+    """Whether a document is a test's own by its name, or by that of a folder that it is in."""
+    place = PurePosixPath(path)
+    return any(map(_OF_TESTS.fullmatch, (*place.parent.parts, place.stem)))
 
 
 def _content(root: Path, path: str) -> bytes:
@@ -286,22 +311,10 @@ def _documents(root: Path, paths: Sequence[str]) -> list[Document]:
 
 
 def _diff(read: Sequence[Document], edits: Sequence[Edit]) -> str:
+    """A patch, as `git apply` takes it; without files that it has no words for."""
     parts = []
     for document in read:
         own = [edit for edit in edits if edit.path == document.path]
-        if own:
-            parts.append(unified(document.path, document.text, applied(document.text, own)))
-    return "".join(parts)
-
-
-def unified(path: str, before: str, after: str) -> str:
-    """A patch of one file, as `git apply` takes it."""
-    lines = difflib.unified_diff(
-        before.splitlines(keepends=True),
-        after.splitlines(keepends=True),
-        f"a/{path}",
-        f"b/{path}",
-    )
-    return "".join(
-        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
-    )
+        text = document.text
+        parts.append(diffs.between(document.path, text.encode(), applied(text, own).encode()))
+    return "".join(filter(None, parts))

@@ -131,7 +131,7 @@ def _row(row: Mapping[str, Any]) -> str:
         row["since"] or "",
         left,
         row["outcome"],
-        told or "none found",
+        told or ("none found" if row["search"] else "not searched"),
     )
     return f"| {' | '.join(cells)} |"
 

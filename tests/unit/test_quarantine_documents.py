@@ -221,3 +221,10 @@ def test_parameters_and_constants_of_the_module_count():
     hints = Hints.of(source="", parameters=["a.fold", 4], module="SCOPE = 'a.dream'\n")
     values = [edit.after for edit in candidates([mine], hints) if edit.kind == "add"]
     assert values == ["a.fold", "a.dream"]
+
+
+def test_a_large_document_has_as_many_candidates_as_can_be_held(monkeypatch):
+    monkeypatch.setattr("pytest_cockpit.quarantine.candidates._MOST", 1000)
+    rows = ",".join(f"[{number}]" for number in range(2000))
+    document = sound("c.json", f"[{rows}]")
+    assert 100 < len(candidates([document], Hints.of(source="x = [1, 2, 3]"))) <= 1000

@@ -93,6 +93,13 @@ def test_time_that_is_up_ends_it():
     assert (found.edits, found.ended) == ((), "time")
 
 
+def test_no_more_are_tried_together_than_can_be_compared_with_each_other():
+    asked = []
+    edits = [edit(number) for number in range(2000)]
+    search(edits, Trials(lambda it: asked.append(len(it)), lambda _: [], 8))
+    assert max(asked) == 500
+
+
 def test_no_candidate_is_no_difference():
     assert World().search([]).ended == "exhausted"
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_cockpit.sessions import quarantine_words as words
+from pytest_cockpit.sessions.quarantine_sweep import is_of_tests
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,26 @@ def test_other_forges_and_other_issues():
     assert words.issue_url("KEY-1", "https://github.com/acme/lab") is None
     for remote in (None, "", "/srv/lab.git", "../lab", "file:///srv/lab.git"):
         assert words.issue_url("#4", remote) is None
+
+
+@pytest.mark.parametrize(
+    "path, own",
+    [
+        ("tests/expected.json", True),
+        ("billing/Tests/data/a.yaml", True),
+        ("billing/test_authz/a.json", True),
+        ("policies/authz_test.rego", True),
+        ("policies/test-input.json", True),
+        ("ui/__snapshots__/a.json", True),
+        ("contracts/a.test.json", True),
+        ("contracts/matrix_latest.json", False),
+        ("policies/contest.rego", False),
+        ("attest/policy.yaml", False),
+        ("testament.json", False),
+    ],
+)
+def test_what_belongs_to_tests_is_none_of_the_documents(path, own):
+    assert is_of_tests(path) is own
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
@@ -111,6 +132,8 @@ def test_markdown_holds_what_a_test_is_called():
     assert words.REVIEW in page
     assert "<b>" not in page.replace("`` tests/t.py::test_a[`\\|<b>] ``", "")
     assert "| none found |" in page
+    unrun = row(outcome="not run", search=None)
+    assert "| not run | not searched |" in words.markdown({**document, "tests": [unrun]})
     assert "| remove the marker |" in page
     assert "`tests/u.py` could not be collected: ImportError" in page
     assert "```diff\n--- a/t.py\n+++ b/t.py\n```" in page

@@ -54,6 +54,11 @@ SCHEMA: Mapping[str, Any] = {
             "minimum": 0,
             "default": 60,
         },
+        "sweep_s": {
+            **_SECONDS,
+            "description": "Seconds after which the sweep begins with no further test or search.",
+            "default": 3600,
+        },
         "skip": {
             "description": "Why the gate does not apply here; it is then not run.",
             "type": "string",
