@@ -9,17 +9,18 @@ from pytest_cockpit.promotion.message import gate_table, waiver_table
 from pytest_cockpit.promotion.rollback import Rollback
 from pytest_cockpit.records.markdown import code
 
-_HOW = {
+HOW = {
     "exact": "as before the batch",
     "merged": "as before the batch, with what was edited since",
     "removed": "removed: the batch had added it",
 }
+"""What becomes of a path, by how it is put back."""
 
 
 def rollback_body(rollback: Rollback, plan_sha256: str, reports: Mapping[str, Report]) -> str:
     """Markdown for the pull request that undoes a batch."""
     sealed, back = rollback.sealed, rollback.restorations
-    paths = "\n".join(f"| {code(item.path)} | {_HOW[item.how]} |" for item in back)
+    paths = "\n".join(f"| {code(item.path)} | {HOW[item.how]} |" for item in back)
     count = f"{len(back)} path{'' if len(back) == 1 else 's'}"
     return (
         f"## Rollback {rollback.batch_id}\n\n"

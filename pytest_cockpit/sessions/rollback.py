@@ -15,7 +15,7 @@ from pytest_cockpit.config import Config
 from pytest_cockpit.items import Outcome, Step
 from pytest_cockpit.promotion import importing, sealed
 from pytest_cockpit.promotion.rollback import Restored, Rollback, commit_message
-from pytest_cockpit.promotion.rollback_body import rollback_body
+from pytest_cockpit.promotion.rollback_body import HOW, rollback_body
 from pytest_cockpit.records import artifacts, baselines
 from pytest_cockpit.sessions import words
 from pytest_cockpit.sessions.lock import SessionLock
@@ -119,12 +119,7 @@ class RollbackConductor(PublishingConductor):
 
     @staticmethod
     def _restore(item: Restored) -> Outcome:
-        said = {
-            "exact": "as before the batch",
-            "merged": "as before the batch, with what was edited since",
-            "removed": "removed: the batch had added it",
-        }
-        return Outcome(Verdict.PASS, said[item.how])
+        return Outcome(Verdict.PASS, HOW[item.how])
 
     def _transaction(self) -> Outcome:
         built = self.build()
