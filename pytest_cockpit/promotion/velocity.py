@@ -11,7 +11,6 @@ was added to the lane has been taken off already.
 
 from __future__ import annotations
 
-import bisect
 import hashlib
 import math
 import random
@@ -124,12 +123,13 @@ def dated(weeks_left: float | None, now: datetime) -> date | None:
 def _size(lane: Sequence[tuple[datetime, int]], moment: datetime) -> int:
     """The lane's files at a moment; before its first commit, those after it.
 
-    Committers' clocks differ, so that days of commits may go back; the newest one that is not
-    after the moment counts.
+    Committers' clocks differ, so that days of commits may go back; the last of those that are
+    not after the moment counts.
     """
-    newest = [moments for moments, _ in lane]
-    index = bisect.bisect_right(newest, moment)
-    return lane[max(index - 1, 0)][1] if lane else 0
+    known = [files for at, files in lane if at <= moment]
+    if known:
+        return known[-1]
+    return lane[0][1] if lane else 0
 
 
 def _ends(remaining: int, drained: Sequence[int]) -> Iterable[float]:

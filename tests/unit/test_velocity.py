@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_cockpit.promotion import velocity
@@ -43,6 +43,11 @@ def test_what_was_added_is_taken_off():
     assert found.promoted == (10, 0, 17)
     assert found.drained == (3, 0, 19)
     assert found.grown == (7, 0, -2)
+
+
+def test_a_clock_that_ran_ahead_hides_no_later_commit():
+    lane = [(ago(9), 100), (ago(1.8), 90), (NOW + WEEK, 80), (ago(1.5), 70), (ago(0.5), 65)]
+    assert weeks([(ago(2.1), 10)], lane, NOW).drained == (30, 5)
 
 
 def test_a_rollback_is_taken_off():
@@ -111,6 +116,7 @@ def test_days_follow_from_weeks():
     assert velocity.dated(2.0, NOW) == (NOW + timedelta(days=14)).date()
 
 
+@settings(max_examples=20)
 @given(
     st.integers(-(10**6), 10**6),
     st.lists(st.integers(-5000, 5000), max_size=30).map(tuple),
