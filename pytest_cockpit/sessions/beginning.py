@@ -18,6 +18,7 @@ from pytest_cockpit.promotion.burst import Options, Progress
 from pytest_cockpit.promotion.history import waiting
 from pytest_cockpit.promotion.selector import forecast
 from pytest_cockpit.records import artifacts, ledger
+from pytest_cockpit.sessions.sealing import bears
 
 
 def left(repository: Repository, chosen: Config, progress: Progress) -> list[tuple[str, ...]]:
@@ -98,7 +99,7 @@ def _fresh(
     return Progress(
         burst_id=burst_id,
         base=base,
-        branch=f"refs/heads/{chosen.seal.branch_prefix}burst-{burst_id}",
+        branch=_branch(chosen, burst_id),
         settings_sha256=chosen.digest(),
         options=options,
         lane=waiting(repository, base, chosen.lane),
@@ -127,8 +128,36 @@ def _resumed(
             f"{where}: the burst stands at {progress.head[:12]}, its branch at {at[:12]}, HEAD at "
             f"{base[:12]} instead of {progress.base[:12]}; put HEAD back, or begin another burst"
         )
+    _demand_own(repository, chosen, progress, str(where))
     target = config.option.cockpit_target
     if target:
         options = dataclasses.replace(progress.options, target=target)
         progress = dataclasses.replace(progress, options=options)
     return dataclasses.replace(progress, state="running")
+
+
+def _demand_own(repository: Repository, chosen: Config, progress: Progress, where: str) -> None:
+    """The record and the commits agree: it is a file that anybody could have written."""
+    gates = tuple((name, chosen.skip(name)) for name in chosen.gates)
+    checked = {point.commit for point in progress.checkpoints}
+    parent = progress.base
+    for batch in progress.batches:
+        raw = repository.run("cat-file", "commit", batch.commit).stdout.decode("utf-8", "replace")
+        header, _, message = raw.partition("\n\n")
+        parents = [line for line in header.splitlines() if line.startswith("parent ")]
+        judged = gates if batch.commit in checked else ()
+        own = bears(message, batch.batch_id, batch.plan_sha256, judged)
+        if not own or parents != [f"parent {parent}"]:
+            raise CockpitError(
+                f"{where}: {batch.commit[:12]} is not batch {batch.number} as the burst made and "
+                "judged it; remove the file, delete the branch, and begin another burst"
+            )
+        parent = batch.commit
+    if (parent, progress.branch) != (progress.head, _branch(chosen, progress.burst_id)):
+        raise CockpitError(
+            f"{where}: head or branch is not the burst's own; remove the file, and begin another"
+        )
+
+
+def _branch(chosen: Config, burst_id: str) -> str:
+    return f"refs/heads/{chosen.seal.branch_prefix}burst-{burst_id}"

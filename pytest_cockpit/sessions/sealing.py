@@ -276,21 +276,26 @@ def sealed_before(sealing: Sealing, stage: Callable[[], str]) -> str | None:
     staged = repository.run("rev-parse", f"{stage()}^{{tree}}").stdout.decode().strip()
     lines = header.splitlines()
     heritage = [line for line in lines if line.startswith(("tree ", "parent "))]
-    said = set(trailers(message))
-    wanted = {f"Batch-Id: {subject.batch_id}", f"Plan-Sha256: {subject.plan_sha256}"}
-    green = all(
-        any(f"Gate-{name.title()}: {verdict}" in said for verdict in Verdict if verdict.opens)
-        for name, skip in subject.gates
-        if not skip
-    )
     same = heritage == [f"tree {staged}", f"parent {subject.base}"]
-    if not (same and green and wanted <= said):
+    if not (same and bears(message, subject.batch_id, subject.plan_sha256, subject.gates)):
         name = sealing.branch.removeprefix("refs/heads/")
         raise CockpitError(
             f"{name}: exists, and is not this batch as it was judged; look at it, then delete it: "
             f"git branch -D {name}"
         )
     return commit
+
+
+def bears(
+    message: str, batch_id: str, plan_sha256: str, gates: Collection[tuple[str, str | None]]
+) -> bool:
+    """Whether a commit's trailers name this plan, and a green verdict for every planned gate."""
+    said = set(trailers(message))
+    return {f"Batch-Id: {batch_id}", f"Plan-Sha256: {plan_sha256}"} <= said and all(
+        any(f"Gate-{name.title()}: {verdict}" in said for verdict in Verdict if verdict.opens)
+        for name, skip in gates
+        if not skip
+    )
 
 
 def waiting(

@@ -274,3 +274,35 @@ def test_no_plugin_lets_a_burst_build_on_what_is_red(make_sandbox, tmp_path, plu
     assert done.returncode == 1, seen(done)
     assert "halted at checkpoint-1/gate:imports" in done.stdout
     assert heads(sandbox) == {"main": before}
+
+
+def test_a_record_that_names_what_no_gate_has_seen_is_not_believed(quick):
+    process = start(quick, *BURST)
+    wait_for(process, quick, lambda kinds: "sealing" in kinds and kinds[-1] == "staged")
+    process.kill()
+    process.communicate()
+    [branch] = heads(quick).keys() - {"main"}
+    kept, path = state(quick), quick.root / "artifacts/burst_checkpoint.json"
+    tree = quick.git("rev-parse", "HEAD^{tree}")
+    first, last = kept["batches"]
+    message = quick.git("log", "-1", "--format=%B", last["commit"])
+    for said, parent in (
+        ("promote: trust me", first["commit"]),
+        (message.replace("Gate-Ledger: pass", "Gate-Ledger: fail"), first["commit"]),
+        (message, kept["base"]),
+    ):
+        forged = quick.git("commit-tree", tree, "-p", parent, "-m", said)
+        quick.git("update-ref", f"refs/heads/{branch}", forged)
+        path.write_text(json.dumps(kept).replace(last["commit"], forged))
+        done = quick.pytest(*RESUME, "--cockpit-target=2")
+        assert done.returncode == 4, seen(done)
+        assert "is not batch 2 as the burst made and judged it" in done.stderr
+    quick.git("update-ref", f"refs/heads/{branch}", last["commit"])
+    quick.git("update-ref", "refs/heads/mine", last["commit"])
+    path.write_text(json.dumps({**kept, "branch": "refs/heads/mine"}))
+    done = quick.pytest(*RESUME, "--cockpit-target=2")
+    assert done.returncode == 4, seen(done)
+    assert "head or branch is not the burst's own" in done.stderr
+    path.write_text(json.dumps(kept))
+    done = quick.pytest(*RESUME, "--cockpit-target=2")
+    assert done.returncode == 0, seen(done)
