@@ -145,7 +145,7 @@ class QuarantineConductor(Conductor):
         self, test: Marked, mark: Mark | None, swept: Swept, verdict: Verdict, summary: str
     ) -> dict[str, Any]:
         issue = test.keywords.get("issue")
-        issue = printable(issue) if isinstance(issue, str) else ""
+        issue = one_line(printable(issue)) if isinstance(issue, str) else ""
         text = self.sweep.text(test.path)
         place = spot(text, test.id, issue)
         line = place.line if place else test.line
@@ -161,7 +161,7 @@ class QuarantineConductor(Conductor):
             "path": printable(test.path),
             "line": line,
             "issue": issue,
-            "owner": printable(mark.owner) if mark else None,
+            "owner": one_line(printable(mark.owner)) if mark else None,
             "expires": mark.expires.isoformat() if mark else None,
             "since": came.day.isoformat() if came else None,
             "commit": came.commit if came else None,

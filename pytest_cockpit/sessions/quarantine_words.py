@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pytest_cockpit.records.markdown import code, fenced, plain
+from pytest_cockpit.records.text import one_line
 
 _REMOTE = re.compile(
     r"(?:https?://(?:[^@/\s]*@)?|(?:ssh://)?[\w.-]+@)(?P<host>[\w.-]+)(?::\d+)?[:/]"
     r"(?P<path>[\w./~-]+?)(?:\.git)?/?\Z"
 )
+_LINK = re.compile(r"https?://[^\s<>|]+")
 _ENDED = {
     "exhausted": "all of them were tried",
     "runs": "no run was left",
@@ -26,7 +28,7 @@ REVIEW = (
 
 def issue_url(issue: str, remote: str | None) -> str | None:
     """A link to the issue; of `#12`, below the repository that the remote names."""
-    if issue.startswith(("http://", "https://")):
+    if _LINK.fullmatch(issue):
         return issue
     found = _REMOTE.match(remote or "")
     if found is None or not issue.startswith("#"):
@@ -49,8 +51,9 @@ def lines(row: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {row['outcome']}: {row['message']}"
     yield from (f"  {line}" for line in _findings(row))
     difference = row["difference"]
-    for text in (difference["diff"] if difference else "", row["removal"] or ""):
-        yield from (f"    {line}" for line in text.splitlines())
+    for text in filter(None, (difference["diff"] if difference else "", row["removal"])):
+        # A patch is shown as it is, but for what a terminal would obey.
+        yield from (f"    {one_line(line.expandtabs())}" for line in text.rstrip("\n").split("\n"))
 
 
 def markdown(document: Mapping[str, Any]) -> str:

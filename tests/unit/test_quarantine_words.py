@@ -30,6 +30,7 @@ def test_other_forges_and_other_issues():
         "https://gitlab.com/a/b/c/-/issues/4"
     )
     assert words.issue_url("https://example.org/i/3", None) == "https://example.org/i/3"
+    assert words.issue_url("https://example.org/> [x](<y", None) is None
     assert words.issue_url("KEY-1", "https://github.com/acme/lab") is None
     for remote in (None, "", "/srv/lab.git", "../lab", "file:///srv/lab.git"):
         assert words.issue_url("#4", remote) is None
@@ -104,6 +105,11 @@ def test_a_row_for_the_terminal():
         "nothing within the bounds makes it pass: 4 of 9 single edits and 2 pairs tried in 6 "
         "runs, 12 s; its time was up"
     )
+
+
+def test_a_patch_has_no_power_over_a_terminal():
+    found = list(words.lines(row(removal="-\t\x1b[2J\u2028x\n+é\n")))
+    assert found[-2:] == [f"    {'-':8}\\x1b[2J\\u2028x", "    +é"]
 
 
 def test_what_git_and_the_marker_do_not_tell():
