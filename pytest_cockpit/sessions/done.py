@@ -145,8 +145,9 @@ class DoneConductor(ExaminingConductor):
         repository, where = self.scene.repository, self._baseline
         if repository.is_shallow():
             raise CockpitError("the history is cut off here; git fetch --unshallow")
-        options = ("--first-parent", "-m", "--no-renames", "--diff-filter=A", "--format=%H")
-        found = repository.run("log", *options, self.scene.head, "--", where).stdout.split()
+        listing = ("--literal-pathspecs", "log", "--first-parent", "-m", "--no-renames")
+        options = ("--diff-filter=A", "--format=%H", self.scene.head, "--", where)
+        found = repository.run(*listing, *options).stdout.split()
         if not found:
             raise CockpitError(f"{where}: was never committed; pytest --cockpit-init measures it")
         commit = found[-1].decode()

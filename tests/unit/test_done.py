@@ -46,3 +46,11 @@ def test_a_gate_that_fails_for_another_reason_names_no_tests():
     assert outcome.verdict is Verdict.FAIL
     assert outcome.summary == "no test is in quarantine; the gate is fail"
     assert "a marker without an owner" in outcome.text
+
+
+def test_the_first_baseline_is_looked_for_by_its_very_name(make_checkout):
+    repository = make_checkout({"x/coverage.json": "{}"}).repo
+    scene = SimpleNamespace(repository=repository, head=repository.resolve("HEAD"))
+    session = SimpleNamespace(scene=scene, _baseline="[x]/coverage.json")
+    with pytest.raises(CockpitError, match="was never committed"):
+        DoneConductor._first_coverage(cast("DoneConductor", session))
