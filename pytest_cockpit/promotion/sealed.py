@@ -86,8 +86,11 @@ def _commit(repository: Repository, base: str, where: str, batch_id: str) -> str
         )
         parents, *message = lines.splitlines()
         if trailer in message and len(parents.split()) == 1:
-            others = [line for line in message if line.startswith("Batch-Id: ") and line != trailer]
-            if others:
+            entered = _ids(repository, commit, where) - _ids(repository, parents, where)
+            if batch_id not in entered:
+                # It only speaks of the batch.
+                continue
+            if len(entered) > 1:
                 raise CockpitError(
                     f"{batch_id}: {commit[:12]} holds other batches as well; undo it by hand: "
                     f"git revert {commit[:12]}"
@@ -97,3 +100,9 @@ def _commit(repository: Repository, base: str, where: str, batch_id: str) -> str
         f"{batch_id}: no commit of the history bears its trailer {trailer!r}; where its branch was "
         "squashed under another message, undo that commit by hand with git revert"
     )
+
+
+def _ids(repository: Repository, commit: str, where: str) -> set[str]:
+    """The batches and rollbacks that the ledger of a commit has."""
+    rows = ledger.rows(repository.blob(commit, where) or b"")
+    return {row["batch_id"] for row in rows if row["kind"] in (PROMOTION, ROLLBACK)}

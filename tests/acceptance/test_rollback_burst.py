@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from pytest_cockpit.records import ledger
+
 BURST = ("--cockpit-burst", "--cockpit-target=4", "--cockpit-batch-size=1", "-q")
 # Each module needs the one before it, so that every batch builds on an earlier one.
 CHAIN = {
@@ -144,12 +146,14 @@ def test_a_batch_is_found_however_it_was_merged(quick, how):
     works(quick)
 
 
-def test_a_squashed_burst_names_the_commit_to_revert(chain):
+@pytest.mark.parametrize("told", ["all", "last"])
+def test_a_squashed_burst_names_the_commit_to_revert(chain, told):
     batches, message = ids(chain, 4), chain.git("log", "-4", "--reverse", "--format=* %B")
     chain.git("reset", "-q", "--soft", "HEAD~4")
-    chain.git("commit", "-q", "-m", f"promote: 4 files (#8)\n\n{message}")
+    said = message if told == "all" else chain.git("log", "-1", "--format=%B", "ORIG_HEAD")
+    chain.git("commit", "-q", "-m", f"promote: 4 files (#8)\n\n{said}")
     before = chain.snapshot()
-    done = chain.pytest("--cockpit-rollback", batches[1], "-q")
+    done = chain.pytest("--cockpit-rollback", batches[1 if told == "all" else 3], "-q")
     assert done.returncode == 4, seen(done)
     head = chain.git("rev-parse", "HEAD")[:12]
     assert f"{head} holds other batches as well; undo it by hand: git revert {head}" in done.stderr
@@ -166,3 +170,14 @@ def test_what_a_later_batch_moved_on_is_refused_with_the_batch_that_did(chain):
     assert done.returncode == 1, seen(done)
     assert "[gone]" in done.stdout
     assert chain.snapshot() == before
+
+
+def test_a_later_commit_that_quotes_the_trailer_is_not_taken_for_the_batch(chain):
+    last = ids(chain, 4)[3]
+    before = tree(chain, "HEAD~1")
+    path = chain.root / ".cockpit/promotions.ndjson"
+    path.write_bytes(ledger.extend(path.read_bytes(), [{"kind": "note"}]))
+    chain.commit({}, f"Note what was promoted\n\nBatch-Id: {last}")
+    done = chain.pytest("--cockpit-rollback", last, "-v")
+    assert done.returncode == 0, seen(done)
+    assert tree(chain, "HEAD") == before
