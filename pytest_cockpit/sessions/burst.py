@@ -368,8 +368,9 @@ class BurstConductor(Conductor):
             except CockpitError as error:
                 self.say(f"the burst's artifacts were not written: {error}")
             self._publish_part()
+        page = dashboard.page(self.sealing, self.written)
         super().finish(exitstatus)
-        for line in dashboard.below(self.sealing):
+        for line in dashboard.below(self.sealing, page):
             self.say(line)
         self.lock.ended(exitstatus)
 

@@ -6,6 +6,7 @@ found on this very commit. What none of them found is unknown.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -119,17 +120,28 @@ class DashboardConductor(Conductor):
             terminal.write_line(line)
 
 
-def below(sealing: Sealing) -> list[str]:
-    """Show the dashboard of what was sealed below its pull request; what to say of it.
+def page(sealing: Sealing, own: Iterable[Path]) -> str:
+    """The dashboard of what was sealed, for its pull request; empty where there is none.
 
-    To be called when the session's record is written, which vouches for what its gates found.
+    To be asked for before the session's record is written: that takes the place of an earlier
+    one's, which vouches for what the gates found that this session did not run again.
+
+    Parameters
+    ----------
+    own: what this session has written.
     """
+    if sealing.pull is None or sealing.pull.merged:
+        return ""
+    written = tuple(path for path in own if path.is_file())
+    now = datetime.now(UTC)
+    ground = Ground(sealing.repository, sealing.config, sealing.shown, now, written)
+    return dashboard_page.comment(document(ground, metrics.measure(ground)), None)
+
+
+def below(sealing: Sealing, text: str) -> list[str]:
+    """Show the dashboard below the pull request, where there is one; what to say of it."""
     pull, forge = sealing.pull, sealing.connection.forge
-    if pull is None or pull.merged or forge is None:
-        return []
-    ground = Ground(sealing.repository, sealing.config, sealing.shown, datetime.now(UTC))
-    page = dashboard_page.comment(document(ground, metrics.measure(ground)), None)
-    return [show(forge, pull.number, page)]
+    return [show(forge, pull.number, text)] if text and pull and forge else []
 
 
 def show(forge: Forge, number: int, text: str, *, issue: bool = False) -> str:

@@ -176,8 +176,9 @@ class PublishingConductor(Conductor):
                 self.keep_bytes(self.folder / name, text.encode())
             except CockpitError as error:
                 self.say(f"the pull request's text was not written: {error}")
+        page = dashboard.page(self.sealing, self.written)
         super().finish(exitstatus)
-        for line in dashboard.below(self.sealing):
+        for line in dashboard.below(self.sealing, page):
             self.say(line)
         self.lock.ended(exitstatus)
 

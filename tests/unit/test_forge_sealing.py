@@ -176,7 +176,7 @@ def test_the_dashboard_is_of_the_sealed_commit_whatever_the_forge_shows(harbour,
     sealing = harbour.sealing()
     sealing.seal(harbour.commit, lambda: LETTER)
     sealing.pull = dataclasses.replace(sealing.pull, commit=behind)
-    [said] = dashboard.below(sealing)
+    [said] = dashboard.below(sealing, dashboard.page(sealing, ()))
     assert said.startswith("dashboard: https://")
     [comment] = harbour.forge.state.comments_on(1)
     assert f"As of `{harbour.commit[:12]}`" in comment["body"]
