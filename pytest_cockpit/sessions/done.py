@@ -203,7 +203,7 @@ class DoneConductor(ExaminingConductor):
         return passed("no waiver is open")
 
     def _report(self, gate: str, beside: str = "") -> dict[str, Any] | Outcome:
-        """A gate's report on `HEAD`: one that a session vouches for, or a fresh one."""
+        """A gate's report on `HEAD`: one that tells and a session vouches for, or a new one."""
         settings = self.scene.settings
         if gate not in settings.gates or gate not in discovery.gates().loaded:
             return unknown(f"{gate} is not among the configured gates", f"add {gate!r} to gates")
@@ -211,7 +211,8 @@ class DoneConductor(ExaminingConductor):
         if reason is not None:
             return skipped(f"declared not applicable: {reason}")
         kept = self.scene.ground.kept(gate, beside)
-        if not isinstance(kept, str):
+        # What could not be told then may be told now: an extra may have been installed since.
+        if not isinstance(kept, str) and kept.report["verdict"] not in ("unknown", "error"):
             return {**kept.report, "beside": kept.beside}
         head = self.scene.head
         report, outcome = self.bench.judge(self, gate, base=head, commit=head)

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from pytest_cockpit.api import CockpitError, Verdict
+from pytest_cockpit.api import CockpitError, Report, Verdict
+from pytest_cockpit.config import Config
+from pytest_cockpit.items import Outcome
+from pytest_cockpit.promotion.evidence import Kept
 from pytest_cockpit.sessions.done import DoneConductor
 
 if TYPE_CHECKING:
@@ -54,3 +58,17 @@ def test_the_first_baseline_is_looked_for_by_its_very_name(make_checkout):
     session = SimpleNamespace(scene=scene, _baseline="[x]/coverage.json")
     with pytest.raises(CockpitError, match="was never committed"):
         DoneConductor._first_coverage(cast("DoneConductor", session))
+
+
+@pytest.mark.parametrize("verdict", ["pass", "fail", "unknown", "error"])
+def test_a_gate_that_could_not_tell_is_asked_again(verdict):
+    kept = Kept({"verdict": verdict}, {}, "an earlier session", datetime.now(UTC))
+    fresh = Report.judge("fine", checked=1, findings=[])
+    bench = SimpleNamespace(judge=lambda *_, **__: (fresh, Outcome(fresh.verdict, "fine")))
+    ground = SimpleNamespace(kept=lambda *_: kept)
+    scene = SimpleNamespace(settings=Config(gates=("matriz",)), ground=ground, head="0" * 40)
+    session = cast("DoneConductor", SimpleNamespace(scene=scene, bench=bench))
+    report = DoneConductor._report(session, "matriz")
+    assert isinstance(report, dict)
+    assert report["verdict"] == {"fail": "fail"}.get(verdict, "pass")
+    assert ("gate" in report) == (verdict in ("unknown", "error"))
