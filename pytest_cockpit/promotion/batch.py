@@ -5,7 +5,7 @@ Everything is worked out from blobs of the plan's base commit; the user's work t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -46,12 +46,24 @@ class Staged:
 
 
 class Batch:
-    """A planned batch over a repository; nothing it does is visible to the user's checkout."""
+    """A planned batch over a repository; nothing it does is visible to the user's checkout.
 
-    def __init__(self, repository: Repository, config: Config, plan: Plan) -> None:
+    Parameters
+    ----------
+    among: the only files that can mention what moves, where that is known: those of a larger batch.
+    """
+
+    def __init__(
+        self,
+        repository: Repository,
+        config: Config,
+        plan: Plan,
+        among: Container[str] | None = None,
+    ) -> None:
         self.repository = repository
         self.config = config
         self.plan = plan
+        self._among = among
         self.layout = Layout(config.lane)
         self._prepared: dict[str, Rewritten] = {}
 
@@ -140,13 +152,18 @@ class Batch:
         return self._prepared[move.source]
 
     @cached_property
+    def mentioning(self) -> frozenset[str]:
+        """Files that mention what moves, which move themselves or do not."""
+        return frozenset(self.importers) | self._moved_paths.keys()
+
+    @cached_property
     def importers(self) -> dict[str, Rewritten]:
         """Files that stay and mention what moves, rewritten or at least reported."""
         lane_name = PurePosixPath(self.config.lane.path).name
         python = set(self.repository.grep(self.base, [lane_name], ["*.py"]))
         python |= {path for path in self._entries if path.endswith(".py") and self._in_lane(path)}
         rewritten = {}
-        for path, content in self._contents(python - self._moved_paths.keys()):
+        for path, content in self._contents(self._near(python - self._moved_paths.keys())):
             if is_shim(content):
                 continue
             module = self.layout.module_of(path)
@@ -163,7 +180,7 @@ class Batch:
         wanted = [*self._moved, *self._moved_paths]
         texts = self.repository.grep(self.base, wanted, [":!*.py", f":!{self.config.artifacts}"])
         texts = [path for path in texts if not recording.is_record(self.config, path)]
-        for path, content in self._contents(set(texts)):
+        for path, content in self._contents(self._near(set(texts))):
             rewritten[path] = strings.rewrite_text(
                 content, path=path, moved=self._moved, moved_paths=self._moved_paths
             )
@@ -289,6 +306,10 @@ class Batch:
         for entry, (_, content) in zip(regular, blobs, strict=True):
             if content is not None:
                 yield entry.path, content
+
+    def _near(self, paths: set[str]) -> set[str]:
+        among = self._among
+        return paths if among is None else {path for path in paths if path in among}
 
     def _in_lane(self, path: str) -> bool:
         return self.layout.is_lane(path)

@@ -32,6 +32,7 @@ def make_plan(
     base: str = "HEAD",
     only: Sequence[str] = (),
     left: Mapping[str, str] | None = None,
+    look: Look | None = None,
 ) -> Plan:
     """The plan of the next batch, computed from one commit and the configuration.
 
@@ -43,12 +44,13 @@ def make_plan(
     base: the revision to plan from.
     only: the files of an earlier plan or forecast; when given, no others move but what they need.
     left: files that stay behind, each with the reason; what needs them stays, too.
+    look: what was found out for an earlier plan with the same size, modules and base.
 
     Raises
     ------
     CockpitError: the history is cut off, or lane, size or modules make no sense here.
     """
-    look = _Look.at(repo, config, size, modules, base)
+    look = look or Look.at(repo, config, size, modules, base)
     starts = [path for path in only if path in look.ranked] if only else look.starts
     stay = {path: Refusal(path, "stays-behind", why) for path, why in (left or {}).items()}
     refused = {**look.refused, **stay}
@@ -94,7 +96,7 @@ def forecast(
 
     Other parameters and errors are those of `make_plan`.
     """
-    look = _Look.at(repo, config, size, modules, base)
+    look = Look.at(repo, config, size, modules, base)
     forecasts: list[tuple[str, ...]] = []
     taken: set[str] = set()
     while len(forecasts) < batches and len(taken) < target:
@@ -112,7 +114,7 @@ def forecast(
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class Look:
     """What a commit offers to be moved."""
 
     seen: Snapshot
@@ -125,7 +127,8 @@ class _Look:
     @classmethod
     def at(
         cls, repo: Repository, config: Config, size: int | None, modules: Sequence[str], base: str
-    ) -> _Look:
+    ) -> Look:
+        """The look at a revision; parameters and errors are those of `make_plan`."""
         limit = config.batch.size if size is None else size
         if limit < 1:
             raise CockpitError(f"batch size {limit}: expected at least 1; set --cockpit-batch-size")

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from pytest_cockpit.items import Outcome
 from pytest_cockpit.promotion.batch import Batch
 from pytest_cockpit.promotion.isolation.inquiry import Judged
 from pytest_cockpit.promotion.plan import Plan
-from pytest_cockpit.promotion.selector import make_plan
+from pytest_cockpit.promotion.selector import Look, make_plan
 from pytest_cockpit.records import artifacts
 from pytest_cockpit.sessions.conductor import Conductor
 from pytest_cockpit.sessions.gating import Bench
@@ -35,7 +36,6 @@ class _Part:
     plan_sha256: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Parts:
     """The parts of a batch.
 
@@ -45,8 +45,15 @@ class Parts:
     batch: the whole, which must have been staged.
     """
 
-    bench: Bench
-    batch: Batch
+    def __init__(self, bench: Bench, batch: Batch) -> None:
+        self.bench = bench
+        self.batch = batch
+
+    @cached_property
+    def _look(self) -> Look:
+        """What is there to be planned from: the same for every part."""
+        bench, head = self.bench, self.batch.plan.header
+        return Look.at(bench.repository, bench.settings, head.size, head.modules, head.base)
 
     def judged(self, conductor: Conductor, files: Sequence[str], gates: Iterable[str]) -> Judged:
         """What the gates say of production with these files moved; of the base, with none."""
@@ -71,15 +78,8 @@ class Parts:
         ------
         CockpitError: something else would have to come along, or one of them cannot move alone.
         """
-        head = self.batch.plan.header
         plan = make_plan(
-            self.bench.repository,
-            self.bench.settings,
-            size=head.size,
-            modules=head.modules,
-            base=head.base,
-            only=files,
-            left=left,
+            self.bench.repository, self.bench.settings, only=files, left=left, look=self._look
         )
         planned = {row.move.source for row in plan.moves}
         if planned != set(files):
@@ -92,7 +92,9 @@ class Parts:
             return self._base()
         batch = self.batch
         if len(files) < len(batch.moves):
-            batch = Batch(self.bench.repository, self.bench.settings, self.plan(files))
+            # A part moves nothing that the whole does not, so nobody else mentions it.
+            among = batch.mentioning
+            batch = Batch(self.bench.repository, self.bench.settings, self.plan(files), among)
         staged, plan = batch.stage(), batch.plan
         return _Part(staged.commit, batch.moves, staged.changed, plan.header.batch_id, plan.sha256)
 
