@@ -599,6 +599,13 @@ def test_rows_are_brought_back_by_one_command():
     assert action_for(odd, facts({})).action == "remedy"
 
 
+def test_a_copy_outside_the_tree_is_looked_for_by_a_name_alone():
+    found = seen("imports.outside-tree", evidence={"module": "ring.left"})
+    assert action_for(found, facts({})).command == "python -c 'import ring; print(ring.__file__)'"
+    odd = seen("imports.outside-tree", evidence={"module": "a'; touch x; '"})
+    assert action_for(odd, facts({})).command is None
+
+
 def test_a_bound_file_is_recorded_with_its_name_quoted():
     found = seen("ledger.unbound-change", path="a b$(x).json")
     assert action_for(found, facts({})).command == "cockpit ledger record 'a b$(x).json'"

@@ -148,7 +148,8 @@ def _stale(seen: Seen, facts: Facts) -> Action | None:
 def _reinstall(seen: Seen, facts: Facts) -> Action | None:
     """A copy of a module outside the tree."""
     module = seen.told("module").partition(".")[0]
-    if not module:
+    # Part of a command that somebody may type.
+    if not module.isidentifier():
         return None
     detail = f"find the copy of {module} outside the tree and uninstall it, or rename the module"
     return Action(
