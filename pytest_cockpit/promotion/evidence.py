@@ -26,6 +26,9 @@ AHEAD = timedelta(minutes=1)
 JUDGED = "judged"
 """Name of the last evidence of a report on a commit: which tree it is of, by which settings."""
 
+REST, REST_OWN = "gates/rest", "gates/rest/artifacts"
+"""Where reports on the rest of a red batch are, and what gates wrote beside them."""
+
 _SHORT = 12
 
 
@@ -64,8 +67,17 @@ class Shelf:
             self._vouched[name, sha256(path.read_bytes())] = ("this session", now)
 
     def kept(self, gate: str, tree: str, now: datetime, beside: str = "") -> Kept | str:
-        """A gate's report on a tree, or why there is none that counts."""
-        name = f"gates/{gate}.json"
+        """A gate's report on a tree, or why there is none that counts.
+
+        Where a red batch was promoted without some of its files, that of the rest may be it.
+        """
+        found = self._kept(f"gates/{gate}.json", tree, now, beside)
+        if isinstance(found, Kept):
+            return found
+        rest = self._kept(f"{REST}/{gate}.json", tree, now, beside and f"{REST_OWN}/{beside}")
+        return rest if isinstance(rest, Kept) else found
+
+    def _kept(self, name: str, tree: str, now: datetime, beside: str) -> Kept | str:
         try:
             report, session, at = self._read(name, "gate-report")
             other_than = _other_than(report, tree, self._settings)

@@ -101,7 +101,13 @@ class Bench:
 
 
 def keep_report(
-    conductor: Conductor, name: str, report: Report, scratch: Path, *, below: str = "gates"
+    conductor: Conductor,
+    name: str,
+    report: Report,
+    scratch: Path,
+    *,
+    below: str = "gates",
+    own: str = "",
 ) -> Outcome:
     """Write a gate's report and its own artifacts below the session's artifacts folder."""
     data = {"schema": "pytest-cockpit/gate-report/1", "gate": name, **report.to_json()}
@@ -110,7 +116,7 @@ def keep_report(
         if path.name.startswith(_OWN) or path.name.endswith(".plan.jsonl"):
             raise CockpitError(f"gate {name}: {path.name}: that name is the session's own")
         content = path.read_bytes()
-        conductor.keep_bytes(conductor.folder / path.name, content)
+        conductor.keep_bytes(conductor.folder / own / path.name, content)
         if path.suffix == ".md":
             conductor.pages[path.stem] = content.decode("utf-8", "replace")
     conductor.config.hook.pytest_cockpit_gate_report(

@@ -17,6 +17,7 @@ from typing import Any
 from pytest_cockpit import discovery
 from pytest_cockpit.api import CockpitError, Report, Verdict
 from pytest_cockpit.items import Outcome, Step
+from pytest_cockpit.promotion import evidence
 from pytest_cockpit.promotion.batch import Staged
 from pytest_cockpit.promotion.isolation import attribution, flakes, history, nearby, telling
 from pytest_cockpit.promotion.isolation.driver import RISK
@@ -223,7 +224,8 @@ class IsolatingConductor(BatchConductor):
             return Outcome(Verdict.SKIP, _GREEN)
         if not self.inquiry.outcome().good:
             return Outcome(Verdict.SKIP, _NOTHING_LEFT)
-        keep = partial(gating.keep_report, below="gates/rest")
+        # Beside the red reports are the artifacts of the red batch, and nothing of the rest's.
+        keep = partial(gating.keep_report, below=evidence.REST, own=evidence.REST_OWN)
         outcome = self.judge(name, keep)
         return self._settled(name, keep) or outcome
 

@@ -415,6 +415,24 @@ def test_an_artifact_of_another_session_does_not_go_with_a_report(ground):
     assert "is of another session" in str(again.kept("imports", "import_failures.json"))
 
 
+def test_a_report_on_the_rest_of_a_red_batch_goes_with_what_was_written_beside_it(ground):
+    whole = report(ground, "imports", judged={"name": JUDGED, "data": of(ground, tree="f" * 40)})
+    rest = report(ground, "imports", summary="the rest")
+    paths = [
+        write(ground, "gates/imports.json", whole),
+        write(ground, "import_failures.json", FAILURES),
+        write(ground, "gates/rest/imports.json", rest),
+    ]
+    vouched(ground, *paths)
+    said = dataclasses.replace(ground).kept("imports", "import_failures.json")
+    assert "gates/imports.json: is of tree ffffffffffff" in str(said)
+    beside = write(ground, "gates/rest/artifacts/import_failures.json", FAILURES)
+    vouched(ground, *paths, beside)
+    found = dataclasses.replace(ground).kept("imports", "import_failures.json")
+    assert isinstance(found, Kept)
+    assert found.report["summary"] == "the rest"
+
+
 def test_gates_that_are_not_configured_or_skipped_give_no_number(migration):
     migration.commit(9, lane("a"))
     found = migration.ground(gates=("matriz",), gate={"matriz": {"skip": "no contracts"}})
