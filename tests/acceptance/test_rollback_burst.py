@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 
 import pytest
 
 from pytest_cockpit.records import ledger
+from tests.acceptance.conftest import Sandbox
 
 BURST = ("--cockpit-burst", "--cockpit-target=4", "--cockpit-batch-size=1", "-q")
 # Each module needs the one before it, so that every batch builds on an earlier one.
@@ -47,14 +49,25 @@ def works(sandbox):
     subprocess.run([sys.executable, "-c", USES], cwd=sandbox.root, check=True)
 
 
-@pytest.fixture
-def chain(quick):
-    """A repository with a merged burst of four batches, each needing the one before."""
-    quick.commit(CHAIN)
-    done = quick.pytest(*BURST)
+@pytest.fixture(scope="session")
+def burst(measured_quick, tmp_path_factory):
+    """A repository with a merged burst of four batches; to be copied, not used."""
+    root = tmp_path_factory.mktemp("burst") / "repo"
+    shutil.copytree(measured_quick, root, symlinks=True)
+    sandbox = Sandbox(root)
+    sandbox.commit(CHAIN)
+    done = sandbox.pytest(*BURST)
     assert done.returncode == 0, seen(done)
-    works(quick)
-    return quick
+    return root
+
+
+@pytest.fixture
+def chain(burst, tmp_path):
+    """A repository with a merged burst of four batches, each needing the one before."""
+    shutil.copytree(burst, tmp_path / "repo", symlinks=True)
+    sandbox = Sandbox(tmp_path / "repo")
+    works(sandbox)
+    return sandbox
 
 
 @pytest.mark.parametrize("index", range(4))
