@@ -96,6 +96,7 @@ class IsolatingConductor(BatchConductor):
 
     @property
     def _parts(self) -> Parts:
+        """The parts of what the session is about now."""
         return Parts(gating.Bench.of(self.repository, self.settings), self.batch)
 
     # The search
@@ -150,9 +151,10 @@ class IsolatingConductor(BatchConductor):
         return Trust(flakes=_DOUBTED) if doubted else self.trust
 
     def _search(self, inquiry: Inquiry) -> None:
+        parts = self._parts
         while (files := inquiry.next()) is not None:
             self._live(inquiry.asking)
-            inquiry.tell(self._parts.judged(self, files, inquiry.about.gates))
+            inquiry.tell(parts.judged(self, files, inquiry.about.gates))
             self._keep(inquiry)
             row = inquiry.rows[-1]
             self.lock.journal("isolation", session=row["number"], verdict=row["verdict"])

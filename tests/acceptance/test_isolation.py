@@ -244,6 +244,8 @@ def test_one_culprit_is_left_behind_and_the_rest_is_sealed(harbour):
     # The red report is kept beside the green one of the rest.
     assert artifact(sandbox, "gates/imports.json")["verdict"] == "fail"
     assert artifact(sandbox, "gates/rest/imports.json")["verdict"] == "pass"
+    assert "m5" in json.dumps(artifact(sandbox, "import_failures.json"))
+    assert "m5" not in json.dumps(artifact(sandbox, "gates/rest/artifacts/import_failures.json"))
 
 
 def test_culprits_are_left_behind_with_what_needs_them(pier):
