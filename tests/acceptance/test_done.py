@@ -14,12 +14,13 @@ from pytest_cockpit.sessions.lock import SessionLock
 from pytest_cockpit_gates.matriz.proving import contract_of
 from tests.acceptance.conftest import Sandbox, create
 
-SETTINGS = """\
+GATES = '["matriz", "coverage", "imports", "ledger", "quarantine"]'
+SETTINGS = f"""\
 [tool.pytest.ini_options]
 testpaths = ["tests"]
 
 [tool.cockpit]
-gates = ["matriz", "coverage", "imports", "ledger", "quarantine"]
+gates = {GATES}
 
 [tool.cockpit.calendar]
 stabilisation = []
@@ -89,7 +90,9 @@ def run(sandbox, *names):
     selected = [f"artifacts/done.plan.jsonl::{name}" for name in names]
     done = sandbox.pytest("--cockpit-done", "-p", "no:randomly", *selected)
     assert done.returncode in (0, 1), done.stdout + done.stderr
-    data = json.loads((sandbox.root / "artifacts/done.json").read_text())
+    path = sandbox.root / "artifacts/done.json"
+    assert path.is_file(), done.stdout + done.stderr
+    data = json.loads(path.read_text())
     items = {f"{row['group']}/{row['name']}": row for row in data["items"]}
     bad = sorted(
         name for name, row in items.items() if row["verdict"] in ("fail", "unknown", "error")
@@ -205,7 +208,9 @@ def test_without_the_gate_nobody_knows_of_quarantine(migrated):
 
 
 def test_coverage_below_the_first_baseline_whatever_the_present_one_says(migrated):
-    migrated.commit({"app/untested.py": "def f():\n    a = 1\n    b = 2\n    return a + b\n"})
+    untested = "def f():\n    a = 1\n    b = 2\n    return a + b\n"
+    settings = SETTINGS.replace(GATES, '["coverage"]')
+    migrated.commit({"app/untested.py": untested, "pyproject.toml": settings})
     row = alone(migrated, "gates/coverage")
     assert row["verdict"] == "fail"
     first = migrated.git("log", "--format=%h", "--diff-filter=A", "--", ".cockpit/baselines")
