@@ -235,7 +235,7 @@ def test_no_module_of_the_change_is_imported_to_guard_it(ready, tmp_path):
     ready.commit(
         {"candidate/fresh.py": "x = 1\n", "json.py": OWN, "pip.py": OWN, "encodings.py": OWN}
     )
-    context = {"event": {"pull_request": {"labels": []}}}
+    context: dict[str, Any] = {"event": {"pull_request": {"labels": []}}}
     # Each script is run in the repository's own folder.
     done = job(ready, tmp_path, context, guard="true", gates="false", base=start, folder=".")
     assert done.failed
