@@ -195,7 +195,7 @@ def killed(sandbox, delay, *arguments):
 
 def test_a_killed_burst_goes_on_where_its_last_checkpoint_was(fleet):
     """Killed at many moments, resumed each time: it ends as one that nobody disturbed."""
-    chance, kills = random.Random(7), int(os.environ.get("COCKPIT_KILLS", "6"))
+    chance, kills = random.Random(7), int(os.environ.get("COCKPIT_KILLS", "2"))
     start = time.monotonic()
     assert fleet.pytest(*ALL, "--cockpit-dry-run", "-q").returncode == 0
     whole = time.monotonic() - start
