@@ -267,13 +267,13 @@ def test_culprits_are_left_behind_with_what_needs_them(pier):
 
 
 def test_a_pair_that_fails_only_together(pier):
-    made = pier({"candidate/deck/m2.py": "# NOT BESIDE: deck/m1.py\n"}, count=4)
+    made = pier({"candidate/deck/m2.py": "# NOT BESIDE: deck/m1.py\n"})
     done = made.isolate("-q")
     assert done.returncode == 1, done.stdout + done.stderr
     [culprit] = record(made)["outcome"]["culprits"]
     assert culprit["files"] == ["candidate/deck/m2.py"]
     assert culprit["partners"] == ["candidate/deck/m1.py"]
-    assert moved(made) == deck(0, 1, 3)
+    assert moved(made) == deck(0, 1)
     assert "only together with candidate/deck/m1.py" in done.stdout
 
 
@@ -325,10 +325,9 @@ def test_a_dry_run_searches_and_seals_nothing_and_its_search_is_not_repeated(pie
     assert moved(made) == deck(0, 2)
 
 
-@pytest.mark.parametrize("text", ["{", '{"schema": "pytest-cockpit/isolation/1"}'])
-def test_a_damaged_record_costs_sessions_and_no_more(pier, text):
+def test_a_damaged_record_costs_sessions_and_no_more(pier):
     made = pier(red(0, 1), count=2)
-    made.write({"artifacts/isolation.json": text})
+    made.write({"artifacts/isolation.json": '{"schema": "pytest-cockpit/isolation/1"}'})
     before = made.snapshot()
     done = made.isolate("-q")
     assert done.returncode == 1, done.stdout + done.stderr
