@@ -153,8 +153,20 @@ def test_an_unknown_gate_is_an_error_not_a_pass(ready):
     assert ready.snapshot() == before
 
 
-def test_two_sessions_at_once(ready):
-    ready.commit({"tests/test_slow.py": "import time\n\n\ndef test_slow():\n    time.sleep(5)\n"})
+WAITS = """
+import pathlib, time
+
+
+def test_slow():
+    end = time.monotonic() + 60
+    while not pathlib.Path(FLAG).exists() and time.monotonic() < end:
+        time.sleep(0.05)
+"""
+
+
+def test_two_sessions_at_once(ready, tmp_path):
+    flag = tmp_path / "flag"
+    ready.commit({"tests/test_slow.py": WAITS.replace("FLAG", repr(str(flag)))})
     first = subprocess.Popen(
         ready.argv("--cockpit-batch", "-q"),
         cwd=ready.root,
@@ -163,7 +175,7 @@ def test_two_sessions_at_once(ready):
         text=True,
     )
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         holder = ready.root / ".git/cockpit/session.holder"
         while not (holder.exists() and json.loads(holder.read_text())["pid"] == first.pid):
             assert time.monotonic() < deadline
@@ -174,6 +186,7 @@ def test_two_sessions_at_once(ready):
         assert f"held by another session (process {first.pid} of {user} on " in done.stderr
         assert ", a batch since 2" in done.stderr
     finally:
+        flag.touch()
         first.communicate(timeout=120)
     assert first.returncode == 0
 
@@ -274,8 +287,8 @@ def test_a_submodule_and_odd_names_do_not_stop_the_rest(ready, make_sandbox):
     assert "Λ.py" in {row["target"] for row in rows if row["kind"] == "move"}
 
 
-def interrupted(sandbox, seconds, number):
-    """Start a batch, signal it after a while, wait for its end."""
+def interrupted(sandbox, event, number):
+    """Start a batch, signal it a moment after its journal has this event, wait for its end."""
     process = subprocess.Popen(
         sandbox.argv("--cockpit-batch", "-q"),
         cwd=sandbox.root,
@@ -284,7 +297,14 @@ def interrupted(sandbox, seconds, number):
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    time.sleep(seconds)
+    journal = sandbox.root / ".git/cockpit/journal.ndjson"
+    deadline = time.monotonic() + 120
+    while event and f'"kind":"{event}","pid":{process.pid}' not in (
+        journal.read_text() if journal.exists() else ""
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(0.3)
     process.send_signal(number)
     return process.wait(timeout=60)
 
@@ -294,8 +314,8 @@ def test_ctrl_c_leaves_nothing_and_the_next_run_finishes(ready):
     assert ready.pytest("--cockpit-init", "-q").returncode == 0
     ready.commit({})
     before = ready.snapshot()
-    for seconds in (0.3, 1.5, 2.5):
-        code = interrupted(ready, seconds, signal.SIGINT)
+    for event in ("", "planned", "staged"):
+        code = interrupted(ready, event, signal.SIGINT)
         assert code in (2, -signal.SIGINT, 1, 4), code
         assert ready.snapshot() == before
     done = ready.pytest("--cockpit-batch", "-q")
