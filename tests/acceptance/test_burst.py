@@ -73,7 +73,9 @@ def test_a_burst_is_a_series_of_commits_judged_at_checkpoints(fleet):
         # This repository declares that it has no contracts.
         assert point["figures"]["contracts"] is None
     change = kept["checkpoints"][-1]["figures"]["missing_lines_change"]
-    whole = f"in all: files in the lane -11, missing lines {change:+}, contracts with errors unknown"
+    whole = (
+        f"in all: files in the lane -11, missing lines {change:+}, contracts with errors unknown"
+    )
     assert f"{whole}, import failures 0" in done.stdout
     assert f"| 1 | -4 | {kept['checkpoints'][0]['figures']['missing_lines_change']:+} |" in body
     assert f"| in all | -11 | {change:+} | unknown | 0 |" in body

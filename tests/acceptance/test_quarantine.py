@@ -80,7 +80,7 @@ def test_after_its_last_day_it_fails(make_sandbox, way):
 
 
 def test_a_wrong_marker_is_an_error_of_the_collection(make_sandbox, way):
-    wrong = [
+    wrong: list[tuple[dict[str, str | None], str]] = [
         ({"issue": None}, "issue: missing"),
         ({"owner": ""}, "owner: missing"),
         ({"expires": "soon"}, "expires='soon': expected a day such as 2026-12-31"),

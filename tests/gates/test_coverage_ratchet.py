@@ -706,7 +706,10 @@ RUN = TestRun(
     started=True,
     exit=1,
     counts={"passed": 1, "failed": 2, "skipped": 3},
-    failures={"t.py::a": Failure("boom", 4), "new/u.py::c": Failure("bang", None, ("new/u.py", "core/x.py"))},
+    failures={
+        "t.py::a": Failure("boom", 4),
+        "new/u.py::c": Failure("bang", None, ("new/u.py", "core/x.py")),
+    },
     measurer="/lib/coverage/__init__.py",
 )
 

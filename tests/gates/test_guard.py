@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pytest_cockpit import child
 from pytest_cockpit.api import SHIM_MARK, Context, Lane, Severity, Verdict
 from pytest_cockpit.testing import check_proofs, prove, shortcomings
-from pytest_cockpit_gates.guard import gate, rules
+from pytest_cockpit_gates.guard import Guard, gate, rules
 
 TIDE = "def height(hour):\n    return 2.0 * hour + 1.5\n\n\ndef low(hour):\n    return -hour\n"
 SHIM = f"{SHIM_MARK}core.tide\nfrom core.tide import *\n"
@@ -29,9 +29,10 @@ def test_every_rule_has_a_proof():
 
 def test_a_repository_without_a_lane_needs_no_guard(tmp_path):
     context = Context(root=tmp_path, scratch=tmp_path, lane=Lane("wait"))
-    assert gate.not_applicable(context) == "there is no folder wait"
+    guard = Guard()
+    assert guard.not_applicable(context) == "there is no folder wait"
     (tmp_path / "wait").mkdir()
-    assert gate.not_applicable(context) is None
+    assert guard.not_applicable(context) is None
 
 
 @pytest.fixture
@@ -410,8 +411,8 @@ def laid(tree):
 )
 @given(TREES.map(laid), TREES.map(laid))
 def test_no_change_gets_by_that_adds_a_path_to_the_lane(fleet, before, after):
-    base = fleet.commit({**dict.fromkeys(fleet.paths()), "keep": "", **before})
-    commit = fleet.commit({**dict.fromkeys(fleet.paths()), "keep": "", **after})
+    base = fleet.commit({**dict.fromkeys(paths_in(fleet)), "keep": "", **before})
+    commit = fleet.commit({**dict.fromkeys(paths_in(fleet)), "keep": "", **after})
     changed = {path for path in after if before.get(path) != after[path]}
     found = {finding.path for finding in judge(fleet, base, commit).findings}
     below = {path for path in changed if path.lower().split("/")[0] == "candidate"}
@@ -426,14 +427,12 @@ def test_no_change_gets_by_that_adds_a_path_to_the_lane(fleet, before, after):
         assert not (isinstance(content, tuple) and content[0] == "120000" and path in below)
 
 
+def paths_in(fleet):
+    listed = fleet.git("ls-tree", "-r", "-z", "--name-only", "main").split("\0")
+    return [path for path in listed if path and path != "keep"]
+
+
 @pytest.fixture
 def fleet(make_repository):
     """One repository for all examples of a property."""
-    made = make_repository({"keep": ""}, "fleet")
-
-    class Fleet(type(made)):
-        def paths(self):
-            listed = self.git("ls-tree", "-r", "-z", "--name-only", "main").split("\0")
-            return [path for path in listed if path and path != "keep"]
-
-    return Fleet(made.root)
+    return make_repository({"keep": ""}, "fleet")

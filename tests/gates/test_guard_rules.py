@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -292,7 +293,7 @@ def test_odd_names_of_promoted_files_are_found_as_the_ledger_spells_them():
     assert broken(**facts) == [(rules.RESURRECTED, "candidate/\\udcff.py")]
 
 
-PROMOTION = {
+PROMOTION: dict[str, Any] = {
     "kind": "promotion",
     "batch_id": "one",
     "moves": [
@@ -300,7 +301,7 @@ PROMOTION = {
         {"source": "candidate/b.py", "target": "b.py", "target_blob": "2"},
     ],
 }
-ROLLBACK = {
+ROLLBACK: dict[str, Any] = {
     "kind": "rollback",
     "batch_id": "two",
     "rolls_back": "one",

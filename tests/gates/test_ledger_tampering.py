@@ -420,7 +420,10 @@ def test_a_fork_of_the_ledger_is_not_merged_by_a_fast_forward_of_one_parent(port
 
 
 def sides(port: Port) -> tuple[bytes, bytes]:
-    return tuple(port.git("show", f"{side}:{PATH}").encode() + b"\n" for side in ("main", "side"))
+    ours, theirs = (
+        port.git("show", f"{side}:{PATH}").encode() + b"\n" for side in ("main", "side")
+    )
+    return ours, theirs
 
 
 def more_diverged(port: Port) -> None:

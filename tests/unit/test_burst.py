@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_cockpit.api import CockpitError, Evidence, Finding, Report, Verdict
-from pytest_cockpit.promotion import burst, figures
+from pytest_cockpit.promotion import burst, figures, readings
 from pytest_cockpit.promotion.burst import Checkpoint, Done, Options, Progress
 from pytest_cockpit.records import artifacts
 from pytest_cockpit.sessions.lock import SessionLock
@@ -130,7 +130,7 @@ def test_figures_come_from_evidence(tmp_path):
 
 @pytest.mark.parametrize("commit", [OID, "ef" * 20])
 def test_a_document_of_another_commit_does_not_count(tmp_path, monkeypatch, commit):
-    monkeypatch.setattr(figures.readings, "coverage_delta", lambda _: (1.0, 5, 1))
+    monkeypatch.setattr(readings, "coverage_delta", lambda _: (1.0, 5, 1))
     (tmp_path / "coverage_ratchet.json").write_text(json.dumps({"commit": commit}))
     found = figures.at({}, tmp_path, OID, 1)["missing_lines_change"]
     assert found == (-5 if commit == OID else None)
@@ -149,7 +149,7 @@ def test_a_document_of_another_commit_does_not_count(tmp_path, monkeypatch, comm
 def test_evidence_of_another_shape_is_unknown(tmp_path, evidence):
     reports = {name: report(**evidence) for name in ("matriz", "coverage", "imports")}
     (tmp_path / "coverage_ratchet.json").write_text("[1]")
-    found = figures.at(reports, tmp_path, OID, 3)
+    found = dict(figures.at(reports, tmp_path, OID, 3))
     assert found.pop("lane") == 3
     assert set(found.values()) == {None}
 

@@ -59,7 +59,7 @@ def test_the_version(capsys):
 
 
 def test_every_module_is_asked_for_the_commands_it_has():
-    class Seen(list):
+    class Seen(list[str]):
         def add_parser(self, name, **_):
             self.append(name)
             return argparse.ArgumentParser()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -82,7 +83,7 @@ def test_it_goes_on_where_it_was_for_the_same_batch_only():
     assert again.next() == made.next()
     assert finish(again, ["lane/f4.py", "lane/f7.py"]).to_json()["outcome"]["complete"]
     for other in (
-        About("0123456-00000000", *list(ABOUT.__getstate__())[1:]),
+        dataclasses.replace(ABOUT, batch_id="0123456-00000000"),
         About(ABOUT.batch_id, ABOUT.base, ABOUT.plan_sha256, ("imports",)),
     ):
         assert not Inquiry(other, dict.fromkeys(FILES, ()), lambda _: {}).resume(data)
@@ -298,7 +299,7 @@ def test_history_is_read_from_ledger_and_trailers(make_repository):
     from pytest_cockpit.git import Repository
     from pytest_cockpit.records import ledger
 
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"kind": "promotion", "batch_id": "a", "moves": [{}] * 3},
         {"kind": "epoch", "batch_id": "x"},
         {"kind": "promotion", "batch_id": "b", "moves": [{}] * 5},
