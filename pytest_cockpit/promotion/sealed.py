@@ -90,7 +90,8 @@ def _commit(repository: Repository, base: str, where: str, batch_id: str) -> str
             if batch_id not in entered:
                 # It only speaks of the batch.
                 continue
-            if len(entered) > 1:
+            told = {line for line in message if line.startswith("Batch-Id: ")}
+            if entered != {batch_id} or told != {trailer}:
                 raise CockpitError(
                     f"{batch_id}: {commit[:12]} holds other batches as well; undo it by hand: "
                     f"git revert {commit[:12]}"
