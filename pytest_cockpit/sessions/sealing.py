@@ -13,7 +13,7 @@ from pytest_cockpit.config import Seal as SealSettings
 from pytest_cockpit.forge.api import ForgeError, PullRequest, Request
 from pytest_cockpit.forge.connecting import Connection, connect
 from pytest_cockpit.git import Repository
-from pytest_cockpit.records import ledger
+from pytest_cockpit.records import ledger, promotions
 from pytest_cockpit.seals import branch, checkout, pull_request, push
 from pytest_cockpit.sessions.letters import Letter, trailers
 
@@ -316,7 +316,7 @@ def waiting(
         places.append(f"refs/remotes/{settings.remote}/{settings.branch_prefix}")
     found = repository.run("for-each-ref", f"--no-merged={base}", "--format=%(refname)", *places)
     for ref in found.stdout.decode("utf-8", "surrogateescape").splitlines():
-        again = _promoted(repository, ref, place).intersection(sources)
+        again = _promoted(repository, ref, base, place).intersection(sources)
         if again:
             name = ref.removeprefix("refs/heads/").removeprefix("refs/remotes/")
             raise CockpitError(
@@ -325,14 +325,11 @@ def waiting(
             )
 
 
-def _promoted(repository: Repository, ref: str, place: str) -> set[str]:
-    """Sources of the newest promotion in a branch's ledger."""
-    data = repository.blob(ref, place)
+def _promoted(repository: Repository, ref: str, base: str, place: str) -> set[str]:
+    """Sources of what a branch's ledger has moved beyond the base's."""
     try:
-        rows = ledger.rows(data or b"")
+        known = {row.get("batch_id") for row in ledger.rows(repository.blob(base, place) or b"")}
+        rows = ledger.rows(repository.blob(ref, place) or b"")
     except CockpitError:
         return set()
-    moves: list[dict[str, str]] = next(
-        (row["moves"] for row in reversed(rows) if row["kind"] == "promotion"), []
-    )
-    return {move["source"] for move in moves}
+    return set(promotions.net(row for row in rows if row.get("batch_id") not in known))

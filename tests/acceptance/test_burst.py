@@ -132,6 +132,10 @@ def test_a_red_checkpoint_halts_and_what_was_green_stays(fleet):
     again = fleet.pytest(*ALL)
     assert again.returncode == 4
     assert "--cockpit-resume" in again.stderr
+    # The first of its batches alone would be the same batch again, and conflict with the burst.
+    alone = fleet.pytest("--cockpit-batch", "--cockpit-batch-size", "2")
+    assert alone.returncode == 4
+    assert f"{kept['branch'].removeprefix('refs/heads/')}: 2 of these files wait" in alone.stderr
     files = kept["checkpoints"][-1]["files"]
     sealed = fleet.pytest("--cockpit-burst", "--cockpit-resume", "--cockpit-target", str(files))
     assert sealed.returncode == 0, seen(sealed)
