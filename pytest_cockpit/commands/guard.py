@@ -31,8 +31,8 @@ def register(subparsers: Any) -> None:
     against.add_argument(
         "--base",
         metavar="REV",
-        help="compare the working tree with the merge base with REV (default: what the pipeline's "
-        "variables name, else HEAD)",
+        help="compare the working tree with the merge base with REV (default: what the pipeline "
+        "names; outside of one, HEAD)",
     )
     against.add_argument(
         "--staged", action="store_true", help="judge what would be committed: the index"
@@ -95,8 +95,9 @@ def _compared(repository: Repository, arguments: argparse.Namespace) -> tuple[st
 
     if arguments.staged:
         return guard_base.head(repository), guard_base.index(repository, os.environ)
-    named = arguments.base or guard_base.named(os.environ)
-    return repository.merge_base(named) if named else repository.resolve("HEAD"), None
+    if arguments.base:
+        return repository.merge_base(arguments.base), None
+    return guard_base.usual(repository, os.environ), None
 
 
 def _labels(arguments: argparse.Namespace) -> frozenset[str]:

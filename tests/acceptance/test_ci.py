@@ -134,7 +134,7 @@ def test_gitlab_gets_a_code_quality_report(ready):
 # ---------------------------------------------------------------- the action, run
 
 
-def job(sandbox, tmp_path, github_context=None, folder="repository", **inputs):
+def job(sandbox, tmp_path, github_context=None, folder="repository", environment=None, **inputs):
     """The action's steps in a workspace with the repository in a folder of it."""
     workspace = tmp_path / "workspace"
     shutil.move(sandbox.root, workspace / folder)
@@ -144,6 +144,7 @@ def job(sandbox, tmp_path, github_context=None, folder="repository", **inputs):
         "CI": "true",
         "GITHUB_ACTIONS": "true",
         "GITHUB_REPOSITORY": "port/harbour",
+        **(environment or {}),
     }
     given = {
         "install": "false",
@@ -194,6 +195,39 @@ def test_the_action_guards_the_lane(ready, tmp_path):
     assert done.failed
     assert done.outputs == {"verdict": "fail", "summary": ""}
     assert "candidate/fresh.py" in done.log
+
+
+@pytest.mark.parametrize(
+    ("before", "base"), [("HEAD~1", "HEAD~1"), ("0" * 40, "main"), (None, None)]
+)
+def test_the_action_guards_a_push(ready, tmp_path, before, base):
+    """One that says nothing of what was there before is red, and not without findings."""
+    ready.git("update-ref", "refs/remotes/origin/main", "HEAD")
+    ready.commit({"candidate/first.py": "y = 1\n"})
+    ready.commit({"candidate/fresh.py": "x = 1\n"})
+    event: dict[str, Any] = {}
+    if before is not None:
+        before = before if before.isdigit() else ready.git("rev-parse", before)
+        event = {"before": before, "ref": "refs/heads/side"}
+        event["repository"] = {"default_branch": "main"}
+    (tmp_path / "event.json").write_text(json.dumps(event))
+    more = {"GITHUB_EVENT_NAME": "push", "GITHUB_EVENT_PATH": str(tmp_path / "event.json")}
+    done = job(
+        ready,
+        tmp_path,
+        {"event": event},
+        environment=more,
+        guard="true",
+        markers="promotion_guard",
+        gates=str(base == "HEAD~1").lower(),
+    )
+    assert done.failed
+    assert done.outputs["verdict"] == "fail"
+    assert ("say --base REV" in done.log) == (base is None)
+    assert ("candidate/fresh.py" in done.log) == (base is not None)
+    assert ("candidate/first.py" in done.log) == (base == "main")
+    if base == "HEAD~1":
+        assert f"paths differ from {before[:12]}" in done.log
 
 
 EVIL = ["$(touch owned)", "`touch owned`", "a b; touch owned", "--help", "'\"", "-x\n", "ok"]

@@ -277,7 +277,9 @@ def test_a_finding_says_what_to_do_and_what_was_there():
     }
     [finding] = judge(Change("wait", {}, {"wait/\udcff": FILE}))
     assert finding.path == "wait/\\udcff"
-    assert finding.remedy == "put it where it shall stay, outside wait"
+    assert finding.remedy == (
+        "put it where it shall stay, outside wait; to let it in: cockpit waive guard.new-file --file …"
+    )
     assert finding.evidence == {"after": {"mode": "100644", "blob": "f" * 40}}
     [finding] = judge(Change("wait", {}, {"Wait/x": FILE}))
     assert finding.remedy == "give the folder a name that is not wait in other letters"

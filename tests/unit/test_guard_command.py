@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from pytest_cockpit import cli
 from pytest_cockpit.api import CockpitError
 from pytest_cockpit.commands import guard_base
+from pytest_cockpit.git import Repository
 from pytest_cockpit.records import schema
 
 LEDGER = ".cockpit/promotions.ndjson"
@@ -25,11 +26,17 @@ LABEL = "allow:candidate-additions"
 SOON = f"{datetime.now(UTC).date() + timedelta(days=30)}"
 WHY = ("--reason", "the vendor's module comes with the release", "--owner", "harbour master")
 CI = (
+    "CI",
+    "GITLAB_CI",
+    "CI_PIPELINE_SOURCE",
     "GITHUB_ACTIONS",
     "GITHUB_EVENT_NAME",
     "GITHUB_EVENT_PATH",
     "GITHUB_BASE_REF",
     "CI_MERGE_REQUEST_DIFF_BASE_SHA",
+    "CI_COMMIT_BEFORE_SHA",
+    "CI_COMMIT_BRANCH",
+    "CI_DEFAULT_BRANCH",
     "COCKPIT_LABELS",
     "GIT_INDEX_FILE",
 )
@@ -62,7 +69,8 @@ def test_a_new_file_is_red_with_its_rule_and_remedy(checkout, capsys):
     assert guard(capsys, code=1) == (
         f"guard: FAIL: 1 path changed since {base[:12]}, 1 against a rule\n"
         "  candidate/new.py: is new in the lane [guard.new-file]\n"
-        "      remedy: put it where it shall stay, outside candidate\n"
+        "      remedy: put it where it shall stay, outside candidate; to let it in: "
+        "cockpit waive guard.new-file --file …\n"
     )
 
 
@@ -192,22 +200,153 @@ def test_a_merge_queue_is_compared_with_what_the_group_stands_upon(
             ),
             max_leaves=4,
         ).map(lambda value: json.dumps(value).encode()),
-    )
+        st.builds(
+            lambda before, ref, default: json.dumps(
+                {"before": before, "ref": ref, "repository": {"default_branch": default}}
+            ).encode(),
+            *(st.text(max_size=5) | st.sampled_from(["a" * 40, "\0", "\ud800"]),) * 3,
+        ),
+    ),
+    st.sampled_from(["merge_group", "push"]),
 )
-def test_any_event_of_a_queue_gives_a_name_or_one_line(tmp_path_factory, data):
+def test_any_event_gives_a_name_or_one_line(tmp_path_factory, data, name):
     event = tmp_path_factory.mktemp("event") / "event.json"
     event.write_bytes(data)
     environ = {
         "GITHUB_ACTIONS": "true",
-        "GITHUB_EVENT_NAME": "merge_group",
+        "GITHUB_EVENT_NAME": name,
         "GITHUB_EVENT_PATH": str(event),
     }
     lines = ["a revision"]
     try:
-        guard_base.named(environ)
+        guard_base.usual(Repository(event.parent, event.parent), environ)
     except CockpitError as error:
         lines = str(error).splitlines()
     assert len(lines) == 1
+
+
+ZEROS = "0" * 40
+PIPELINE = "this pipeline names no commit to compare with that is in this clone; say --base REV"
+
+
+@pytest.fixture
+def pushed(checkout, monkeypatch, tmp_path):
+    """A checkout with two commits on a branch of its own, and the event of a push to it."""
+    checkout.git("update-ref", "refs/remotes/origin/main", "HEAD")
+    checkout.git("checkout", "-qb", "side")
+    checkout.commit({"candidate/one.py": "C = 1\n"})
+    checkout.commit({"candidate/two.py": "D = 2\n"})
+
+    def push(before, branch="side", **more):
+        event = {"before": before, "ref": f"refs/heads/{branch}"}
+        event |= {"repository": {"default_branch": "main"}, **more}
+        (tmp_path / "event.json").write_text(json.dumps(event))
+        monkeypatch.setenv("GITHUB_ACTIONS", "true")
+        monkeypatch.setenv("GITHUB_EVENT_NAME", "push")
+        monkeypatch.setenv("GITHUB_EVENT_PATH", str(tmp_path / "event.json"))
+        return checkout
+
+    return push
+
+
+def told(capsys, code=1):
+    said = guard(capsys, "--format", "text", code=code)
+    return [line.split(":")[0].strip() for line in said.splitlines() if "[guard." in line]
+
+
+def no_base(capsys):
+    assert cli.main(["guard"]) == 2
+    done = capsys.readouterr()
+    assert done.out == ""
+    [line] = done.err.splitlines()
+    assert line.startswith(f"cockpit guard: {PIPELINE}")
+
+
+def test_a_push_is_compared_with_where_the_branch_was(pushed, checkout, capsys):
+    pushed(checkout.text("rev-parse", "HEAD~1"))
+    assert told(capsys) == ["candidate/two.py"]
+
+
+@pytest.mark.parametrize("before", [ZEROS, "1" * 40, "main~1", "--help", ""])
+def test_a_push_of_a_new_or_rewritten_branch_is_compared_with_the_default_branch(
+    pushed, capsys, before
+):
+    pushed(before)
+    assert told(capsys) == ["candidate/one.py", "candidate/two.py"]
+
+
+def test_what_was_pushed_over_is_no_base(pushed, checkout, capsys):
+    checkout.git("checkout", "-qb", "other", "HEAD~1")
+    checkout.commit({"candidate/other.py": "E = 1\n"})
+    before = checkout.text("rev-parse", "HEAD")
+    checkout.git("checkout", "-q", "side")
+    pushed(before)
+    assert told(capsys) == ["candidate/one.py", "candidate/two.py"]
+
+
+def test_a_default_branch_without_its_past_has_no_base(pushed, capsys):
+    for before in (ZEROS, "1" * 40):
+        pushed(before, branch="main")
+        no_base(capsys)
+
+
+def test_a_push_without_the_default_branch_in_the_clone_has_no_base(pushed, checkout, capsys):
+    checkout.git("update-ref", "-d", "refs/remotes/origin/main")
+    pushed(ZEROS)
+    no_base(capsys)
+    assert cli.main(["guard", "--base", "main"]) == 1
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"before": 1, "ref": 2, "repository": 3}'])
+def test_a_push_whose_event_says_nothing_has_no_base(
+    checkout, capsys, monkeypatch, tmp_path, content
+):
+    (tmp_path / "event.json").write_text(content)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_EVENT_NAME", "push")
+    monkeypatch.setenv("GITHUB_EVENT_PATH", str(tmp_path / "event.json"))
+    no_base(capsys)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "schedule"},
+        {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "workflow_dispatch"},
+        {"GITHUB_ACTIONS": "true"},
+        {"GITLAB_CI": "true", "CI_PIPELINE_SOURCE": "schedule", "CI_DEFAULT_BRANCH": "main"},
+        {"CI": "1"},
+    ],
+)
+def test_a_pipeline_that_names_no_base_needs_one(checkout, capsys, monkeypatch, variables):
+    checkout.commit({"candidate/new.py": "C = 1\n"})
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    no_base(capsys)
+    guard(capsys, "--staged")
+    assert cli.main(["guard", "--base", "HEAD~1"]) == 1
+
+
+def test_gitlab_says_where_a_branch_was(pushed, checkout, capsys, monkeypatch):
+    for name, value in {
+        "GITLAB_CI": "true",
+        "CI_PIPELINE_SOURCE": "push",
+        "CI_COMMIT_BEFORE_SHA": checkout.text("rev-parse", "HEAD~1"),
+        "CI_COMMIT_BRANCH": "side",
+        "CI_DEFAULT_BRANCH": "main",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert told(capsys) == ["candidate/two.py"]
+    monkeypatch.setenv("CI_COMMIT_BEFORE_SHA", ZEROS)
+    assert told(capsys) == ["candidate/one.py", "candidate/two.py"]
+    monkeypatch.setenv("CI_COMMIT_BRANCH", "main")
+    no_base(capsys)
+
+
+@pytest.mark.parametrize("said", ["", "0", "false", "False"])
+def test_a_variable_that_says_no_is_no_pipeline(checkout, capsys, monkeypatch, said):
+    monkeypatch.setenv("CI", said)
+    guard(capsys)
 
 
 def test_what_pipelines_name():

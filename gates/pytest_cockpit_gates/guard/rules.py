@@ -29,7 +29,8 @@ RULES = (
 )
 
 REMEDY: Mapping[str, str] = {
-    NEW_FILE: "put it where it shall stay, outside {lane}",
+    NEW_FILE: "put it where it shall stay, outside {lane}; to let it in: cockpit waive "
+    "guard.new-file --file …",
     RENAMED_IN: "leave it where it was",
     COPIED_IN: "import the file it was copied from",
     MOVED_WITHIN: "leave it where it was, or promote it",
