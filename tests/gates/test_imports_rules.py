@@ -1029,7 +1029,7 @@ def test_slack_of_a_count_as_a_finding():
             f"the baseline tolerates {ODD}, which breaks {rules.LANE_IMPORT} 0 times, not 2",
             Severity.WARNING,
             ODD,
-            remedy="remove that from its entry in the baseline",
+            remedy="tighten the baseline: pytest --cockpit-ratchet=tighten, then commit it",
             evidence={"rule": rules.LANE_IMPORT, "permitted": 2, "count": 0},
         )
     ]
@@ -1069,7 +1069,7 @@ def test_slack_of_an_effect_as_a_finding():
             f"the baseline tolerates {HERE}, which no longer does that",
             Severity.WARNING,
             HERE,
-            remedy="remove that from its entry in the baseline",
+            remedy="tighten the baseline: pytest --cockpit-ratchet=tighten, then commit it",
             evidence={"effect": "prints"},
         )
     ]

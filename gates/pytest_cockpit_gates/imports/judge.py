@@ -140,7 +140,7 @@ def slack(path: str, why: str, evidence: Mapping[str, Any] | None = None) -> Fin
         f"the baseline tolerates {path}, which {why}",
         severity=Severity.WARNING,
         path=path,
-        remedy="remove that from its entry in the baseline",
+        remedy="tighten the baseline: pytest --cockpit-ratchet=tighten, then commit it",
         evidence=evidence or {},
     )
 
