@@ -198,7 +198,7 @@ class DoneConductor(ExaminingConductor):
             told = [f"{waiver.id} ({waiver.owner}, until {waiver.expires})" for waiver in found]
             return failed(
                 f"{words.count(len(found), 'open waiver')}: {named(told)}",
-                "repair what they cover, then cockpit waive --revoke them",
+                "repair what each covers, then end it: cockpit unwaive ID",
             )
         return passed("no waiver is open")
 

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from pytest_cockpit import cli
 from pytest_cockpit.api import CockpitError, Report, Verdict
 from pytest_cockpit.config import Config
 from pytest_cockpit.items import Outcome
 from pytest_cockpit.promotion.evidence import Kept
+from pytest_cockpit.records import ledger
 from pytest_cockpit.sessions.done import DoneConductor
 
 if TYPE_CHECKING:
@@ -58,6 +60,29 @@ def test_the_first_baseline_is_looked_for_by_its_very_name(make_checkout):
     session = SimpleNamespace(scene=scene, _baseline="[x]/coverage.json")
     with pytest.raises(CockpitError, match="was never committed"):
         DoneConductor._first_coverage(cast("DoneConductor", session))
+
+
+def test_an_open_waiver_is_ended_by_a_command_that_there_is(capsys):
+    now = datetime(2026, 6, 1, tzinfo=UTC)
+    row = {
+        "kind": "waiver",
+        "id": "w-1",
+        "rule": "imports.missing",
+        "scope": {"file": "app/**"},
+        "reason": "waits for the vendor's release",
+        "owner": "harbour master",
+        "expires": "2026-06-30",
+        "at": "2026-05-20T10:00:00Z",
+    }
+    held = ledger.extend(b"", [row])
+    scene = SimpleNamespace(settings=Config(), ground=SimpleNamespace(now=now), blob=lambda _: held)
+    session = cast("DoneConductor", SimpleNamespace(scene=scene))
+    outcome = DoneConductor._waivers(session)
+    assert outcome.verdict is Verdict.FAIL
+    _, _, command = outcome.text.rpartition("cockpit ")
+    with pytest.raises(SystemExit):
+        cli.main([*command.split(), "--help"])
+    assert "usage: cockpit unwaive" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("verdict", ["pass", "fail", "unknown", "error"])
