@@ -91,6 +91,12 @@ def renamed(baseline: Baseline, moves: Iterable[Move]) -> Baseline:
     return replace(baseline, entries={**stay, **moved})
 
 
+def failing_tests(coverage: Baseline) -> list[str]:
+    """Tests that the baseline of coverage tolerates although they fail."""
+    found = coverage.meta.get("failing_tests", ())
+    return [test for test in found if isinstance(test, str)] if isinstance(found, list) else []
+
+
 def failures(imports: Baseline) -> dict[str, Any]:
     """The entries of files that the baseline of imports knows not to import.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import partial
+from functools import cached_property, partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,15 @@ import pytest
 
 from pytest_cockpit import discovery
 from pytest_cockpit.api import CockpitError, Verdict
-from pytest_cockpit.config import Config
+from pytest_cockpit.config import COCKPIT, Config
 from pytest_cockpit.git import Repository
 from pytest_cockpit.items import Outcome, Step, Steps
 from pytest_cockpit.records import baselines, ledger
 from pytest_cockpit.records.artifacts import printable
 from pytest_cockpit.records.baselines import Baseline
+from pytest_cockpit.sessions import words
 from pytest_cockpit.sessions.conductor import Conductor
+from pytest_cockpit.sessions.examining import named
 from pytest_cockpit.sessions.gating import scratch
 from pytest_cockpit.sessions.lock import SessionLock
 from pytest_cockpit.sessions.measuring import Measuring, compared
@@ -28,6 +30,8 @@ from pytest_cockpit.sessions.takeover import take_over
 PLAN = "init.plan.jsonl"
 
 _NAMED = 5
+_RED = ("fail", "unknown", "error")
+_REMEDY = "give it something to judge, or declare gate.{}.skip with a reason in the configuration"
 
 
 def conduct(config: pytest.Config) -> InitConductor:
@@ -96,7 +100,7 @@ class InitConductor(Conductor):
         return steps
 
     def _configuration(self) -> Outcome:
-        skips = self._skips()
+        skips = self._skips
         if self.settings.source is not None:
             name = self.settings.source.relative_to(self.root)
             advice = "".join(f"; {gate}: {reason}: skip it there" for gate, reason in skips.items())
@@ -104,8 +108,9 @@ class InitConductor(Conductor):
         starter = resources.files("pytest_cockpit").joinpath("starter.toml").read_bytes()
         for gate, reason in skips.items():
             starter += f"\n[gate.{gate}]\nskip = {json.dumps(reason)}\n".encode()
-        return self._create(self.root / "cockpit.toml", starter)
+        return self._create(self.root / COCKPIT, starter)
 
+    @cached_property
     def _skips(self) -> dict[str, str]:
         """Gates that have nothing to judge here, each with the reason."""
         found = {}
@@ -142,15 +147,24 @@ class InitConductor(Conductor):
         settings = self.settings.gate.get(gate, {})
         if "skip" in settings:
             return Outcome(Verdict.SKIP, f"declared not applicable: {settings['skip']}")
+        if gate in self._skips:
+            return self._inapplicable(gate, self._skips[gate])
         stored = baselines.load(self.root, self.settings.records, gate)
         measured = self.measuring.measure(gate)
         if measured is None:
-            return Outcome(Verdict.UNKNOWN, f"{gate} could measure nothing here")
+            said = f"{gate} could measure nothing here: {self.head[:12]} has nothing that it judges"
+            return Outcome(Verdict.UNKNOWN, said, f"{said}\n  {_REMEDY.format(gate)}")
         where = baselines.path_of(self.settings.records, gate)
         if stored is None:
             self.keep_bytes(self.root / where, baselines.dump(measured))
-            return Outcome(Verdict.PASS, f"wrote {where}: {len(measured.entries)} entries")
+            return _wrote(where, measured)
         return self._tightened(where, stored, measured)
+
+    def _inapplicable(self, gate: str, reason: str) -> Outcome:
+        """A gate without anything to measure: skipped by the starter, or a thing to settle."""
+        if self.settings.source is None:
+            return Outcome(Verdict.SKIP, f"skipped in {COCKPIT}: {reason}")
+        return Outcome(Verdict.UNKNOWN, reason, f"{reason}\n  {_REMEDY.format(gate)}")
 
     def _tightened(self, where: str, stored: Baseline, measured: Baseline) -> Outcome:
         """A baseline that exists is tightened at most: loosening it is nothing done in passing."""
@@ -181,6 +195,22 @@ class InitConductor(Conductor):
         terminal.section("cockpit: init")
         for row in self.rows:
             terminal.write_line(f"{row['name']}: {row['summary']}")
+        red = [row["name"] for row in self.rows if row["verdict"] in _RED]
+        if red:
+            terminal.write_line(f"not ready to promote: {named(red)}; settle that, then init again")
+            return
         terminal.write_line(
             "look at these files and commit them; then promote with: pytest --cockpit-batch"
         )
+
+
+def _wrote(where: str, measured: Baseline) -> Outcome:
+    """A baseline as it was written, with what it tolerates that nobody may want."""
+    said = f"wrote {where}: {len(measured.entries)} entries"
+    failing = baselines.failing_tests(measured) if measured.gate == "coverage" else []
+    if not failing:
+        return Outcome(Verdict.PASS, said)
+    return Outcome(
+        Verdict.WARN,
+        f"{said}; {words.count(len(failing), 'failing test')} tolerated: {named(failing)}",
+    )

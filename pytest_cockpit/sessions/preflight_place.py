@@ -63,6 +63,9 @@ class Place:
             load_for_batch(self.scene.repository, self.scene.head, seals=True, overrides=overrides)
         except CockpitError as error:
             return failed(str(error), "commit the configuration")
+        source = self.scene.settings.source
+        if source is not None and self.scene.blob(source.name) is None:
+            return failed(f"{source.name}: is not in {self.scene.head[:12]}", "commit it")
         return passed("the work tree's configuration is the commit's")
 
     def _gate(self, name: str) -> Outcome:

@@ -136,8 +136,12 @@ def test_the_starter_is_a_valid_configuration_equal_to_the_defaults(make_sandbox
 
     sandbox = make_sandbox({"candidate/a.py": ""})
     bare = load_config(sandbox.root)
-    assert sandbox.pytest("--cockpit-init", "-q").returncode in (0, 1)
-    text = (sandbox.root / "cockpit.toml").read_text().split("# Settings of a gate")[0]
+    done = sandbox.pytest("--cockpit-init", "-q")
+    assert done.returncode == 0, done.stdout
+    assert "baseline:coverage: skipped in cockpit.toml: no tests in this repository" in done.stdout
+    text = (sandbox.root / "cockpit.toml").read_text()
+    assert '[gate.coverage]\nskip = "no tests in this repository"\n' in text
+    text = text.split("# Settings of a gate")[0]
     values = [
         line[2:] if line.startswith("# ") and " = " in line else line for line in text.splitlines()
     ]
@@ -146,6 +150,15 @@ def test_the_starter_is_a_valid_configuration_equal_to_the_defaults(make_sandbox
     assert len(commented) > 15
     (sandbox.root / "cockpit.toml").write_text(spelled)
     assert load_config(sandbox.root).digest() == bare.digest()
+
+
+def test_init_promises_no_batch_where_something_is_missing(make_sandbox):
+    sandbox = make_sandbox({"candidate/a.py": "", "cockpit.toml": "[batch]\nsize = 7\n"})
+    done = sandbox.pytest("--cockpit-init", "-q")
+    assert done.returncode == 1, done.stdout
+    assert "no tests in this repository\n  give it something to judge, or declare" in done.stdout
+    assert "not ready to promote: baseline:coverage" in done.stdout
+    assert "then promote with" not in done.stdout
 
 
 def test_one_mode_at_a_time(ready):

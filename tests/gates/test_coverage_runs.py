@@ -31,6 +31,7 @@ BOTH = (
     "import pilot\n\n\ndef test_up():\n    assert pilot.climb(1)\n\n\n"
     "def test_land():\n    assert pilot.land() == 2\n"
 )
+INI = "[pytest]\npython_files = check_*.py\n"
 FILES = {"pilot.py": PILOT, "test_pilot.py": BOTH}
 
 
@@ -783,3 +784,16 @@ def test_the_starter_of_the_tests_is_like_pythons_own(tmp_path: Path) -> None:
     assert repo.init()["meta"]["failing_tests"] == []
     assert os.fspath(tmp_path) not in json.dumps(repo.init())
     assert sys.executable not in json.dumps(repo.init()["meta"])
+
+
+@pytest.mark.parametrize(
+    "files, reason",
+    [
+        ({"pilot.py": PILOT}, "no tests in this repository"),
+        ({"pilot.py": PILOT, "test_pilot.py": ""}, None),
+        ({"pilot.py": PILOT, "check_pilot.py": BOTH, "pytest.ini": INI}, None),
+    ],
+)
+def test_a_repository_without_tests_has_nothing_to_judge(tmp_path, files, reason):
+    context = Repo(tmp_path, files).context()
+    assert gate.not_applicable(context) == reason

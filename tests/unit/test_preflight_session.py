@@ -10,6 +10,8 @@ from pytest_cockpit.api import Verdict
 from pytest_cockpit.config import Config
 from pytest_cockpit.items import Outcome
 from pytest_cockpit.promotion import places
+from pytest_cockpit.records.baselines import Baseline
+from pytest_cockpit.sessions import init, preflight_records
 from pytest_cockpit.sessions.examining import Check, ExaminingConductor, Scene, named
 from pytest_cockpit.sessions.preflight_place import Place
 
@@ -26,6 +28,37 @@ def scene(make_checkout) -> Scene:
 def judged(scene: Scene, name: str, place: Place | None = None) -> Outcome:
     checks = {check.name: check.look for check in (place or Place(scene)).checks()}
     return checks[name]()
+
+
+def test_a_configuration_that_git_does_not_have_is_not_committed(make_checkout):
+    checkout = make_checkout({"candidate/a.py": "X = 1\n"})
+    (checkout.root / "cockpit.toml").write_text("[batch]\nsize = 50\n")
+    option = SimpleNamespace(cockpit_set=())
+    config = cast(
+        "pytest.Config",
+        SimpleNamespace(option=option, invocation_params=SimpleNamespace(dir=checkout.root)),
+    )
+    outcome = judged(Scene.of(config), "configuration/committed")
+    assert outcome.verdict is Verdict.FAIL
+    assert "cockpit.toml: is not in" in outcome.summary
+    checkout.git("add", "cockpit.toml")
+    checkout.git("commit", "-q", "-m", "settings")
+    assert judged(Scene.of(config), "configuration/committed").verdict is Verdict.PASS
+
+
+def test_tolerated_failures_are_counted_and_named():
+    failing = [f"test_a.py::test_{number}" for number in range(7)]
+    entries = {"a.py": {"statements": 4, "missing_lines": 1}}
+    kept = Baseline("coverage", entries, {"failing_tests": failing})
+    assert preflight_records._counted(kept)["failing_tests"] == 7
+    outcome = init._wrote("x/coverage.json", kept)
+    assert outcome.verdict is Verdict.WARN
+    assert outcome.summary == (
+        "wrote x/coverage.json: 1 entries; 7 failing tests tolerated: "
+        "test_a.py::test_0, test_a.py::test_1, test_a.py::test_2, test_a.py::test_3, "
+        "test_a.py::test_4 and 2 more"
+    )
+    assert init._wrote("x", Baseline("coverage", entries)).verdict is Verdict.PASS
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,12 @@ class CoverageGate:
 
         return judging.baseline(context)
 
+    def not_applicable(self, context: Context) -> str | None:
+        """Why this gate has nothing to judge in the tree; None when it has."""
+        from pytest_cockpit_gates.coverage import judging
+
+        return None if judging.has_tests(context) else "no tests in this repository"
+
     def join(self, mine: JSON, theirs: JSON) -> dict[str, Any]:
         """The least baseline that is at least as tight as both.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +24,9 @@ from pytest_cockpit_gates.coverage.tree import Tree, survey
 
 _NO_TESTS = 5
 """pytest's exit code when it found none."""
+
+_TEST = re.compile(r"(^|/)(test_[^/]*|[^/]*_test)\.py\Z")
+"""What pytest takes for a file of tests where nothing else is set."""
 
 
 def judge(context: Context) -> Report:
@@ -90,6 +94,18 @@ def baseline(context: Context) -> dict[str, Any] | None:
             "skipped": tests.counts.get("skipped", 0),
         },
     }
+
+
+def has_tests(context: Context) -> bool:
+    """Whether there are tests to run; a file called like one is taken for it unseen."""
+    tree = survey(context)
+    if any(_TEST.search(path) for path in tree.paths):
+        return True
+    try:
+        measured = measure(context, Settings.of(context.settings), tree)
+    except NotMeasured:
+        return True
+    return measured.tests.exit != _NO_TESTS
 
 
 def _shown(finding: Finding) -> Finding:
