@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pytest_cockpit.promotion.remedies.ground import Circumstances
     from pytest_cockpit.sessions.conductor import Conductor
 
-DATA, PAGE, QUALITY = "on_red.json", "on_red.md", "gl-code-quality.json"
+DATA, PAGE, PATCH = "on_red.json", "on_red.md", "on_red.diff"
+QUALITY = "gl-code-quality.json"
 
 
 class Aftermath:
@@ -29,6 +30,7 @@ class Aftermath:
         self._variables = started_with()
         self._pipeline = ci.Pipeline.of(self._variables)
         self._document: dict[str, Any] | None = None
+        self._explained = False
         self._reports: dict[str, Report] = {}
         self._places: dict[str, str] = {}
 
@@ -56,22 +58,32 @@ class Aftermath:
 
     def _explain(self, gates: set[str]) -> None:
         """Write why these gates are shut, and what to do about it."""
+        from pytest_cockpit.promotion.remedies.combining import combined
         from pytest_cockpit.promotion.remedies.ground import facts_of
         from pytest_cockpit.promotion.remedies.planning import plan, without_secrets
 
         conductor, folder = self._conductor, self._conductor.folder
         shut = {name: report for name, report in self._reports.items() if name in gates}
+        made = without_secrets(plan(shut, facts_of(self._session)), runner.redact)
+        repository = self._session.repository
+        patch = combined(made.actions, repository) if repository else b""
         self._document = red_document.document(
             conductor.rows,
             shut,
-            without_secrets(plan(shut, facts_of(self._session)), runner.redact),
+            made,
             mode=conductor.mode,
             base=conductor.facts.get("base"),
             batch_id=self._session.batch_id,
             artifacts=self._places,
+            patch=conductor.relative(folder / PATCH) if patch else None,
         )
+        if patch:
+            conductor.keep_bytes(folder / PATCH, patch)
+        else:
+            (folder / PATCH).unlink(missing_ok=True)
         conductor.keep(folder / DATA, self._document, "on_red")
         conductor.keep_bytes(folder / PAGE, self._page().encode("utf-8", "replace"))
+        self._explained = True
 
     def tell(self, record: Mapping[str, Any]) -> None:
         """Show the record in the pipeline, and the forge what is red or green again."""
@@ -80,6 +92,8 @@ class Aftermath:
             self._comment(record)
         except Exception as error:  # noqa: BLE001 - whoever could not be told, the session has ended
             self._say(f"not told: {type(error).__name__}: {error}")
+        if self._explained:
+            self._say(f"what to do: {self._conductor.relative(self._conductor.folder / PAGE)}")
 
     def _show(self, record: Mapping[str, Any]) -> None:
         if self._pipeline.summary is not None:
@@ -169,5 +183,5 @@ class Aftermath:
         except (CockpitError, KeyError, TypeError):
             mode = self._conductor.mode
         if mode == self._conductor.mode:
-            for name in (DATA, PAGE):
+            for name in (DATA, PAGE, PATCH):
                 (folder / name).unlink(missing_ok=True)

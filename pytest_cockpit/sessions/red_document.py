@@ -44,6 +44,7 @@ def document(
     base: str | None,
     batch_id: str | None,
     artifacts: Mapping[str, str],
+    patch: str | None = None,
 ) -> dict[str, Any]:
     """The document.
 
@@ -52,6 +53,7 @@ def document(
     rows: the record's items.
     reports: the reports of gates that are not open, by name.
     artifacts: the path of each gate's whole report.
+    patch: the path of the file with the plan's patches.
     """
     red = [row for row in rows if is_red(row)]
     gates = {name: row for row in red if (name := gate_of(row)) is not None}
@@ -70,6 +72,7 @@ def document(
         "covered": plan.covered,
         "actions": [_action(action) for action in plan.actions],
         "actions_left_out": plan.left_out,
+        "patch": patch,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -135,6 +136,11 @@ def _plan(document: Document) -> Iterator[str]:
     if document["actions_left_out"]:
         yield ""
         yield f"{document['actions_left_out']} more actions are not listed."
+    if document["patch"]:
+        yield ""
+        yield "The patches that go together, at once:"
+        yield ""
+        yield fenced(f"git apply {shlex.quote(document['patch'])}", "console")
 
 
 def _action(place: int, action: Document) -> Iterator[str]:

@@ -43,21 +43,27 @@ def test_a_red_gate_leaves_a_patch_that_makes_it_green(ready, workers):
     index = int(action["because"][0].removeprefix("imports#"))
     report = json.loads((ready.root / gate["artifact"]).read_text())
     assert report["findings"][index]["rule"] == "imports.undeclared-dependency"
-    (ready.root / "plan.diff").write_text(action["diff"])
-    assert action["diff"].splitlines()[0] in (ready.root / "artifacts/on_red.md").read_text()
-    ready.git("apply", "plan.diff")
-    (ready.root / "plan.diff").unlink()
+    assert data["patch"] == "artifacts/on_red.diff"
+    assert (ready.root / data["patch"]).read_text() == action["diff"]
+    page = (ready.root / "artifacts/on_red.md").read_text()
+    assert action["diff"].splitlines()[0] in page
+    assert "\ngit apply artifacts/on_red.diff\n" in page
+    if "no:terminal" not in workers:
+        assert done.stdout.splitlines()[-1] == "cockpit: what to do: artifacts/on_red.md"
+    ready.git("apply", data["patch"])
     done = ready.pytest("-m", "import_health", *workers)
     assert done.returncode == 0, output(done)
     assert not (ready.root / "artifacts/on_red.json").exists()
     assert not (ready.root / "artifacts/on_red.md").exists()
+    assert not (ready.root / "artifacts/on_red.diff").exists()
+    assert "what to do" not in done.stdout
 
 
 def test_the_session_vouches_for_what_it_wrote(ready):
     ready.commit({"app/main.py": UNDECLARED})
     assert ready.pytest("-m", "import_health").returncode == 1
     kept = {row["path"] for row in recorded(ready, "gates")["artifacts"]}
-    assert {"artifacts/on_red.json", "artifacts/on_red.md"} <= kept
+    assert {f"artifacts/on_red.{kind}" for kind in ("json", "md", "diff")} <= kept
 
 
 def test_a_red_batch_names_the_moved_file_that_the_test_imports(ready):
@@ -106,11 +112,17 @@ def test_no_artifact_of_a_batch_says_where_it_was_judged(ready, tmp_path):
 
 def test_a_red_batch_at_its_imports_leads_to_the_line_in_the_lane(ready):
     ready.commit({"candidate/proud.py": PROUD})
+    # What an earlier session left.
+    (ready.root / "artifacts").mkdir(exist_ok=True)
+    (ready.root / "artifacts/on_red.diff").write_text("old\n")
     done = ready.pytest(
         "--cockpit-batch", "--cockpit-set", "gates=['matriz', 'imports']", "--cockpit-dry-run"
     )
     assert done.returncode == 1, output(done)
-    (action,) = told(ready)["actions"]
+    data = told(ready)
+    (action,) = data["actions"]
+    assert data["patch"] is None
+    assert not (ready.root / "artifacts/on_red.diff").exists()
     assert (action["file"], action["line"]) == ("candidate/proud.py", 1)
     assert action["detail"] == "let its import not raise AssertionError: at home"
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pytest_cockpit.analysis.shim import moved_to
 from pytest_cockpit.api import Finding, Lane, Move, Report, Severity, Verdict
 from pytest_cockpit.config import Config
+from pytest_cockpit.git import Repository
 from pytest_cockpit.promotion import shims
 from pytest_cockpit.promotion.remedies import (
     declaring,
@@ -24,6 +25,7 @@ from pytest_cockpit.promotion.remedies import (
     planning,
     spans,
 )
+from pytest_cockpit.promotion.remedies.combining import combined
 from pytest_cockpit.promotion.remedies.coverage import nearest_test
 from pytest_cockpit.promotion.remedies.ground import Circumstances
 from pytest_cockpit.promotion.remedies.model import Action, Facts, Seen
@@ -173,6 +175,44 @@ def test_an_import_that_misses_its_data_gets_them():
     assert action_for(found, known).action == "bring-along"
     other = facts({"candidate/port/high.txt": "1\n"})
     assert action_for(found, other).action == "mend"
+
+
+@pytest.mark.parametrize("there", [(), ("core/tide.py",)])
+def test_a_command_makes_the_folder_that_is_new(make_checkout, there):
+    message = "core.tide: FileNotFoundError: [Errno 2] No such file or directory: 'core/high.txt'"
+    files = {"candidate/core/high.txt": "1\n", **dict.fromkeys(there, "")}
+    copied = action_for(seen("imports.import-fails", message), facts(files))
+    moved = action_for(seen("guard.new-file", path="candidate/core/high.txt"), facts(files))
+    for number, action in enumerate((copied, moved)):
+        assert ("mkdir" in action.command) == (not there)
+        root = make_checkout(files, f"r{number}").root
+        subprocess.run(["sh", "-ec", action.command], cwd=root, check=True)
+        assert (root / "core/high.txt").read_text() == "1\n"
+
+
+def test_the_patches_of_a_plan_are_one_that_git_takes(make_checkout):
+    files = {"a.txt": "".join(f"{number}\n" for number in range(30)), "b.txt": "x\n"}
+    lines = files["a.txt"]
+    patches = [
+        diffs.between("a.txt", lines.encode(), lines.replace("3\n", "three\n", 1).encode()),
+        None,
+        diffs.between("new/c.txt", None, b"y\n"),
+        diffs.between("a.txt", lines.encode(), lines.replace("\n4\n", "\nfour\n", 1).encode()),
+        diffs.between("a.txt", lines.encode(), lines.replace("27\n", "end\n", 1).encode()),
+        diffs.renamed("gone.txt", "d.txt"),
+        diffs.renamed("b.txt", "e.txt"),
+    ]
+    actions = [Action("edit", "d", 1.0, diff=diff) for diff in patches]
+    checkout = make_checkout(files)
+    whole = combined(actions, Repository.discover(checkout.root))
+    assert (checkout.root / "a.txt").read_text() == lines
+    checkout.git("apply", "-", feed=whole)
+    # Of two changes at one place the first counts, and what is not there is not moved.
+    now = lines.replace("3\n", "three\n", 1).replace("27\n", "end\n")
+    assert (checkout.root / "a.txt").read_text() == now
+    assert (checkout.root / "new/c.txt").read_text() == "y\n"
+    assert (checkout.root / "e.txt").read_text() == "x\n"
+    assert combined(actions[1:2], Repository.discover(checkout.root)) == b""
 
 
 def test_an_import_through_a_shim_is_redirected_as_a_batch_would(make_checkout):
@@ -623,7 +663,7 @@ def test_a_tag_goes_back_to_where_it_was_recorded():
 def test_a_new_lane_file_moves_to_where_it_belongs(make_checkout):
     files = {"candidate/core/new.py": "x = 1\n"}
     action = action_for(seen("guard.new-file", path="candidate/core/new.py"), facts(files))
-    assert action.command == "git mv -- candidate/core/new.py core/new.py"
+    assert action.command == "mkdir -p -- core && git mv -- candidate/core/new.py core/new.py"
     root = applied(make_checkout, files, action)
     assert (root / "core/new.py").read_text() == "x = 1\n"
     assert not (root / "candidate/core/new.py").exists()
@@ -638,7 +678,7 @@ def test_a_file_moved_into_the_lane_moves_back():
         path="candidate/core/tide.py",
     )
     action = action_for(found, facts({"candidate/core/tide.py": ""}))
-    assert action.command == "git mv -- candidate/core/tide.py core/tide.py"
+    assert action.command == "mkdir -p -- core && git mv -- candidate/core/tide.py core/tide.py"
     link = seen("guard.link-in-lane", path="candidate/l.py")
     assert action_for(link, facts({"candidate/l.py": ""})).action == "remove"
 

@@ -7,6 +7,7 @@ import shlex
 
 from pytest_cockpit.promotion.remedies import diffs
 from pytest_cockpit.promotion.remedies.model import COMMAND, READY, Action, Facts
+from pytest_cockpit.promotion.remedies.typed import folder_first
 
 _ABSENT = re.compile(r"No such file or directory: '([^']+)'")
 
@@ -36,6 +37,6 @@ def _copied(path: str, target: str, facts: Facts) -> Action:
         f"put {path} at {target} too, before the batch: what moves looks for it there",
         READY if diff else COMMAND,
         file=target,
-        command=f"cp -- {old} {new} && git add -- {new}",
+        command=f"{folder_first(target, facts)}cp -- {old} {new} && git add -- {new}",
         diff=diff,
     )

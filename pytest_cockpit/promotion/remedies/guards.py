@@ -18,6 +18,7 @@ from pytest_cockpit.promotion.remedies.model import (
     Remedy,
     Seen,
 )
+from pytest_cockpit.promotion.remedies.typed import folder_first
 
 _FROM = re.compile(r" from (.+?)(?:, \d+ % alike)?\Z")
 
@@ -28,7 +29,7 @@ def _new(seen: Seen, facts: Facts) -> Action | None:
     if path is None or not facts.layout.is_lane(path) or path not in facts.paths:
         return None
     target = facts.layout.target_of(path)
-    return None if target in facts.paths else _moved(path, target)
+    return None if target in facts.paths else _moved(path, target, facts)
 
 
 def _back(seen: Seen, facts: Facts) -> Action | None:
@@ -36,7 +37,7 @@ def _back(seen: Seen, facts: Facts) -> Action | None:
     path, found = seen.finding.path, _FROM.search(seen.finding.message)
     if path is None or found is None or path not in facts.paths or found[1] in facts.paths:
         return None
-    return _moved(path, found[1])
+    return _moved(path, found[1], facts)
 
 
 def _out(seen: Seen, facts: Facts) -> Action | None:
@@ -64,8 +65,8 @@ def _resurrected(seen: Seen, facts: Facts) -> Action | None:
     return dataclasses.replace(action, detail=detail, diff=None, effort=CODE)
 
 
-def _moved(old: str, new: str) -> Action:
-    command = f"git mv -- {shlex.quote(old)} {shlex.quote(new)}"
+def _moved(old: str, new: str, facts: Facts) -> Action:
+    command = f"{folder_first(new, facts)}git mv -- {shlex.quote(old)} {shlex.quote(new)}"
     diff = diffs.renamed(old, new)
     effort = READY if diff else COMMAND
     return Action("move", f"move it to {new}", effort, old, command=command, diff=diff)
