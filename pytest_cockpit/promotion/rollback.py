@@ -11,10 +11,10 @@ from pytest_cockpit.analysis.layout import Layout
 from pytest_cockpit.api import CockpitError, Move, Report
 from pytest_cockpit.config import Config
 from pytest_cockpit.git import Entry, Repository, blob_id
-from pytest_cockpit.promotion import recording, strings, transaction
+from pytest_cockpit.promotion import recording, transaction
+from pytest_cockpit.promotion.following import Following
 from pytest_cockpit.promotion.message import waiver_trailers
 from pytest_cockpit.promotion.plan import Refusal
-from pytest_cockpit.promotion.rewriter import rewrite, shadowing
 from pytest_cockpit.promotion.sealed import ROLLBACK, Sealed
 from pytest_cockpit.promotion.transaction import Delete, Operation, Write
 from pytest_cockpit.records import artifacts
@@ -138,7 +138,7 @@ class Rollback:
         elif (now.oid, now.mode) == (moved.oid, moved.mode):
             yield Restored(source, target, "exact", before.mode, before.oid)
         else:
-            yield from self._merged(source, target, now, moved, before)
+            yield from self._merged(source, target, now, moved, before, source)
 
     def _unwritten(self, path: str) -> Iterator[Restored | Refusal]:
         """A file that the batch rewrote, wherever a later batch has moved it."""
@@ -148,17 +148,17 @@ class Rollback:
         if now is None:
             # Whoever removed the file since removed what the batch had written into it.
             return
-        if after is not None and (now.oid, now.mode) == (after.oid, after.mode):
-            if before is None:
-                yield Restored(place, place, "removed")
-            else:
-                yield Restored(place, place, "exact", before.mode, before.oid)
+        untouched = after is not None and (now.oid, now.mode) == (after.oid, after.mode)
+        if untouched and before is None:
+            yield Restored(place, place, "removed")
+        elif untouched and before is not None and place == path:
+            yield Restored(place, place, "exact", before.mode, before.oid)
         elif before is None or after is None:
             yield Refusal(
                 place, "changed", "was changed since the batch wrote it; settle it by hand"
             )
         else:
-            yield from self._merged(place, place, now, after, before)
+            yield from self._merged(place, place, now, after, before, path)
 
     @cached_property
     def _later(self) -> dict[str, str]:
@@ -169,9 +169,13 @@ class Rollback:
         }
 
     def _merged(
-        self, path: str, current: str, now: Entry, after: Entry, before: Entry
+        self, path: str, current: str, now: Entry, after: Entry, before: Entry, origin: str
     ) -> Iterator[Restored | Refusal]:
-        """What was edited since, without what the batch had done to it; nothing if that is gone."""
+        """What was edited since, without what the batch had done to it; nothing if that is gone.
+
+        `origin` is where the file was before the batch. A content is merged as it reads at `path`:
+        a relative import means another module there.
+        """
         if not {now.mode, after.mode, before.mode} <= set(_TEXTS):
             yield Refusal(current, "changed", "is no longer the regular file that it was")
             return
@@ -180,13 +184,19 @@ class Rollback:
         if ours is None or base is None or theirs is None:
             yield Refusal(current, "lost", "its content is not in the object store; fetch it")
             return
-        content = self.repository.merged(ours, base, theirs)
+        content = self.repository.merged(
+            self._backward.carried(ours, current, path),
+            self._backward.carried(base, current, path),
+            self._onward.carried(theirs, origin, path),
+        )
         if content is None:
             content = self._by_names(path, current, ours)
         if content is None:
             yield Refusal(
                 current, "conflict", "was changed since in lines that the batch had written"
             )
+        elif content == theirs:
+            yield Restored(path, current, "exact", now.mode, before.oid)
         elif content != ours or path != current:
             yield Restored(path, current, "merged", now.mode, content=content)
 
@@ -196,56 +206,22 @@ class Rollback:
         What a later batch, or a person, wrote beside them in the same lines is kept. A file that
         has none of the new names any more holds nothing of the batch.
         """
-        modules, layout = self._back_to, self._layout
-        if not current.endswith(".py"):
-            done = strings.rewrite_text(
-                content,
-                path=current,
-                moved=modules,
-                moved_paths=self._sources,
-                known=self._known,
-            )
-        else:
-            done = rewrite(
-                content,
-                path=current,
-                module=layout.module_of(current),
-                new_module=layout.module_of(path),
-                is_package=current.endswith("/__init__.py"),
-                moved=modules,
-                known=self._known,
-                shadowed=self._shadowed,
-            )
+        done = self._backward.rewritten(content, current, path)
         return None if done.reported and not done.edits else done.content
+
+    @cached_property
+    def _backward(self) -> Following:
+        """What the tree becomes when the batch's files go back."""
+        return Following(self.repository, self._layout, self.base, self._sources)
+
+    @cached_property
+    def _onward(self) -> Following:
+        """What the tree before the batch would have become by the later batches alone."""
+        return Following(self.repository, self._layout, self.sealed.parent, self._later)
 
     @cached_property
     def _layout(self) -> Layout:
         return Layout(self.config.lane)
-
-    @cached_property
-    def _back_to(self) -> dict[str, str]:
-        """New module name to old of each file that the batch moved."""
-        pairs = [
-            (self._layout.module_of(target), self._layout.module_of(source))
-            for target, source in self._sources.items()
-        ]
-        return {new: old for new, old in pairs if new and old}
-
-    @cached_property
-    def _known(self) -> frozenset[str]:
-        names = (self._layout.module_of(path) for path in self._now if path.endswith(".py"))
-        return frozenset(name for name in names if name)
-
-    @cached_property
-    def _shadowed(self) -> frozenset[str]:
-        folders = {target.rpartition("/")[0] for target in self._sources}
-        packages = [path for folder in folders if (path := f"{folder}/__init__.py") in self._now]
-        return frozenset().union(
-            *(
-                shadowing(self._content(path), self._layout.module_of(path) or "")
-                for path in packages
-            )
-        )
 
     @cached_property
     def batch_id(self) -> str:

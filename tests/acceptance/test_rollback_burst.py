@@ -194,3 +194,87 @@ def test_a_later_commit_that_quotes_the_trailer_is_not_taken_for_the_batch(chain
     done = chain.pytest("--cockpit-rollback", last, "-v")
     assert done.returncode == 0, seen(done)
     assert tree(chain, "HEAD") == before
+
+
+RELATIVE = {
+    "candidate/pkg/__init__.py": "NAME = 'pkg'\n",
+    "candidate/pkg/a.py": "X = 1\n\n\ndef a():\n    return X\n",
+    "candidate/pkg/b.py": "from . import NAME\nfrom . import a as first\nfrom .a import X\n",
+    "candidate/pkg/c.py": "from . import a, b\n\nfrom candidate.pkg.a import X\n",
+}
+
+
+def tried(sandbox, *names):
+    """Every one of these modules can be imported in a checkout of HEAD, in a process of its own."""
+    for name in names:
+        subprocess.run([sys.executable, "-c", f"import {name}"], cwd=sandbox.root, check=True)
+
+
+@pytest.fixture(scope="session")
+def relative_burst(measured_quick, tmp_path_factory):
+    """Two merged batches, the second of which imports the first relatively; to be copied."""
+    root = tmp_path_factory.mktemp("relative") / "repo"
+    shutil.copytree(measured_quick, root, symlinks=True)
+    sandbox = Sandbox(root)
+    sandbox.git("rm", "-q", "-r", "candidate/deck", "app.py")
+    sandbox.commit(RELATIVE)
+    done = sandbox.pytest("--cockpit-burst", "--cockpit-target=4", "--cockpit-batch-size=2", "-q")
+    assert done.returncode == 0, seen(done)
+    assert "pkg/b.py" not in tree(sandbox, "HEAD~1")
+    return root
+
+
+@pytest.fixture
+def relative(relative_burst, tmp_path):
+    """A copy of it."""
+    shutil.copytree(relative_burst, tmp_path / "repo", symlinks=True)
+    return Sandbox(tmp_path / "repo")
+
+
+def test_relative_imports_of_what_goes_back_become_absolute(relative):
+    before = tree(relative, "HEAD~2")
+    first, second = ids(relative, 2)
+    done = relative.pytest("--cockpit-rollback", first, "-v")
+    assert done.returncode == 0, seen(done)
+    assert "2 paths byte for byte as before the batch, 2 merged" in done.stdout
+    assert relative.git("show", "HEAD:pkg/b.py").splitlines() == [
+        "from candidate.pkg import NAME",
+        "from candidate.pkg import a as first",
+        "from candidate.pkg.a import X",
+    ]
+    assert relative.git("show", "HEAD:pkg/c.py").splitlines() == [
+        "from . import b",
+        "from candidate.pkg import a",
+        "",
+        "from candidate.pkg.a import X",
+    ]
+    tried(relative, "pkg.b", "pkg.c", "candidate.pkg.a", "candidate.pkg.b", "candidate.pkg.c")
+    done = relative.pytest("--cockpit-rollback", second, "-v")
+    assert done.returncode == 0, seen(done)
+    tried(relative, "candidate.pkg.b", "candidate.pkg.c")
+    assert tree(relative, "HEAD").keys() == before.keys()
+
+
+def test_relative_imports_of_what_stays_become_absolute(relative):
+    first, _ = ids(relative, 2)
+    text = (relative.root / "pkg/a.py").read_text()
+    relative.commit({"pkg/new.py": "N = 2\n", "pkg/a.py": f"{text}\n\nfrom .new import N\n"})
+    done = relative.pytest("--cockpit-rollback", first, "-v")
+    assert done.returncode == 0, seen(done)
+    assert relative.git("show", "HEAD:candidate/pkg/a.py").endswith("from pkg.new import N")
+    tried(relative, "candidate.pkg.a", "pkg.b", "pkg.c")
+
+
+def test_relative_imports_are_followed_under_later_edits(relative):
+    first, _ = ids(relative, 2)
+    text = (relative.root / "pkg/b.py").read_text()
+    relative.commit({"pkg/b.py": f"{text}\n\nMORE = X + 1\n"})
+    done = relative.pytest("--cockpit-rollback", first, "-v")
+    assert done.returncode == 0, seen(done)
+    assert relative.git("show", "HEAD:pkg/b.py").splitlines()[2:] == [
+        "from candidate.pkg.a import X",
+        "",
+        "",
+        "MORE = X + 1",
+    ]
+    tried(relative, "candidate.pkg.a", "pkg.b", "pkg.c")
