@@ -230,6 +230,22 @@ def test_the_action_guards_a_push(ready, tmp_path, before, base):
         assert f"paths differ from {before[:12]}" in done.log
 
 
+def test_the_action_loads_nothing_of_a_change_that_is_not_trusted(ready, tmp_path):
+    own = "import pathlib\n\npathlib.Path('owned').touch()\n"
+    ready.commit(
+        {
+            "conftest.py": own,
+            "pluggy.py": own,
+            "tests/test_own.py": own,
+            "pytest.ini": "[pytest]\naddopts = -k nothing_is_called_so\n",
+        }
+    )
+    done = job(ready, tmp_path, conftest="false", markers="ledger_consistency")
+    assert not done.failed, done.log
+    assert done.outputs["verdict"] == "pass"
+    assert not list(done.folder.rglob("owned"))
+
+
 EVIL = ["$(touch owned)", "`touch owned`", "a b; touch owned", "--help", "'\"", "-x\n", "ok"]
 
 
