@@ -6,6 +6,7 @@ The documents come from files, so that nothing about them is taken for granted.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_cockpit.api import CockpitError
@@ -68,11 +69,44 @@ def quarantined(document: Mapping[str, Any]) -> tuple[int, int]:
     return document["quarantined"], document["permitted"]
 
 
-def import_failures(document: Mapping[str, Any]) -> tuple[int, int]:
-    """Modules that cannot be imported, and how many of them the baseline knows."""
+@dataclass(frozen=True, slots=True)
+class Imports:
+    """Modules that cannot be imported.
+
+    Parameters
+    ----------
+    whole: whether all of production was tried, not what a batch touched alone.
+    tried, failed: how many were tried, and how many of them failed.
+    permitted: how many of these the baseline knows.
+    untried: how many more the baseline knows, which were not tried.
+    """
+
+    whole: bool
+    tried: int
+    failed: int
+    permitted: int
+    untried: int
+
+    @property
+    def told(self) -> str:
+        """The numbers in words."""
+        more = f"; {self.untried} more known from the baseline, not tried" if self.untried else ""
+        tried = f"{self.tried} modules"
+        tried = tried if self.whole else f"the {tried} that the batch touched"
+        return f"{self.failed} of {tried} fail to import, {self.permitted} of them known{more}"
+
+
+def import_failures(document: Mapping[str, Any]) -> Imports:
+    """Modules that cannot be imported, and what is known of those that were not tried."""
     _demand(document, "import_failures")
     failures = document["failures"]
-    return len(failures), sum(bool(failure.get("permitted")) for failure in failures)
+    return Imports(
+        whole=document["whole"],
+        tried=document["tried"],
+        failed=len(failures),
+        permitted=sum(bool(failure.get("permitted")) for failure in failures),
+        untried=len(document["untried"]),
+    )
 
 
 def _demand(document: Mapping[str, Any], schema: str) -> None:

@@ -11,6 +11,7 @@ from pytest_cockpit import discovery
 from pytest_cockpit.api import CockpitError, Verdict
 from pytest_cockpit.items import Outcome
 from pytest_cockpit.promotion import leftovers, readings, velocity
+from pytest_cockpit.promotion.evidence import Kept
 from pytest_cockpit.promotion.leftovers import Leftovers
 from pytest_cockpit.promotion.velocity import Forecast
 from pytest_cockpit.records import artifacts, baselines, waivers, waiving
@@ -62,6 +63,7 @@ class DoneConductor(ExaminingConductor):
             Check("gates/matriz", self._matriz),
             Check("gates/quarantine", self._quarantine),
             Check("gates/coverage", self._coverage),
+            Check("gates/imports", self._import_health),
             Check("legacy/imports", self._imports),
             Check("legacy/shims", self._shims),
             Check("waivers/open", self._waivers),
@@ -140,6 +142,18 @@ class DoneConductor(ExaminingConductor):
             return failed(f"{said}; the gate is {report['verdict']}", report["summary"])
         return passed(said)
 
+    def _import_health(self) -> Outcome:
+        report = self._report("imports", "import_failures.json")
+        if isinstance(report, Outcome):
+            return report
+        found = readings.import_failures(report["beside"])
+        if not Verdict(report["verdict"]).opens:
+            said = f"{found.told}; the gate is {report['verdict']}"
+            return failed(said, report["summary"])
+        if found.failed + found.untried:
+            return warned(found.told, "repair or delete them: artifacts/import_failures.json")
+        return passed(found.told)
+
     def _first_coverage(self) -> tuple[str, int, int]:
         """The commit that brought the first baseline, with its statements and missing ones."""
         repository, where = self.scene.repository, self._baseline
@@ -212,7 +226,7 @@ class DoneConductor(ExaminingConductor):
             return skipped(f"declared not applicable: {reason}")
         kept = self.scene.ground.kept(gate, beside)
         # What could not be told then may be told now: an extra may have been installed since.
-        if not isinstance(kept, str) and kept.report["verdict"] not in ("unknown", "error"):
+        if not isinstance(kept, str) and _tells(kept):
             return {**kept.report, "beside": kept.beside}
         head = self.scene.head
         report, outcome = self.bench.judge(self, gate, base=head, commit=head)
@@ -296,6 +310,13 @@ def _told(found: Forecast) -> str:
         f"{found.remaining:,} files to go; in {count} weeks {promoted:.1f} a week promoted, "
         f"{grown:+.1f} a week added; the weeks to come are taken to be like these, and files that "
         "cannot move yet to move as fast"
+    )
+
+
+def _tells(kept: Kept) -> bool:
+    """Whether a report of before answers for all of the commit, and not for a batch's part."""
+    return (
+        kept.report["verdict"] not in ("unknown", "error") and kept.beside.get("whole") is not False
     )
 
 

@@ -808,8 +808,14 @@ def test_the_document_says_what_is_permitted():
     entries = {
         "core/a.py": {"class": "exception", "edges": {rules.LANE_IMPORT: 2}},
         "core/b.py": {"class": "exception"},
+        "core/c.py": {"class": "syntax"},
+        "core/d.py": {"effects": ["prints"]},
+        "gone.py": {"class": "syntax"},
     }
-    whole = json_document.failures(failures, counts, entries)
+    present = frozenset(entries) - {"gone.py"}
+    whole = json_document.failures(failures, counts, entries, present, whole=False)
+    assert (whole["whole"], whole["tried"]) == (False, 3)
+    assert whole["untried"] == [{"path": "core/c.py", "class": "syntax"}]
     assert artifacts.validate(whole, "import_failures") == []
     assert whole["failures"] == [
         {

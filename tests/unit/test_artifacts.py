@@ -209,7 +209,7 @@ def test_all_errors_of_a_document_are_told_up_to_a_bound(tmp_path: Path):
     lines = str(caught.value).split("\n")
     assert len(lines) == 21
     assert lines[0] == f"{path}: /failures/0/class: missing"
-    assert lines[-1] == f"{path}: and 25 more errors of this kind"
+    assert lines[-1] == f"{path}: and 28 more errors of this kind"
 
 
 # Writing
@@ -534,6 +534,9 @@ PROGRESS = {
 }
 FAILURES = {
     "schema": "pytest-cockpit/import_failures/1",
+    "whole": False,
+    "tried": 2,
+    "untried": [{"path": "d.py", "class": "exception"}],
     "failures": [
         {
             "module": "a.b",

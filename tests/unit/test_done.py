@@ -85,6 +85,20 @@ def test_an_open_waiver_is_ended_by_a_command_that_there_is(capsys):
     assert "usage: cockpit unwaive" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_report_on_a_part_of_the_tree_is_asked_again(whole):
+    kept = Kept({"verdict": "pass"}, {"whole": whole}, "a batch", datetime.now(UTC))
+    fresh = Report.judge("fine", checked=1, findings=[])
+    bench = SimpleNamespace(judge=lambda *_, **__: (fresh, Outcome(fresh.verdict, "fine")))
+    ground = SimpleNamespace(kept=lambda *_: kept)
+    scene = SimpleNamespace(settings=Config(gates=("imports",)), ground=ground, head="0" * 40)
+    told = SimpleNamespace(scene=scene, bench=bench, _written=lambda _: {"whole": True})
+    report = DoneConductor._report(cast("DoneConductor", told), "imports", "import_failures.json")
+    assert isinstance(report, dict)
+    assert report["beside"] == {"whole": True}
+    assert ("gate" in report) is not whole
+
+
 @pytest.mark.parametrize("verdict", ["pass", "fail", "unknown", "error"])
 def test_a_gate_that_could_not_tell_is_asked_again(verdict):
     kept = Kept({"verdict": verdict}, {}, "an earlier session", datetime.now(UTC))

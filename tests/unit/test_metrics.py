@@ -447,7 +447,10 @@ def test_gates_that_are_not_configured_or_skipped_give_no_number(migration):
 FAILURE = {"module": "a", "path": "a.py", "class": "x", "message": "", "line": None}
 FAILURES = {
     "schema": "pytest-cockpit/import_failures/1",
+    "whole": True,
+    "tried": 5,
     "failures": [{**FAILURE, "permitted": True}, FAILURE],
+    "untried": [],
 }
 HELD = {
     "schema": "pytest-cockpit/quarantine/1",
@@ -468,6 +471,26 @@ def test_the_light_of_imports(ground, failures, light):
     vouched(ground, kept, write(ground, "import_failures.json", {**FAILURES, "failures": failures}))
     metric = metrics.measure(ground)[5]
     assert (metric.light, metric.value) == (light, len(failures))
+
+
+@pytest.mark.parametrize("known", [0, 2])
+def test_a_batch_that_tried_its_own_modules_alone_makes_imports_not_green(ground, known):
+    kept = write(ground, "gates/imports.json", report(ground, "imports"))
+    untried = [{"path": f"{number}.py", "class": "exception"} for number in range(known)]
+    part = {**FAILURES, "whole": False, "tried": 3, "failures": [], "untried": untried}
+    vouched(ground, kept, write(ground, "import_failures.json", part))
+    metric = metrics.measure(ground)[5]
+    assert (metric.light, metric.value) == (Light.AMBER, known)
+    more = "; 2 more known from the baseline, not tried" if known else ""
+    said = "0 of the 3 modules that the batch touched fail to import, 0 of them known"
+    assert metric.summary == said + more
+
+
+def test_what_does_not_say_what_was_tried_makes_no_number(ground):
+    kept = write(ground, "gates/imports.json", report(ground, "imports"))
+    old = {key: FAILURES[key] for key in ("schema", "failures")}
+    vouched(ground, kept, write(ground, "import_failures.json", old))
+    assert metrics.measure(ground)[5].light is Light.UNKNOWN
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,13 @@ def check(context: Context) -> Report:
     findings = [_eased(finding, context, tree) for finding in findings]
     artifacts.write(
         context.scratch / "artifacts" / "import_failures.json",
-        document.failures(seen.modules, facts.counts(seen.facts, unparsed), entries),
+        document.failures(
+            seen.modules,
+            facts.counts(seen.facts, unparsed),
+            entries,
+            frozenset(map(artifacts.printable, tree.paths)),
+            whole=not context.moves,
+        ),
         "import_failures",
     )
     return Report.judge(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pytest_cockpit.records.artifacts import printable
@@ -12,12 +12,26 @@ SCHEMA = "pytest-cockpit/import_failures/1"
 
 
 def failures(
-    judged: Sequence[Judged], counts: Mapping[str, Mapping[str, int]], entries: Mapping[str, Any]
+    judged: Sequence[Judged],
+    counts: Mapping[str, Mapping[str, int]],
+    entries: Mapping[str, Any],
+    present: Collection[str],
+    *,
+    whole: bool,
 ) -> dict[str, Any]:
-    """Empty lists say that every module imports and no import breaks a rule."""
+    """Empty lists say that every module tried imports and no import breaks a rule.
+
+    Parameters
+    ----------
+    present: printable paths of the files that are there.
+    whole: whether all of production was tried, and not what a batch touched alone.
+    """
     failed = sorted((one.failure for one in judged if one.failure), key=lambda it: it.path)
+    tried = {printable(one.outcome.job.path) for one in judged}
     return {
         "schema": SCHEMA,
+        "whole": whole,
+        "tried": len(judged),
         "failures": [
             {
                 "module": printable(failure.module),
@@ -28,6 +42,11 @@ def failures(
                 "permitted": _entry(entries, failure.path).get("class") == failure.kind,
             }
             for failure in failed
+        ],
+        "untried": [
+            {"path": path, "class": str(entries[path]["class"])}
+            for path in sorted(entries.keys() & set(present) - tried)
+            if "class" in entries[path]
         ],
         "edges": [
             {
