@@ -193,5 +193,11 @@ class RollbackConductor(PublishingConductor):
         for row in self.rows:
             if row["kind"] != "move" and row["summary"]:
                 terminal.write_line(f"{row['name']}: {row['verdict']}: {row['summary']}")
+        if self.config.option.collectonly:
+            return
         for line in self.sealing.advice():
             terminal.write_line(line)
+        if not self.sealing.sealed:
+            where = PLAN if self.rollback.refusals else "gates/*.json"
+            folder = self.relative(self.folder)
+            terminal.write_line(f"nothing was sealed; details: {folder}/{where}")

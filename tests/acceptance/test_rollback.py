@@ -48,6 +48,7 @@ def test_a_batch_is_undone_byte_for_byte(promoted):
     assert done.returncode == 0, summary(done)
     assert tree(sandbox, "HEAD") == before
     assert "byte for byte as before the batch, 0 merged" in done.stdout
+    assert "nothing was sealed" not in done.stdout
     assert "import under their old names" in done.stdout
     message = sandbox.git("log", "-1", "--format=%B")
     assert f"Rolls-Back: {batch}" in message
@@ -149,6 +150,7 @@ def test_what_cannot_be_put_back_is_refused_with_reasons(promoted, change, rule)
     assert done.returncode == 1, summary(done)
     assert f"[{rule}]" in done.stdout
     assert "cannot be put back; nothing was changed" in done.stdout
+    assert "nothing was sealed; details: artifacts/promotion_rollback.plan.jsonl" in done.stdout
     assert sandbox.snapshot() == before
 
 
@@ -176,6 +178,7 @@ def test_code_that_needs_the_new_names_makes_it_red(promoted):
     done = sandbox.pytest("--cockpit-rollback", batch, "-v")
     assert done.returncode == 1, summary(done)
     assert "app/late.py" in done.stdout
+    assert "nothing was sealed; details: artifacts/gates/*.json" in done.stdout
     assert sandbox.snapshot() == before
 
 
