@@ -114,6 +114,7 @@ def _resumed(
     progress = burst.read(path)
     if progress is None or progress.state == "sealed":
         raise CockpitError(f"{where}: no burst has stopped; leave out --cockpit-resume")
+    _demand_same(config, progress.options)
     if progress.settings_sha256 != chosen.digest():
         raise CockpitError(
             f"{where}: the configuration has changed since the burst began; put it back, or take "
@@ -134,6 +135,19 @@ def _resumed(
         options = dataclasses.replace(progress.options, target=target)
         progress = dataclasses.replace(progress, options=options)
     return dataclasses.replace(progress, state="running")
+
+
+def _demand_same(config: pytest.Config, options: Options) -> None:
+    """No option is given that would have to be ignored; the target may be another one."""
+    for field in dataclasses.fields(options):
+        name, kept = f"cockpit_{field.name}", getattr(options, field.name)
+        given = getattr(config.option, name)
+        if field.name != "target" and given and given != kept:
+            began = ",".join(kept) if isinstance(kept, tuple) else kept
+            raise CockpitError(
+                f"--{name.replace('_', '-')}: a burst that is gone on with keeps to its own, which "
+                f"is {began or 'not set'}; leave it out, or begin another burst"
+            )
 
 
 def _demand_own(repository: Repository, chosen: Config, progress: Progress, where: str) -> None:

@@ -136,8 +136,11 @@ def test_a_red_checkpoint_halts_and_what_was_green_stays(fleet):
     alone = fleet.pytest("--cockpit-batch", "--cockpit-batch-size", "2")
     assert alone.returncode == 4
     assert f"{kept['branch'].removeprefix('refs/heads/')}: 2 of these files wait" in alone.stderr
+    other = fleet.pytest("--cockpit-burst", "--cockpit-resume", "--cockpit-batch-size", "3")
+    assert other.returncode == 4
+    assert "--cockpit-batch-size: a burst that is gone on with keeps to its own" in other.stderr
     files = kept["checkpoints"][-1]["files"]
-    sealed = fleet.pytest("--cockpit-burst", "--cockpit-resume", "--cockpit-target", str(files))
+    sealed = fleet.pytest(*SMALL, "--cockpit-resume", "--cockpit-target", str(files))
     assert sealed.returncode == 0, seen(sealed)
     assert state(fleet)["state"] == "sealed"
     assert fleet.git("rev-parse", "HEAD") == kept["checkpoints"][-1]["commit"]

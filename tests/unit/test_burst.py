@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -13,6 +16,7 @@ from pytest_cockpit.api import CockpitError, Evidence, Finding, Report, Verdict
 from pytest_cockpit.promotion import burst, figures, readings
 from pytest_cockpit.promotion.burst import Checkpoint, Done, Options, Progress
 from pytest_cockpit.records import artifacts
+from pytest_cockpit.sessions import beginning
 from pytest_cockpit.sessions.lock import SessionLock
 
 OID, SHA = "ab" * 20, "cd" * 32
@@ -98,6 +102,35 @@ def test_going_back_a_checkpoint_forgets_its_batches():
     whole = progress(checkpoint(1, 50), checkpoint(2, 90))
     assert whole.without_last().files == 50
     assert whole.without_last().without_last() == progress()
+
+
+@pytest.mark.parametrize(
+    ("option", "other", "own"),
+    [
+        ("batch_size", 2, "50"),
+        ("max_batches", 2, "8"),
+        ("checkpoint_every", 2, "100"),
+        ("modules", ("core", "deck"), "core"),
+        ("target", 2, None),
+    ],
+)
+def test_a_burst_is_gone_on_with_by_its_own_options(option, other, own):
+    options = Options(100, 50, 8, 100, ("core",))
+
+    def demand(**given):
+        named = {field.name: None for field in dataclasses.fields(options)} | given
+        spelled = {f"cockpit_{name}": value for name, value in named.items()}
+        config = SimpleNamespace(option=SimpleNamespace(**spelled))
+        beginning._demand_same(cast("pytest.Config", config), options)
+
+    demand()
+    demand(**{option: getattr(options, option)})
+    if own is None:
+        demand(**{option: other})
+        return
+    flag = f"--cockpit-{option.replace('_', '-')}"
+    with pytest.raises(CockpitError, match=f"{flag}: .* keeps to its own, which is {own};"):
+        demand(**{option: other})
 
 
 def report(verdict=Verdict.PASS, findings=(), **evidence):
