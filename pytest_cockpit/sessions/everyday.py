@@ -21,9 +21,10 @@ from pytest_cockpit.promotion.remedies.ground import Circumstances
 from pytest_cockpit.records.text import one_line, printable
 from pytest_cockpit.sessions import witness
 from pytest_cockpit.sessions.conductor import Conductor
-from pytest_cockpit.sessions.gating import judge, keep_report, scratch, steps
+from pytest_cockpit.sessions.gating import dated, judge, keep_report, scratch, steps
 from pytest_cockpit.sessions.once import Once
 from pytest_cockpit.sessions.settings import artifacts_folder, load_checked
+from pytest_cockpit.sessions.unaltered import Unaltered
 from pytest_cockpit.sessions.waiving import VARIABLE
 
 PLAN = "gates.plan.jsonl"
@@ -127,10 +128,20 @@ class EverydayConductor(Conductor):
         return Outcome(case.verdict, one_line(case.message), f"{name}: {case.message}")
 
     def _judge(self, name: str) -> Report:
-        with self._context(name) as context:
+        with self._context(name) as context, tempfile.TemporaryDirectory(prefix="cockpit-") as own:
+            unaltered = self._unaltered(Path(own))
+            tree = unaltered.tree() if unaltered else None
             report = judge(self, name, context, self.settings)
+            if unaltered and tree is not None and unaltered.tree() == tree:
+                report = dated(report, tree, self.settings)
             keep_report(self, name, report, context.scratch)
             return report
+
+    def _unaltered(self, folder: Path) -> Unaltered | None:
+        """What tells whether the work tree is the commit's; None where it is known not to be."""
+        if self.repository is None or self.base is None:
+            return None
+        return Unaltered(self.repository, folder, self.settings.artifacts)
 
     @contextlib.contextmanager
     def _context(self, name: str) -> Iterator[Context]:
@@ -176,6 +187,9 @@ class EverydayConductor(Conductor):
         if session.exitstatus == pytest.ExitCode.OK:
             self._contradicted += witness.untold(self.rows, self._demanded)
         if self._contradicted:
+            # Who has edited what pytest reports may have edited more.
+            gates = self.folder / "gates"
+            self.written = [path for path in self.written if path.parent != gates]
             self.facts["extra"] = {"contradicted": self._contradicted}
 
     def restore(self) -> None:

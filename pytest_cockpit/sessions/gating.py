@@ -57,6 +57,12 @@ def judge(conductor: Conductor, name: str, context: Context, settings: Config) -
     return conductor.waiving.over(name, report, context, settings.waivers.max_days)
 
 
+def dated(report: Report, tree: str, settings: Config) -> Report:
+    """The report with the tree that it is of, which outlives a private commit."""
+    judged = Evidence(JUDGED, {"tree": tree, "settings_sha256": settings.digest()})
+    return dataclasses.replace(report, evidence=(*report.evidence, judged))
+
+
 @dataclass(frozen=True, slots=True)
 class Bench:
     """What every gate of a session over staged commits is run with."""
@@ -90,14 +96,9 @@ class Bench:
                     **facts,
                 )
                 report = judge(conductor, name, context, self.settings)
-            report = self._dated(report, facts["commit"])
+            tree = self.repository.tree(facts["commit"])
+            report = dated(report, tree, self.settings)
             return report, (keep or keep_report)(conductor, name, report, folder)
-
-    def _dated(self, report: Report, commit: str) -> Report:
-        """The report with the tree that it is of, which outlives the private commit."""
-        tree, settings = self.repository.tree(commit), self.settings.digest()
-        judged = Evidence(JUDGED, {"tree": tree, "settings_sha256": settings})
-        return dataclasses.replace(report, evidence=(*report.evidence, judged))
 
 
 def keep_report(

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from pytest_cockpit.config import load
+
 GATE = """
 import pathlib
 from pytest_cockpit.api import Case, CockpitError, Finding, Report, Rule, Verdict
@@ -107,6 +109,23 @@ def test_each_case_is_an_item_and_the_gate_runs_once(party):
     assert "3 passed" in done.stdout
     assert party.runs == 1
     assert [row["kind"] for row in record(party)["items"]] == ["gate", "case", "case"]
+
+
+def judged(party):
+    report = json.loads((party.sandbox.root / "artifacts/gates/party.json").read_text())
+    return [item["data"] for item in report["evidence"] if item["name"] == "judged"]
+
+
+def test_a_report_on_an_unaltered_checkout_is_of_its_commit(party):
+    party.sandbox.git("config", "core.excludesFile", str(party.package / "ignored"))
+    (party.package / "ignored").write_text("__pycache__/\n.pytest_cache/\n")
+    assert party.run("-q").returncode == 0
+    [told] = judged(party)
+    assert told["tree"] == party.sandbox.git("rev-parse", "HEAD^{tree}")
+    assert told["settings_sha256"] == load(party.sandbox.root).digest()
+    party.sandbox.write({"cases.txt": "other = yes\n"})
+    assert party.run("-q").returncode == 0
+    assert judged(party) == []
 
 
 def test_red_cases_are_red_items_and_lost_ones_unknown(party):
@@ -297,6 +316,7 @@ def test_a_forged_report_is_told_and_the_record_holds_the_gates_own(party):
     assert "cockpit: gate:party: FAIL, and was reported as pass" in done.stdout
     assert record(party)["totals"]["fail"] == 2
     assert len(record(party)["extra"]["contradicted"]) == 2
+    assert not any("/gates/" in row["path"] for row in record(party)["artifacts"])
 
 
 def test_a_forged_report_is_told_under_xdist_too(party):
