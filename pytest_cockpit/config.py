@@ -15,6 +15,7 @@ from pytest_cockpit.records.schema import Problem, shown
 PYPROJECT = "pyproject.toml"
 COCKPIT = "cockpit.toml"
 
+_NO_GATE = "not among gates; add it there, or remove its settings{}"
 _TABLES = ("lane", "rank", "batch", "burst", "seal", "forge", "calendar", "done", "waivers")
 
 
@@ -291,7 +292,7 @@ def _contradictions(config: Config) -> Iterator[Problem]:
         yield Problem(("rank",), "all weights are 0; give one of them more")
     for name in config.gate:
         if name not in config.gates:
-            yield Problem(("gate", name), f"not among gates{schema.meant(name, config.gates)}")
+            yield Problem(("gate", name), _NO_GATE.format(schema.meant(name, config.gates)))
     yield from _no_days(config.calendar)
 
 

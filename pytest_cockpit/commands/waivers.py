@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -106,7 +106,6 @@ def _waive(arguments: argparse.Namespace) -> int:
 
     desk = _desk()
     _demand_rule(arguments.rule)
-    _demand_day(arguments.expires, desk)
     scope = {
         key: value
         for key in ("file", "label", "environment")
@@ -126,7 +125,9 @@ def _waive(arguments: argparse.Namespace) -> int:
         "at": _now(),
     }
     row["id"] = f"w-{sha256(canonical_line(row))[:8]}"
-    _demand_form(row)
+    faults = [*_day_faults(arguments.expires, desk), *_form_faults(row)]
+    if faults:
+        raise CockpitError("\n".join(faults))
     if row["id"] in {waiver.id for waiver in desk.book.waivers}:
         raise CockpitError(f"{row['id']}: was given this very moment; look at `cockpit waivers`")
     _append(desk, row)
@@ -269,10 +270,10 @@ def _meant(rule: str, rules: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def _demand_day(expires: date, desk: _Desk) -> None:
+def _day_faults(expires: date, desk: _Desk) -> Iterator[str]:
     last = desk.today + timedelta(days=desk.config.waivers.max_days)
     if not desk.today <= expires <= last:
-        raise CockpitError(
+        yield (
             f"--expires {expires}: expected a day from {desk.today} to {last} "
             f"(waivers.max_days is {desk.config.waivers.max_days})"
         )
@@ -288,18 +289,15 @@ def _demand_no_secret(environment: str) -> None:
         )
 
 
-def _demand_form(row: Mapping[str, Any]) -> None:
+def _form_faults(row: Mapping[str, Any]) -> Iterator[str]:
     from pytest_cockpit.records import schema, waivers
 
     problems = schema.problems(row, waivers.SCHEMA)
     if not problems and "file" in row["scope"] and not waivers.is_relative(row["scope"]["file"]):
-        raise CockpitError("--file: expected relative glob with / and without ..")
-    if problems:
-        lines = []
-        for problem in problems:
-            key = str(problem.path[-1]) if problem.path else ""
-            lines.append(f"{_PLACES.get(key, f'--{key}')}: {problem.message}")
-        raise CockpitError("\n".join(lines))
+        yield "--file: expected relative glob with / and without .."
+    for problem in problems:
+        key = str(problem.path[-1]) if problem.path else ""
+        yield f"{_PLACES.get(key, f'--{key}')}: {problem.message}"
 
 
 def _said(text: str, option: str) -> str:

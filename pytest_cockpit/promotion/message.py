@@ -16,6 +16,7 @@ from pytest_cockpit.promotion.plan import Plan
 from pytest_cockpit.records import limits, waiving
 from pytest_cockpit.records.artifacts import printable
 from pytest_cockpit.records.markdown import code, plain
+from pytest_cockpit.records.text import count as _count
 from pytest_cockpit.records.text import one_line
 
 _LISTED = 100
@@ -47,7 +48,7 @@ def commit_message(plan: Plan, staged: Staged, reports: Mapping[str, Report]) ->
         "",
         f"Problem: {_files(count)} waited in {lane}/ and could be used only through it.",
         solution,
-        f"Impact: {_files(left)} remain in the lane; {old}",
+        f"Impact: {_files(left)} {_remain(left)} in the lane; {old}",
         "",
         f"Batch-Id: {header.batch_id}",
         f"Plan-Sha256: {plan.sha256}",
@@ -147,7 +148,7 @@ def burst_body(progress: Progress, pages: Mapping[str, str]) -> str:
         f"## Burst {progress.burst_id}\n\n"
         f"{_files(progress.files)} of {options.target} in {_count(len(progress.batches), 'commit')}"
         f", from {progress.base}. {_files(progress.lane - progress.files)} of {progress.lane} "
-        "remain in the lane.\n\n"
+        f"{_remain(progress.lane - progress.files)} in the lane.\n\n"
         f"### Batches\n\n| batch | id | files | commit |\n|---|---|---|---|\n{batches}\n\n"
         f"### Checkpoints\n\n| checkpoint | files | commit |{head}\n"
         f"|---|---|---|{'---|' * len(gates)}\n{rows}\n\n"
@@ -197,8 +198,8 @@ def _scope(plan: Plan) -> str:
     return ",".join(names) + (",…" if len(heads) > len(names) else "")
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def _remain(number: int) -> str:
+    return "remains" if number == 1 else "remain"
 
 
 def _files(number: int) -> str:

@@ -21,7 +21,7 @@ from pytest_cockpit.promotion import history, readings, velocity
 from pytest_cockpit.promotion.evidence import Kept, Shelf
 from pytest_cockpit.promotion.history import Landing, Size
 from pytest_cockpit.promotion.velocity import Forecast, Weeks
-from pytest_cockpit.records import days
+from pytest_cockpit.records import days, text
 
 SCHEMA = "pytest-cockpit/metrics/1"
 
@@ -213,7 +213,13 @@ def _promoted(ground: Ground, name: str) -> Metric:
         "weeks": list(usual),
     }
     return Metric(
-        name, light, f"{files} files since Monday; {beside}", files, "files", evidence, ground.now
+        name,
+        light,
+        f"{text.count(files, 'file')} since Monday; {beside}",
+        files,
+        "files",
+        evidence,
+        ground.now,
     )
 
 
@@ -239,7 +245,7 @@ def _coverage(ground: Ground, name: str) -> Metric:
         light = Light.RED
     elif kept.report["verdict"] != "pass":
         raise CockpitError(f"coverage is {kept.report['verdict']}: {kept.report['summary']}")
-    said = f"{lines:+d} executed statements in {files} files with a bound"
+    said = f"{lines:+d} executed statements in {text.count(files, 'file')} with a bound"
     evidence = {
         "verdict": kept.report["verdict"],
         "statements": lines,
@@ -257,7 +263,7 @@ def _quarantine(ground: Ground, name: str) -> Metric:
         raise CockpitError(f"quarantine is {verdict}: {kept.report['summary']}")
     light = Light.AMBER if count else Light.GREEN
     light = Light.RED if verdict == "fail" else light
-    said = f"{count} tests in quarantine, {permitted} permitted"
+    said = f"{text.count(count, 'test')} in quarantine, {permitted} permitted"
     evidence = {"verdict": verdict, "permitted": permitted, "session": kept.session}
     return Metric(name, light, said, count, "tests", evidence, kept.at)
 

@@ -131,6 +131,11 @@ def parse(data: bytes) -> Any:
     return value
 
 
+def count(number: int, noun: str) -> str:
+    """A number with its noun, in the plural where it must be."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def _plain_table(table: Mapping[Any, Any], depth: int) -> dict[str, Any]:
     copy = {}
     for key, item in table.items():

@@ -115,7 +115,10 @@ def _title(metric: Document) -> str:
 
 
 def _value(metric: Document) -> str:
-    return "unknown" if metric["value"] is None else f"{metric['value']:,} {metric['unit']}"
+    if metric["value"] is None:
+        return "unknown"
+    unit = metric["unit"].removesuffix("s") if metric["value"] == 1 else metric["unit"]
+    return f"{metric['value']:,} {unit}"
 
 
 def _change(metric: Document, before: Document | None) -> str:

@@ -10,14 +10,12 @@ from pytest_cockpit import rendering
 from pytest_cockpit.git import Entry
 from pytest_cockpit.promotion.batch import Staged
 from pytest_cockpit.promotion.plan import Plan
+from pytest_cockpit.records import text
 from pytest_cockpit.records.artifacts import printable
 
 _SHOWN = 5
 
-
-def count(number: int, noun: str) -> str:
-    """A number with its noun, in the plural where it must be."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+count = text.count
 
 
 def header(plan: Plan) -> list[str]:
@@ -105,7 +103,10 @@ def mentions(staged: Staged, *, verbose: bool) -> list[str]:
         return []
     shown = staged.reported if verbose else staged.reported[:_SHOWN]
     lines = [f"{count(len(staged.reported), 'mention')} left for you to judge:"]
-    lines += [f"  {printable(item.path)}:{item.line}: {printable(item.why)}" for item in shown]
+    lines += [
+        f"  {printable(item.path)}:{item.line}: {printable(item.why)}: {printable(item.text)}"
+        for item in shown
+    ]
     if len(shown) < len(staged.reported):
         lines.append("  … -v or promotion_batch.summary.json show all")
     return lines

@@ -885,7 +885,7 @@ def test_what_is_said_of_a_new_file() -> None:
         "new file: 3 of 10 statements are executed by no test, 2 are allowed; 3-4,9",
         path="a.py",
         line=3,
-        remedy="test it, or raise new_file_ratio",
+        remedy="test it, or raise new_file_ratio of tool.cockpit.gate.coverage",
         evidence={
             "missing_lines": 3,
             "excluded": 0,

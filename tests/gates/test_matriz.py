@@ -382,7 +382,13 @@ def test_a_configured_path_stays_in_the_repository(tmp_path, path):
             '"=>" is not one of "<", "<=", "==", "!=", ">=", ">"; did you mean ">"?',
             'use one of "<", "<=", "==", "!=", ">=", ">"',
         ),
-        ({"gates": []}, 10, "/gates", "[] should be non-empty", None),
+        (
+            {"gates": []},
+            10,
+            "/gates",
+            "expected at least 1 item, got an empty array",
+            "write at least 1 item",
+        ),
         (
             {"privacy": {"epsilon": -1}},
             18,

@@ -176,6 +176,13 @@ def test_what_is_no_waiver_is_refused_and_writes_nothing(checkout, capsys, argum
     assert not (checkout.root / LEDGER).exists()
 
 
+def test_all_that_is_wrong_with_a_waiver_is_told_at_once(checkout, capsys):
+    assert waive("--file", "app", "--reason", "because", rule=rule(), expires="2999-01-01") == 2
+    day, reason = capsys.readouterr().err.splitlines()
+    assert day.startswith("cockpit waive: --expires 2999-01-01: expected a day from ")
+    assert "--reason: " in reason
+
+
 @pytest.mark.parametrize("day", ["tomorrow", "2026-13-01", "20261301x"])
 def test_a_day_that_is_none_is_a_usage_error(checkout, capsys, day):
     with pytest.raises(SystemExit) as left:

@@ -230,7 +230,10 @@ def test_all_errors_are_told_at_once(tmp_path: Path):
             "rank = {import_frequency = 0, recency = 0, criticality = 0.0}",
             "rank: all weights are 0; give one of them more",
         ),
-        ("gate.coverag.minimum = 3", 'gate.coverag: not among gates; did you mean "coverage"?'),
+        (
+            "gate.coverag.minimum = 3",
+            'gate.coverag: not among gates; add it there, or remove its settings; did you mean "coverage"?',
+        ),
         ("gate.coverage = 3", "gate.coverage: expected table, got 3"),
     ],
 )

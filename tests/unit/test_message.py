@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 from pytest_cockpit.promotion import message
 from pytest_cockpit.promotion.burst import Checkpoint, Done, Options, Progress
 
@@ -48,6 +50,8 @@ def test_a_burst_is_told_with_its_batches_and_checkpoints():
     body = message.burst_body(progress, {"slow": "# Slow\n\nAll.\n"})
     assert "100 files of 100 in 2 commits" in body
     assert "200 files of 300 remain in the lane" in body
+    last = message.burst_body(dataclasses.replace(progress, lane=101), {})
+    assert "1 file of 101 remains in the lane" in last
     assert "| 2 | 2222222-22222222 | 50 | abababababab |" in body
     assert "| checkpoint | files | commit | imports | slow |" in body
     assert "| 1 | 100 | abababababab | pass | warn |" in body

@@ -152,7 +152,7 @@ def _new(path: str, now: FileCoverage, ratio: float) -> Finding:
         f"{excluded}, {_allowed(now, ratio)} are allowed; {now.shown or ranges(lines)}",
         path=path,
         line=next(iter(lines), None),
-        remedy="test it, or raise new_file_ratio",
+        remedy="test it, or raise new_file_ratio of tool.cockpit.gate.coverage",
         evidence={
             "missing_lines": now.missing_lines,
             "excluded": now.excluded,

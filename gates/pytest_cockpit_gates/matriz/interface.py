@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pytest_cockpit.api import JSON, Context, Finding, Proof, Rule
+from pytest_cockpit.records.text import count
 from pytest_cockpit.records.wording import meant, shown
 from pytest_cockpit_gates.matriz.contracts import Contract, Contracts
 from pytest_cockpit_gates.matriz.faults import Fault, Section, located
@@ -45,7 +46,7 @@ def judge(context: Context, contracts: Contracts) -> Part:
         else:
             left += len(offered)
         findings += located(contract, faults, severity)
-    told = f"{left} public functions of modules that are not here left out" if left else ""
+    told = f"{count(left, 'public function')} of modules that are not here left out" if left else ""
     return Part(checked=judged, findings=tuple(findings), summary=told)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_cockpit.api import Finding
 from pytest_cockpit.records.schema import meant, shown
-from pytest_cockpit.records.text import one_line, pointer
+from pytest_cockpit.records.text import count, one_line, pointer
 from pytest_cockpit_gates.matriz.contracts import Contract
 from pytest_cockpit_gates.matriz.schemas import Schema
 
@@ -21,6 +21,7 @@ VERSION_RULE = "matriz.schema-version"
 
 _LONGEST = 200
 _SIGNS = {"minimum": "≥", "maximum": "≤", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}
+_FEW = {"minItems": "item", "minLength": "character", "minProperties": "key"}
 _UNKNOWN_KEYS = ("additionalProperties", "unevaluatedProperties")
 
 
@@ -170,6 +171,8 @@ def _expected(keyword: str, limit: Any, schema: Mapping[str, Any]) -> str | None
         return shown(limit)
     if keyword == "pattern":
         return str(schema.get("title") or f"text matching {limit}")
+    if keyword in _FEW:
+        return f"at least {count(limit, _FEW[keyword])}"
     if keyword in _SIGNS:
         return f"a number {_SIGNS[keyword]} {limit}"
     return None

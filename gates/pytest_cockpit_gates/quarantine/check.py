@@ -13,7 +13,7 @@ from pytest_cockpit.api import CockpitError, Context, Evidence, Finding, Report,
 from pytest_cockpit.quarantine import child, marks, naming
 from pytest_cockpit.quarantine.since import since
 from pytest_cockpit.quarantine.source import spot
-from pytest_cockpit.records import artifacts, baselines, promotions
+from pytest_cockpit.records import artifacts, baselines, promotions, text
 from pytest_cockpit.records.baselines import Baseline
 from pytest_cockpit_gates.quarantine import judging, ratchet
 from pytest_cockpit_gates.quarantine.judging import Quarantined, Seen
@@ -155,9 +155,9 @@ def _row(root: Path, files: Collection[str], test: Quarantined, today: date) -> 
 def _summary(seen: Seen, collected: int | None, found: list[Finding]) -> str:
     if not seen.naming:
         return f"no test in quarantine: none of {len(seen.files)} Python files names the marker"
-    told = f"in quarantine: {len(seen.tests)} of {collected} tests"
-    if collected is None:
-        told = f"in quarantine: {len(seen.tests)}, and not all tests collected"
+    told = f"in quarantine: {len(seen.tests)}, and not all tests collected"
+    if collected is not None:
+        told = f"in quarantine: {len(seen.tests)} of {text.count(collected, 'test')}"
     counts: dict[str, int] = {}
     for finding in found:
         counts[finding.rule] = counts.get(finding.rule, 0) + 1
