@@ -1113,6 +1113,7 @@ def test_an_undeclared_dependency_as_a_fact():
             "it imports x, and no file declares A or B",
             f"add A or B to a.txt{end}",
             Severity.ERROR,
+            {"import": "x", "distributions": ["A", "B"], "file": "a.txt"},
         )
     ]
     assert whole_facts("x", {}) == [
@@ -1123,6 +1124,7 @@ def test_an_undeclared_dependency_as_a_fact():
             "it imports x, not declared under that name and not installed here",
             f"add x to a.txt{end}",
             Severity.UNKNOWN,
+            {"import": "x", "distributions": [], "file": "a.txt"},
         )
     ]
     assert whole_facts("x", {}, ("b.txt",)) == [
@@ -1133,6 +1135,7 @@ def test_an_undeclared_dependency_as_a_fact():
             "it imports x, and b.txt may declare it: it is not read",
             f"add x to b.txt{end}",
             Severity.UNKNOWN,
+            {"import": "x", "distributions": [], "file": "b.txt"},
         )
     ]
 
