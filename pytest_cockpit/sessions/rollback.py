@@ -164,8 +164,10 @@ class RollbackConductor(PublishingConductor):
             return Outcome(Verdict.FAIL, said, "\n".join([f"{said}:", *failed]))
         return Outcome(
             Verdict.PASS,
-            f"{words.count(len(moves), 'module')} import under their old names; nothing is left at "
-            "the new ones",
+            "1 module imports under its old name; nothing is left at the new one"
+            if len(moves) == 1
+            else f"{len(moves):,} modules import under their old names; nothing is left at the new "
+            "ones",
         )
 
     def _failure(self, move: Move, layout: Layout, root: Path) -> str | None:

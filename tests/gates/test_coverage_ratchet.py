@@ -667,8 +667,8 @@ def test_slack_is_exact() -> None:
     assert ratchet.uncounted(files, held, sources) == ["b.py", "moved.py"]
     (found,) = ratchet.slackness(loose, ["t.py::b", "t.py::a"], ["new.py"])
     assert found.message == (
-        "the baseline allows more than is needed: 4 statements, 2 branches and 1 exclusions in 2 "
-        "files, 2 known failures that pass, 1 files without an entry"
+        "the baseline allows more than is needed: 4 statements, 2 branches and 1 exclusion in 2 "
+        "files, 2 known failures that pass, 1 file without an entry"
     )
     assert found.severity is Severity.INFO
     assert found.evidence == {
@@ -679,9 +679,9 @@ def test_slack_is_exact() -> None:
     }
     assert list(ratchet.slackness({}, [], [])) == []
     (found,) = ratchet.slackness({}, [], ["new.py"])
-    assert found.message.endswith("needed: 1 files without an entry")
+    assert found.message.endswith("needed: 1 file without an entry")
     (found,) = ratchet.slackness({}, [], [], ["b.py"])
-    assert found.message.endswith("needed: any exclusions in 1 files")
+    assert found.message.endswith("needed: any exclusions in 1 file")
     assert found.evidence["uncounted"] == ["b.py"]
 
 

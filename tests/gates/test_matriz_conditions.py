@@ -699,7 +699,7 @@ def test_a_module_is_measured_in_all_its_files():
     whole = coverage({"core/a.py": (10, 1), "core/b.py": (30, 3), "x.py": (9, 9)})
     assert about(read(whole), target=target)[0].value == 90
     (found,) = about(read(coverage({"core/a.py": (10, 1)})), target=target)
-    assert found == Doubt("has no data for 1 files, such as core/b.py", "c")
+    assert found == Doubt("has no data for 1 file, such as core/b.py", "c")
 
 
 def test_no_statement_is_no_evidence():

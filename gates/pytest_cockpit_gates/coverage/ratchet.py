@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
 from pytest_cockpit.api import Finding, Severity
 from pytest_cockpit.records.artifacts import printable
+from pytest_cockpit.records.text import count
 from pytest_cockpit_gates.coverage import rules
 from pytest_cockpit_gates.coverage.loosening import allowed
 from pytest_cockpit_gates.coverage.model import Bound, FileCoverage, newly_missing, ranges
@@ -199,6 +200,10 @@ def unbound(
     return [printable(path) for path in sorted(files) if bound_of(path, bounds, sources) is None]
 
 
+def _files(found: Collection[str]) -> str:
+    return count(len(found), "file")
+
+
 def slackness(
     loose: Mapping[str, list[int]],
     fixed: Iterable[str],
@@ -212,10 +217,13 @@ def slackness(
     tests, files = sorted(fixed), sorted(new)
     lines, branches, excluded = map(sum, zip(*loose.values(), strict=True)) if loose else (0, 0, 0)
     spare = [
-        f"{lines} statements, {branches} branches and {excluded} exclusions in {len(loose)} files",
-        f"{len(tests)} known failures that pass",
-        f"{len(files)} files without an entry",
-        f"any exclusions in {len(free)} files",
+        (
+            f"{count(lines, 'statement')}, {branches} branch{'' if branches == 1 else 'es'} and "
+            f"{count(excluded, 'exclusion')} in {_files(loose)}"
+        ),
+        f"{count(len(tests), 'known failure')} that {'passes' if len(tests) == 1 else 'pass'}",
+        f"{_files(files)} without an entry",
+        f"any exclusions in {_files(free)}",
     ]
     told = [text for text, found in zip(spare, (loose, tests, files, free), strict=True) if found]
     if told:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 from xml.parsers import expat
 
-from pytest_cockpit.records.text import one_line, parse
+from pytest_cockpit.records.text import count, one_line, parse
 from pytest_cockpit_gates.matriz.samples import Binding, Doubt, Sample, Target
 from pytest_cockpit_gates.matriz.source_metrics import moment
 
@@ -49,7 +49,7 @@ class Coverage:
             yield Doubt(self.doubt, self.path)
         elif absent:
             shown = ", ".join(absent[:_SHOWN])
-            yield Doubt(f"has no data for {len(absent)} files, such as {shown}", self.path)
+            yield Doubt(f"has no data for {count(len(absent), 'file')}, such as {shown}", self.path)
         elif not statements:
             yield Doubt("knows of no statement in the module", self.path)
         else:
