@@ -184,6 +184,7 @@ def test_a_command_makes_the_folder_that_is_new(make_checkout, there):
     copied = action_for(seen("imports.import-fails", message), facts(files))
     moved = action_for(seen("guard.new-file", path="candidate/core/high.txt"), facts(files))
     for number, action in enumerate((copied, moved)):
+        assert action.command is not None
         assert ("mkdir" in action.command) == (not there)
         root = make_checkout(files, f"r{number}").root
         subprocess.run(["sh", "-ec", action.command], cwd=root, check=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ def test_a_number_has_its_noun(number, said):
 
 
 def test_a_mention_that_is_left_says_what_it_is():
-    staged = SimpleNamespace(
+    staged: Any = SimpleNamespace(
         reported=[Reference("app/outbox.py", 7, 'SENT = "candidate.core"', "string")]
     )
     assert words.mentions(staged, verbose=False) == [
