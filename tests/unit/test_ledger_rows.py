@@ -164,6 +164,11 @@ GOOD: dict[str, dict[str, Any]] = {
         "at": "2026-01-31T12:00:00Z",
     },
     "waiver-revoked": {"id": "w-1", "reason": "mended", "owner": "port"},
+    "merged": {
+        "common": 2,
+        "first": {"rows": 4, "head": SHA},
+        "second": {"rows": 3, "head": SHA},
+    },
 }
 
 
