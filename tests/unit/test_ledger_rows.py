@@ -185,7 +185,7 @@ def test_a_row_has_the_keys_of_its_kind(kind: str):
         less = {name: value for name, value in row.items() if name != key}
         assert any(f"/{key}" in str(problem) for problem in ledger_kinds.misfits(less)), key
         assert not ledger_kinds.fits(less)
-        for wrong in ([3], 3, {"x": 1}, True):
+        for wrong in ([3], -3, {"x": 1}, True):
             assert ledger_kinds.misfits({**row, key: wrong}), (key, wrong)
     assert ledger_kinds.misfits({"kind": "else"}) == []
 
