@@ -30,6 +30,14 @@ stabilisation = []
 skip = "no contracts here"
 """
 
+# What runs in the background is started with some signals ignored, and hands that on.
+HEARS = """\
+import os, signal, sys
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
 FILES: Mapping[str, str] = {
     "pyproject.toml": PYPROJECT,
     ".gitignore": "__pycache__/\n.pytest_cache/\n",
@@ -103,6 +111,10 @@ class Sandbox:
     def argv(self, *arguments: str) -> list[str]:
         """The command line of one pytest run."""
         return [sys.executable, "-m", "pytest", *arguments]
+
+    def hearing(self, *arguments: str) -> list[str]:
+        """The same, deaf to no signal that this process may have been started to ignore."""
+        return [sys.executable, "-c", HEARS, *self.argv(*arguments)]
 
     def pytest(
         self, *arguments: str, env: Mapping[str, str] | None = None

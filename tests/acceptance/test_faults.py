@@ -290,7 +290,7 @@ def test_a_submodule_and_odd_names_do_not_stop_the_rest(ready, make_sandbox):
 def interrupted(sandbox, event, number):
     """Start a batch, signal it a moment after its journal has this event, wait for its end."""
     process = subprocess.Popen(
-        sandbox.argv("--cockpit-batch", "-q"),
+        sandbox.hearing("--cockpit-batch", "-q"),
         cwd=sandbox.root,
         env=sandbox.environment(),
         stdout=subprocess.DEVNULL,

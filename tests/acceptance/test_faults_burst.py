@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
@@ -47,18 +46,9 @@ def state(sandbox):
     return json.loads((sandbox.root / "artifacts/burst_checkpoint.json").read_text())
 
 
-# Where the tests run in the background, signals that end a session may come ignored.
-HEARS = (
-    "import os, signal, sys\n"
-    "for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):\n"
-    "    signal.signal(number, signal.SIG_DFL)\n"
-    "os.execv(sys.argv[1], sys.argv[1:])\n"
-)
-
-
 def start(sandbox, *arguments):
     return subprocess.Popen(
-        [sys.executable, "-c", HEARS, *sandbox.argv(*arguments)],
+        sandbox.hearing(*arguments),
         cwd=sandbox.root,
         env=sandbox.environment(),
         stdout=subprocess.PIPE,
