@@ -19,5 +19,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is no bug, and CI must say the same of the same commit twice.
-settings.register_profile("cockpit", deadline=None, derandomize="CI" in os.environ)
+settings.register_profile(
+    "cockpit",
+    deadline=None,
+    derandomize="CI" in os.environ,
+    max_examples=int(os.environ.get("COCKPIT_EXAMPLES", "50")),
+)
 settings.load_profile("cockpit")
