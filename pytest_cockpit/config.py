@@ -16,7 +16,23 @@ PYPROJECT = "pyproject.toml"
 COCKPIT = "cockpit.toml"
 
 _NO_GATE = "not among gates; add it there, or remove its settings{}"
-_TABLES = ("lane", "rank", "batch", "burst", "seal", "forge", "calendar", "done", "waivers")
+_TABLES = (
+    "lane",
+    "rank",
+    "batch",
+    "burst",
+    "seal",
+    "forge",
+    "calendar",
+    "done",
+    "waivers",
+    "registry",
+    "health",
+    "scaffold",
+    "sweep",
+    "bench",
+    "freeze",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +112,71 @@ class Waivers:
 
 
 @dataclass(frozen=True, slots=True)
+class Registry:
+    """What is a module, and where what is generated from all of them goes."""
+
+    manifests: tuple[str, ...] = ("**/module.manifest.json",)
+    exclude: tuple[str, ...] = ()
+    output: str = "docs/_generated"
+    trends: str = "trends"
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The formula of a module's health: a named profile, or the weights of its inputs."""
+
+    profile: str = "weighted"
+    coverage: float = 0.3
+    tests: float = 0.2
+    contract: float = 0.15
+    imports: float = 0.15
+    documentation: float = 0.1
+    benchmarks: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Scaffold:
+    """What a module is given: the folder of a copier template, the shipped one where empty."""
+
+    template: str = ""
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """How every module's own tests are run.
+
+    `mode` is `joint` (one run, modules that clash apart) or `isolated`; `workers` of 0 are as many
+    as there are cores; `failures` says whether a failing module makes the session fail or warn.
+    """
+
+    command: tuple[str, ...] = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
+    mode: str = "joint"
+    workers: int = 0
+    timeout_s: float = 1800.0
+    failures: str = "fail"
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """How benchmarks are run, and which slowdown counts: more than the share `threshold`."""
+
+    command: tuple[str, ...] = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
+    paths: tuple[str, ...] = ("benchmarks/", "tests/benchmarks/")
+    timeout_s: float = 1800.0
+    threshold: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """What a production freeze is judged by, all gates where empty, and who may sign its tag."""
+
+    gates: tuple[str, ...] = ()
+    signers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The settings of a repository; `source` is the file they came from, if any."""
 
@@ -120,6 +201,12 @@ class Config:
     calendar: Calendar = field(default_factory=Calendar)
     done: Done = field(default_factory=Done)
     waivers: Waivers = field(default_factory=Waivers)
+    registry: Registry = field(default_factory=Registry)
+    health: Health = field(default_factory=Health)
+    scaffold: Scaffold = field(default_factory=Scaffold)
+    sweep: Sweep = field(default_factory=Sweep)
+    bench: Bench = field(default_factory=Bench)
+    freeze: Freeze = field(default_factory=Freeze)
     gate: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
@@ -226,12 +313,20 @@ def _paths(table: Mapping[str, Any]) -> Iterator[tuple[text.Path, str]]:
         ("lane", "path"),
         ("lane", "root"),
         ("gate", "ledger", "path"),
+        ("registry", "output"),
+        ("registry", "trends"),
+        ("scaffold", "template"),
     )
     several = (
         ("lane", "source_roots"),
         ("lane", "exclude"),
         ("rank", "critical"),
         ("batch", "modules"),
+        ("registry", "manifests"),
+        ("registry", "exclude"),
+        ("scaffold", "exclude"),
+        ("sweep", "exclude"),
+        ("bench", "paths"),
     )
     for keys in single:
         value = _at(table, keys)
@@ -328,14 +423,10 @@ def _config(source: Path | None, table: Mapping[str, Any]) -> Config:
         lane["source_roots"] = tuple(_folder(value) for value in lane["source_roots"])
     if "aliases" in lane:
         lane["aliases"] = {key: tuple(value) for key, value in lane["aliases"].items()}
-    rank = {
-        key: value if key == "critical" else float(value)
-        for key, value in table.get("rank", {}).items()
-    }
     return Config(
         source=source,
         lane=Lane(**_tuples(lane)),
-        rank=Rank(**_tuples(rank)),
+        rank=Rank(**_tuples(_numbers(table.get("rank", {})))),
         batch=Batch(**_tuples(table.get("batch", {}))),
         burst=Burst(**_tuples(table.get("burst", {}))),
         seal=Seal(**table.get("seal", {})),
@@ -343,8 +434,19 @@ def _config(source: Path | None, table: Mapping[str, Any]) -> Config:
         calendar=Calendar(**_tuples(table.get("calendar", {}))),
         done=Done(**table.get("done", {})),
         waivers=Waivers(**table.get("waivers", {})),
+        registry=Registry(**_tuples(table.get("registry", {}))),
+        health=Health(**_numbers(table.get("health", {}))),
+        scaffold=Scaffold(**_tuples(table.get("scaffold", {}))),
+        sweep=Sweep(**_tuples(table.get("sweep", {}))),
+        bench=Bench(**_tuples(table.get("bench", {}))),
+        freeze=Freeze(**_tuples(table.get("freeze", {}))),
         **_tuples(top),
     )
+
+
+def _numbers(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Whole numbers as the floats that they are meant as."""
+    return {key: float(value) if type(value) is int else value for key, value in table.items()}
 
 
 def _folder(value: str) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -119,6 +120,19 @@ class Repository:
     def tree(self, commit: str) -> str:
         """The tree id of a commit."""
         return _line(self.run("rev-parse", "--verify", f"{commit}^{{tree}}"))
+
+    def tracked(self) -> str:
+        """The id of a tree with every tracked file as it is in the work tree.
+
+        The index is copied and never written.
+        """
+        with tempfile.TemporaryDirectory(prefix="cockpit-") as folder:
+            index = Path(folder, "index")
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copyfile(self.git_dir() / "index", index)
+            own = {"GIT_INDEX_FILE": str(index)}
+            self.run("add", "--update", "--", ":/", env=own, tied=True)
+            return _line(self.run("write-tree", env=own, tied=True))
 
     def branch(self) -> str | None:
         """The full ref HEAD stands for; None when it is detached."""

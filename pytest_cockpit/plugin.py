@@ -25,21 +25,31 @@ _NEEDS = {
     "cockpit_max_batches": ("burst",),
     "cockpit_checkpoint_every": ("burst",),
     "cockpit_checkpoint_only": ("burst",),
-    "cockpit_resume": ("burst",),
+    "cockpit_resume": ("burst", "runbook"),
     "cockpit_on_red": ("batch",),
     "cockpit_force": ("batch", "burst"),
+    "cockpit_tag": ("freeze", "runbook"),
+    "cockpit_baseline_tag": ("runbook",),
 }
 _MODES = {
     "cockpit_batch": "batch",
+    "cockpit_bench": "bench",
     "cockpit_burst": "burst",
+    "cockpit_checkpoint": "checkpoint",
     "cockpit_dashboard": "dashboard",
     "cockpit_done": "done",
+    "cockpit_explain": "explain",
+    "cockpit_freeze": "freeze",
     "cockpit_init": "init",
     "cockpit_preflight": "preflight",
     "cockpit_prove": "prove",
     "cockpit_quarantine": "quarantine",
     "cockpit_ratchet": "ratchet",
+    "cockpit_registry": "registry",
     "cockpit_rollback": "rollback",
+    "cockpit_runbook": "runbook",
+    "cockpit_scaffold": "scaffold",
+    "cockpit_sweep": "sweep",
 }
 
 
@@ -105,7 +115,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--cockpit-resume",
         action="store_true",
-        help="go on with the burst that was halted or killed, from its last green checkpoint",
+        help="go on with the burst or runbook that was halted or killed, from where it was green",
     )
     group.addoption(
         "--cockpit-rollback",
@@ -158,7 +168,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=("check", "tighten"),
         help="measure the baselines of HEAD again: say what can be tightened, or tighten it",
     )
-
+    _add_runbook_options(group)
     group.addoption(
         "--cockpit-set",
         action="append",
@@ -170,7 +180,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--cockpit-base",
         metavar="REV",
-        help="with -m gate: judge the working tree against its merge base with REV, not HEAD",
+        help="with -m gate: judge the working tree against its merge base with REV, not HEAD; "
+        "with --cockpit-bench: measure REV beside HEAD",
     )
     group.addoption(
         "--cockpit-label",
@@ -179,6 +190,74 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="LABEL",
         help="a label of the change under judgement, which waivers may be bound to; repeatable, "
         "beside the variable COCKPIT_LABELS",
+    )
+
+
+def _add_runbook_options(group: pytest.OptionGroup) -> None:
+    """Declare the options of the runbook and of its phases."""
+    group.addoption(
+        "--cockpit-runbook",
+        action="store_true",
+        help="run every phase from checkpoint to production freeze: registry, scaffolding, sweep, "
+        "benchmarks, dashboards",
+    )
+    group.addoption(
+        "--cockpit-registry",
+        nargs="?",
+        const="write",
+        choices=("write", "check"),
+        help="write the registry of modules and what is generated from it, or check that it is "
+        "as it would be written",
+    )
+    group.addoption(
+        "--cockpit-explain",
+        metavar="MODULE",
+        help="show how the health of a module is made up, each input with its evidence",
+    )
+    group.addoption(
+        "--cockpit-scaffold",
+        nargs="?",
+        const="show",
+        choices=("show", "apply"),
+        help="show what modules lack of the template and where they drifted from it, or write "
+        "what they lack",
+    )
+    group.addoption(
+        "--cockpit-sweep",
+        action="store_true",
+        help="measure the coverage of every module by its own tests, and enter it in its manifest",
+    )
+    group.addoption(
+        "--cockpit-bench",
+        action="store_true",
+        help="run every module's benchmarks and judge them against what was recorded, or against "
+        "--cockpit-base",
+    )
+    group.addoption(
+        "--cockpit-checkpoint",
+        action="store_true",
+        help="check registry, documentation, ledger and trends; changes nothing",
+    )
+    group.addoption(
+        "--cockpit-freeze",
+        choices=("baseline", "production"),
+        help="record digests of the whole tree under an annotated tag",
+    )
+    group.addoption(
+        "--cockpit-tag",
+        metavar="TAG",
+        help="the tag of a freeze; of a runbook, that of its production freeze",
+    )
+    group.addoption(
+        "--cockpit-baseline-tag",
+        metavar="TAG",
+        help="the tag of a runbook's baseline freeze (default: that of production with -baseline)",
+    )
+    group.addoption(
+        "--cockpit-shard",
+        type=_shard,
+        metavar="I/N",
+        help="with -m gate or a sweep: do the I-th of N parts; `cockpit shard merge` joins them",
     )
 
 
@@ -208,8 +287,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if any(getattr(config.option, name, False) for name in ("help", "version", "showfixtures")):
         return
     mode = _mode(config.option)
-    if config.option.cockpit_base and (mode or not expression):
-        raise pytest.UsageError("--cockpit-base: needs -m gate or the marker of a gate")
+    if config.option.cockpit_base and mode != "bench" and (mode or not expression):
+        raise pytest.UsageError("--cockpit-base: needs -m gate, a gate's marker or --cockpit-bench")
+    if config.option.cockpit_shard and mode != "sweep" and (mode or not expression):
+        raise pytest.UsageError("--cockpit-shard: needs -m gate, a gate's marker or a sweep")
     if not (mode or expression or strict or config.getoption("markers", False)):
         return
     markers = _gate_markers()
@@ -318,6 +399,13 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
     return int(text)
+
+
+def _shard(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", text)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise argparse.ArgumentTypeError(f"expected a part of a whole such as 3/16, got {text!r}")
+    return int(found[1]), int(found[2])
 
 
 def _batch_id(text: str) -> str:

@@ -40,12 +40,24 @@ def writes(
         if path.startswith(f"{folder}/") and path.endswith(".json"):
             baseline = baselines.parse(content(path), path)
             yield Write(path, baselines.dump(baselines.renamed(baseline, moves)))
-    path = config.ledger
-    data = ledger.extend(content(path), [row])
-    yield Write(path, data)
-    yield from _checkpoint(config, checkpoint.path_of(path), content, data)
+    yield from entered(config, content, [row])
     path = f"{config.artifacts}/promotion_log.md"
     yield Write(path, content(path) + entry.encode())
+
+
+def entered(
+    config: Config, content: Callable[[str], bytes], rows: Iterable[Mapping[str, Any]]
+) -> Iterator[Write]:
+    """The ledger with more rows, and its checkpoint taken further where there is one.
+
+    Raises
+    ------
+    CockpitError: the ledger or its checkpoint is not sound.
+    """
+    path = config.ledger
+    data = ledger.extend(content(path), rows)
+    yield Write(path, data)
+    yield from _checkpoint(config, checkpoint.path_of(path), content, data)
 
 
 def _checkpoint(

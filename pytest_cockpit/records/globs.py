@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import translate
 from functools import lru_cache
 
@@ -30,6 +30,12 @@ def begins(parts: Sequence[str], pattern: Sequence[str]) -> bool:
             if pattern[place] == "**" or _compiled(pattern[place]).match(part)
         }
     return len(pattern) in reached
+
+
+def matches(path: str, globs: Iterable[str]) -> bool:
+    """Whether any of the globs matches the path or one of the folders above it."""
+    parts = split(path)
+    return any(begins(parts, pattern) for glob in globs if (pattern := split(glob)))
 
 
 def _past_folders(reached: set[int], pattern: Sequence[str]) -> set[int]:

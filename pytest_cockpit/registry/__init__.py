@@ -1,0 +1,1 @@
+"""The modules of a repository, and the documents that are generated from all of them."""
