@@ -6,16 +6,21 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_cockpit.api import CockpitError, Lane
 from pytest_cockpit.records import days, schema, text, toml
 from pytest_cockpit.records.schema import Problem, shown
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 PYPROJECT = "pyproject.toml"
 COCKPIT = "cockpit.toml"
 
 _NO_GATE = "not among gates; add it there, or remove its settings{}"
+AnySettings = TypeVar("AnySettings", bound="DataclassInstance")
+
 _TABLES = (
     "lane",
     "rank",
@@ -426,27 +431,29 @@ def _config(source: Path | None, table: Mapping[str, Any]) -> Config:
     return Config(
         source=source,
         lane=Lane(**_tuples(lane)),
-        rank=Rank(**_tuples(_numbers(table.get("rank", {})))),
-        batch=Batch(**_tuples(table.get("batch", {}))),
-        burst=Burst(**_tuples(table.get("burst", {}))),
-        seal=Seal(**table.get("seal", {})),
-        forge=Forge(**_tuples(table.get("forge", {}))),
-        calendar=Calendar(**_tuples(table.get("calendar", {}))),
-        done=Done(**table.get("done", {})),
-        waivers=Waivers(**table.get("waivers", {})),
-        registry=Registry(**_tuples(table.get("registry", {}))),
-        health=Health(**_numbers(table.get("health", {}))),
-        scaffold=Scaffold(**_tuples(table.get("scaffold", {}))),
-        sweep=Sweep(**_tuples(table.get("sweep", {}))),
-        bench=Bench(**_tuples(table.get("bench", {}))),
-        freeze=Freeze(**_tuples(table.get("freeze", {}))),
+        rank=_settings(Rank, table.get("rank", {})),
+        batch=_settings(Batch, table.get("batch", {})),
+        burst=_settings(Burst, table.get("burst", {})),
+        seal=_settings(Seal, table.get("seal", {})),
+        forge=_settings(Forge, table.get("forge", {})),
+        calendar=_settings(Calendar, table.get("calendar", {})),
+        done=_settings(Done, table.get("done", {})),
+        waivers=_settings(Waivers, table.get("waivers", {})),
+        registry=_settings(Registry, table.get("registry", {})),
+        health=_settings(Health, table.get("health", {})),
+        scaffold=_settings(Scaffold, table.get("scaffold", {})),
+        sweep=_settings(Sweep, table.get("sweep", {})),
+        bench=_settings(Bench, table.get("bench", {})),
+        freeze=_settings(Freeze, table.get("freeze", {})),
         **_tuples(top),
     )
 
 
-def _numbers(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Whole numbers as the floats that they are meant as."""
-    return {key: float(value) if type(value) is int else value for key, value in table.items()}
+def _settings(kind: type[AnySettings], table: Mapping[str, Any]) -> AnySettings:
+    """One table, whole numbers as the floats that they are meant as."""
+    floats = {each.name for each in dataclasses.fields(kind) if each.type == "float"}
+    read = {key: float(value) if key in floats else value for key, value in table.items()}
+    return kind(**_tuples(read))
 
 
 def _folder(value: str) -> str:
