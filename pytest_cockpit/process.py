@@ -11,10 +11,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import IO
 
 from pytest_cockpit.api import CockpitError
@@ -85,15 +87,17 @@ def run(
     arguments = tuple(os.fspath(part) for part in argv)
     wall, cpu = time.perf_counter(), _children_cpu()
     dying = _dying_with(os.getpid()) if tied and not finishes else None
-    with _readable(input) as stdin:
-        process = _start(arguments, cwd, env, stdin, stdout, dying)
+    process: subprocess.Popen[bytes] | None = None
     try:
+        with _readable(input) as stdin, _heard_later():
+            process = _start(arguments, cwd, env, stdin, stdout, dying)
         out, err, timed_out = _listen(process, timeout)
     finally:
-        if not finishes:
-            _kill_group(process)
-        _close(process)
-        process.wait()
+        if process is not None:
+            if not finishes:
+                _kill_group(process)
+            _close(process)
+            process.wait()
     return Completed(
         arguments,
         process.returncode,
@@ -115,6 +119,27 @@ def _readable(content: bytes | None) -> Iterator[IO[bytes] | int]:
         file.write(content)
         file.seek(0)
         yield file
+
+
+@contextlib.contextmanager
+def _heard_later() -> Iterator[None]:
+    """Hear Ctrl-C when the program has been started, and not while it is.
+
+    Around a `fork`, Python calls what modules have registered for it, and drops whatever is raised
+    there: a `KeyboardInterrupt` would be lost.
+    """
+    usual = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(usual):
+        yield
+        return
+    heard: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda *signalled: heard.append(signalled))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+        if heard:
+            usual(*heard[0])
 
 
 def _start(

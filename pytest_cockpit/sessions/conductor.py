@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
+import threading
 from collections import Counter
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -81,6 +84,7 @@ class Conductor:
         self.header = list(header)
         self.facts: dict[str, Any] = {}
         self.waiving = Waiving(config, root)
+        self._interrupted = False
         config.stash[STEPS] = steps
 
     @property
@@ -128,6 +132,27 @@ class Conductor:
                 f"deselected ({_some(missing)}); deselect the seal too, or run all of them "
                 "(nothing was applied)"
             )
+
+    def pytest_sessionstart(self) -> None:
+        """Note Ctrl-C when it is heard: what it raises may be lost where Python drops errors."""
+        usual = signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is not threading.main_thread() or not callable(usual):
+            return
+
+        def note(number: int, frame: FrameType | None) -> None:
+            self._interrupted = True
+            usual(number, frame)
+
+        def restore() -> None:
+            signal.signal(signal.SIGINT, usual)
+
+        signal.signal(signal.SIGINT, note)
+        self.config.add_cleanup(restore)
+
+    def pytest_runtest_setup(self) -> None:
+        """Begin no step after Ctrl-C."""
+        if self._interrupted:
+            raise KeyboardInterrupt
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(

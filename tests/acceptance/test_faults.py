@@ -309,6 +309,41 @@ def interrupted(sandbox, event, number):
     return process.wait(timeout=60)
 
 
+DEAF = """\
+import os
+import signal
+
+
+class Dropped:
+    def __del__(self):
+        # What is raised here, Python prints and drops.
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000):
+            pass
+
+
+def pytest_cockpit_gate_report():
+    Dropped()
+"""
+
+
+def test_ctrl_c_that_python_dropped_still_seals_nothing(quick, tmp_path):
+    (tmp_path / "deaf.py").write_text(DEAF)
+    before = quick.snapshot()
+    done = subprocess.run(
+        quick.hearing("--cockpit-batch", "-p", "deaf"),
+        cwd=quick.root,
+        env={**quick.environment(), "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert "gate:ledger" in done.stdout
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert quick.snapshot() == before
+
+
 def test_ctrl_c_leaves_nothing_and_the_next_run_finishes(ready):
     ready.commit({"tests/test_slow.py": "import time\n\n\ndef test_slow():\n    time.sleep(1)\n"})
     assert ready.pytest("--cockpit-init", "-q").returncode == 0

@@ -309,3 +309,20 @@ def test_input_larger_than_any_pipe_and_slower_than_a_look_arrives_whole(tmp_pat
     assert done.stdout == b"%d\n" % len(content)
     echo = process.run(["cat"], cwd=tmp_path, input=content, timeout=60)
     assert echo.stdout == content
+
+
+LOSES = """\
+import os, pathlib, signal
+from pytest_cockpit import process
+signal.signal(signal.SIGINT, signal.default_int_handler)
+os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGINT))
+try:
+    process.run(["sleep", "60"], cwd=pathlib.Path("/"))
+except KeyboardInterrupt:
+    print("heard")
+"""
+
+
+def test_ctrl_c_in_the_moment_of_a_fork_is_heard_and_the_program_ended(tmp_path):
+    done = python(LOSES, tmp_path, env={**os.environ}, timeout=30)
+    assert (done.stdout, done.stderr) == (b"heard\n", b"")
