@@ -1,0 +1,42 @@
+"""`DOCUMENTATION_MAP.md`: how much of what each module has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pytest_cockpit.records import markdown
+from pytest_cockpit.records.text import count
+
+
+def page(registry: Mapping[str, Any]) -> str:
+    """The map of a module registry."""
+    return "\n".join([*_lines(registry), ""])
+
+
+def _lines(registry: Mapping[str, Any]) -> Iterator[str]:
+    rows = registry["modules"]
+    docs, tests, names = (
+        sum(len(row["docs"]) for row in rows),
+        sum(len(row["tests"]) for row in rows),
+        sum(row["api"]["count"] for row in rows),
+    )
+    yield "# Documentation map"
+    yield ""
+    yield (
+        f"{count(len(rows), 'module')}, {count(docs, 'document')}, "
+        f"{count(tests, 'test file')}, {count(names, 'public name')}."
+    )
+    yield ""
+    yield "| module | status | documents | test files | public names | path |"
+    yield "|---|---|---:|---:|---:|---|"
+    for row in rows:
+        cells = (
+            markdown.plain(row["name"]),
+            markdown.plain(row["status"]),
+            f"{len(row['docs']):,}",
+            f"{len(row['tests']):,}",
+            f"{row['api']['count']:,}",
+            markdown.code(row["path"]),
+        )
+        yield f"| {' | '.join(cells)} |"
