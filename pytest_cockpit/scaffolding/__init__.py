@@ -1,0 +1,1 @@
+"""What a module is given from a template, and how far it drifted from it."""
