@@ -1,0 +1,1 @@
+"""Benchmarks of modules: measured in processes of their own, recorded, judged."""

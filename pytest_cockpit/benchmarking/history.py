@@ -1,0 +1,56 @@
+"""What was recorded of benchmarks before."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+KIND = "benchmark"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One benchmark in one session, in seconds."""
+
+    at: str
+    module: str
+    name: str
+    commit: str
+    fingerprint: str
+    median: float
+    low: float
+    high: float
+
+
+def points(rows: Iterable[Mapping[str, Any]]) -> Iterator[Point]:
+    """Every row about a benchmark, in the ledger's order; one of another shape says nothing."""
+    for row in rows:
+        if row.get("kind") != KIND or row.get("unit") != "s":
+            continue
+        words = [row.get(key) for key in ("at", "module", "benchmark", "commit", "fingerprint")]
+        times = [row.get(key) for key in ("median", "low", "high")]
+        if not (all(map(_is_text, words)) and all(map(_is_time, times))):
+            continue
+        median, low, high = map(float, times)  # type: ignore[arg-type] # as `_is_time` has seen
+        if low <= median <= high:
+            at, module, name, commit, fingerprint = map(str, words)
+            yield Point(at, module, name, commit, fingerprint, median, low, high)
+
+
+def of(found: Iterable[Point], module: str, fingerprint: str) -> dict[str, list[Point]]:
+    """The rows of one module on machines like one, by benchmark."""
+    own: dict[str, list[Point]] = {}
+    for point in found:
+        if (point.module, point.fingerprint) == (module, fingerprint):
+            own.setdefault(point.name, []).append(point)
+    return own
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _is_time(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value) and value > 0

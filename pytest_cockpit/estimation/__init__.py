@@ -1,0 +1,1 @@
+"""Statistics that need no distribution to be assumed: intervals, limits and steps."""
