@@ -272,6 +272,27 @@ class Repository:
         expected = old if old.strip("0") else "0" * len(new)
         self.run("update-ref", "-m", reason, "--no-deref", ref, new, expected, finishes=True)
 
+    def update_refs(
+        self,
+        updates: Iterable[tuple[str, str, str]],
+        reason: str = "cockpit",
+        *,
+        rehearse: bool = False,
+    ) -> None:
+        """Compare and swap several refs, each `(ref, new, old)`: all of them or none.
+
+        `old` of zeros means that the ref must not exist. To rehearse is to find out whether it
+        could be done.
+        """
+        rows = ["start\0"]
+        for ref, new, old in updates:
+            expected = old if old.strip("0") else "0" * len(new)
+            rows.append(f"update {ref}\0{new}\0{expected}\0")
+        rows += ["prepare\0", "abort\0" if rehearse else "commit\0"]
+        asked = "".join(rows).encode("utf-8", "surrogateescape")
+        words = ("update-ref", "-m", reason, "--no-deref", "-z", "--stdin")
+        self.run(*words, input=asked, finishes=True)
+
     def ref(self, name: str) -> str | None:
         """The object a full ref names, or None."""
         done = self.run("show-ref", "--verify", "--hash", "--", name, check=False)

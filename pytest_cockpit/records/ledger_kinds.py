@@ -10,7 +10,7 @@ from pytest_cockpit.records import schema
 from pytest_cockpit.records.schema import Problem
 
 PROMOTION, ROLLBACK, CONTENT, EPOCH, TAG = "promotion", "rollback", "content", "epoch", "tag"
-MERGED = "merged"
+MERGED, FREEZE = "merged", "freeze"
 _COMMON = "ledger-kinds"
 _TABLE = {
     PROMOTION: _COMMON,
@@ -19,6 +19,7 @@ _TABLE = {
     EPOCH: _COMMON,
     TAG: _COMMON,
     MERGED: _COMMON,
+    FREEZE: _COMMON,
     "waiver": "waiver",
     "waiver-revoked": _COMMON,
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -42,11 +42,22 @@ class Change:
     new: State
 
 
-def take(repo: Repository, branch_ref: str, base: str, commit: str) -> Taken:
+def take(
+    repo: Repository,
+    branch_ref: str,
+    base: str,
+    commit: str,
+    *,
+    tags: Mapping[str, str] | None = None,
+) -> Taken:
     """Move the checkout and `branch_ref` from `base` to `commit`.
 
     Nothing is touched unless HEAD is that branch at that base and every path that differs is
     clean: as it is in `base`, or already as it is in `commit`.
+
+    Parameters
+    ----------
+    tags: full refs that are made in the same transaction, each with the object it shall name.
 
     Raises
     ------
@@ -55,7 +66,7 @@ def take(repo: Repository, branch_ref: str, base: str, commit: str) -> Taken:
     unfinished = resume(repo)
     if unfinished is not None and not unfinished.done:
         return unfinished
-    taking = _Taking(repo, branch_ref, base, commit)
+    taking = _Taking(repo, branch_ref, base, commit, tags or {})
     if repo.branch() != branch_ref or repo.ref(branch_ref) != base:
         return Taken(False, f"HEAD is not {taking.name} at {base[:12]} any more")
     return taking.run()
@@ -67,10 +78,12 @@ def resume(repo: Repository) -> Taken | None:
     if not journal.exists():
         return None
     record = artifacts.read(journal)
-    taking = _Taking(repo, record["ref"], record["base"], record["commit"])
+    tags = record.get("tags", {})
+    taking = _Taking(repo, record["ref"], record["base"], record["commit"], tags)
     taking.index.unlock()
     at = repo.ref(taking.ref)
     if at == taking.commit:
+        taking.publish()
         return taking.finish()
     if repo.branch() == taking.ref and at == taking.base:
         return taking.run()
@@ -85,9 +98,11 @@ def resume(repo: Repository) -> Taken | None:
 class _Taking:
     """One checkout on its way from base to commit."""
 
-    def __init__(self, repo: Repository, ref: str, base: str, commit: str) -> None:
+    def __init__(
+        self, repo: Repository, ref: str, base: str, commit: str, tags: Mapping[str, str]
+    ) -> None:
         self.repo = repo
-        self.ref, self.base, self.commit = ref, base, commit
+        self.ref, self.base, self.commit, self.tags = ref, base, commit, tags
         self.name = ref.removeprefix("refs/heads/")
         self._git_dir = repo.git_dir()
         self._journal = _journal(self._git_dir)
@@ -104,7 +119,14 @@ class _Taking:
             return Taken(False, f"{obstacles}, then {self._by_hand()}")
         try:
             coming = self._prepare()
-            record = {"ref": self.ref, "base": self.base, "commit": self.commit}
+            # A name that cannot be had stops it here, and not when files have changed.
+            self.repo.update_refs(self._updates(), rehearse=True)
+            record = {
+                "ref": self.ref,
+                "base": self.base,
+                "commit": self.commit,
+                "tags": dict(self.tags),
+            }
             artifacts.write(self._journal, record)
             edited = self._bring(coming)
         except OSError as error:
@@ -112,8 +134,17 @@ class _Taking:
             raise artifacts.os_error(place, "cannot change", error) from error
         if edited:
             return Taken(False, f"{edited} was changed just now; restore it and run again")
-        self.repo.update_ref(self.ref, self.commit, self.base, f"cockpit: take {self.commit[:12]}")
+        self.publish()
         return self.finish()
+
+    def publish(self) -> None:
+        """Move the branch and make the tags, or what a killed transaction left of that."""
+        self.repo.update_refs(self._updates(), f"cockpit: take {self.commit[:12]}")
+
+    def _updates(self) -> list[tuple[str, str, str]]:
+        wanted = [(self.ref, self.commit, self.base)]
+        wanted += [(ref, made, "0" * len(made)) for ref, made in self.tags.items()]
+        return [row for row in wanted if self.repo.ref(row[0]) != row[1]]
 
     def finish(self) -> Taken:
         """Remove all traces but the result."""
