@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -56,14 +56,22 @@ def discover(place: Place) -> tuple[Module, ...]:
     }
     files: dict[str, list[str]] = {folder: [] for folder in found}
     for path in place.entries:
-        owner = _owner(path, found)
-        if owner is not None:
-            files[owner].append(path)
+        innermost = owner(path, found)
+        if innermost is not None:
+            files[innermost].append(path)
     contents = dict(place.read_all(found.values()))
     return tuple(
         _module(folder, found[folder], contents.get(found[folder]), tuple(files[folder]))
         for folder in sorted(found)
     )
+
+
+def owner(path: str, folders: Container[str]) -> str | None:
+    """The innermost module that a path lies in."""
+    for parent in PurePosixPath(path).parents:
+        if parent.as_posix() in folders:
+            return parent.as_posix()
+    return None
 
 
 def _module(folder: str, manifest: str, content: bytes | None, files: tuple[str, ...]) -> Module:
@@ -86,14 +94,6 @@ def _declared(content: bytes | None) -> tuple[Mapping[str, Any], tuple[str, ...]
     if not isinstance(found, dict):
         return {}, ("expected an object",)
     return found, ()
-
-
-def _owner(path: str, folders: Mapping[str, str]) -> str | None:
-    """The innermost module that a path lies in."""
-    for parent in PurePosixPath(path).parents:
-        if parent.as_posix() in folders:
-            return parent.as_posix()
-    return None
 
 
 def _folder(path: str) -> str:

@@ -1,0 +1,147 @@
+"""What rows of the ledger say was measured; a row of another shape says nothing."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+COVERAGE, BENCHMARK = "coverage", "benchmark"
+
+# A name such as HEAD would be of another commit tomorrow.
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """One module's coverage by its own tests.
+
+    Parameters
+    ----------
+    at: when, as the row has it.
+    commit: what was measured.
+    state: how the run ended.
+    statements, missing: None where nothing could be counted.
+    tests: how many had each outcome.
+    digest: of the data that this was counted from.
+    content: of the module's files that were measured; empty where the row does not say.
+    """
+
+    seq: int
+    at: str
+    module: str
+    commit: str
+    state: str
+    statements: int | None
+    missing: int | None
+    tests: Mapping[str, int]
+    digest: str
+    content: str
+
+    @property
+    def percent(self) -> float | None:
+        """Covered statements, to two decimals; None where there is nothing to cover."""
+        if not self.statements or self.missing is None:
+            return None
+        return round(100 * (self.statements - self.missing) / self.statements, 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """One benchmark's samples, as an interval around their median."""
+
+    seq: int
+    module: str
+    name: str
+    commit: str
+    fingerprint: str
+    low: float
+    median: float
+    high: float
+    digest: str
+    content: str
+
+
+def coverage(rows: Iterable[Mapping[str, Any]]) -> Iterator[Coverage]:
+    """Every measured coverage, in the ledger's order."""
+    for row in rows:
+        if row.get("kind") != COVERAGE or not _texts(row, "module", "state") or not _bound(row):
+            continue
+        statements, missing = _whole(row.get("statements")), _whole(row.get("missing"))
+        if statements is None or missing is None or missing > statements:
+            statements = missing = None
+        yield Coverage(
+            _seq(row),
+            _text(row, "at"),
+            row["module"],
+            row["commit"],
+            row["state"],
+            statements,
+            missing,
+            _counts(row.get("tests")),
+            _text(row, "data_sha256"),
+            _text(row, "content_sha256"),
+        )
+
+
+def benchmarks(rows: Iterable[Mapping[str, Any]]) -> Iterator[Benchmark]:
+    """Every measured benchmark, in the ledger's order."""
+    for row in rows:
+        if row.get("kind") != BENCHMARK:
+            continue
+        figures = [_figure(row.get(key)) for key in ("low", "median", "high")]
+        low, median, high = figures
+        if low is None or median is None or high is None or not low <= median <= high:
+            continue
+        if _texts(row, "module", "benchmark", "fingerprint") and _bound(row):
+            yield Benchmark(
+                _seq(row),
+                row["module"],
+                row["benchmark"],
+                row["commit"],
+                row["fingerprint"],
+                low,
+                median,
+                high,
+                _text(row, "data_sha256"),
+                _text(row, "content_sha256"),
+            )
+
+
+def newest(found: Iterable[Coverage]) -> dict[str, Coverage]:
+    """By module, the row that counts."""
+    return {each.module: each for each in found}
+
+
+def _bound(row: Mapping[str, Any]) -> bool:
+    return bool(_COMMIT.fullmatch(_text(row, "commit")))
+
+
+def _texts(row: Mapping[str, Any], *keys: str) -> bool:
+    return all(isinstance(row.get(key), str) and row[key] for key in keys)
+
+
+def _text(row: Mapping[str, Any], key: str) -> str:
+    found = row.get(key)
+    return found if isinstance(found, str) else ""
+
+
+def _whole(value: Any) -> int | None:
+    return value if type(value) is int and value >= 0 else None
+
+
+def _figure(value: Any) -> float | None:
+    fits = type(value) in (int, float) and math.isfinite(value) and value > 0
+    return float(value) if fits else None
+
+
+def _seq(row: Mapping[str, Any]) -> int:
+    return _whole(row.get("seq")) or 0
+
+
+def _counts(value: Any) -> dict[str, int]:
+    table = value if isinstance(value, Mapping) else {}
+    counts = {str(key): _whole(count) for key, count in table.items()}
+    return {key: count for key, count in counts.items() if count is not None}
