@@ -14,6 +14,7 @@ from pytest_cockpit.promotion.transaction import Write
 from pytest_cockpit.records import artifacts, ledger, ledger_content
 
 _PATIENCE_S = 60.0
+_STAGED = "refs/cockpit/staged"
 
 
 def apply(place: Place, changes: Changes) -> list[str]:
@@ -51,12 +52,17 @@ def apply(place: Place, changes: Changes) -> list[str]:
 
 
 def commit(place: Place, changes: Changes, *, message: str, ref: str) -> str:
-    """Commit changes on top of `place.commit` as a private ref; return the commit id.
+    """Commit changes on top of `place.commit`, signed as the user's commits are; return its id.
 
-    Without changes it is an empty commit: what the phase found is in its message.
+    The private `ref` names it from then on, whatever it named before. Without changes it is an
+    empty commit: what the phase found is in its message.
     """
+    repository = place.repository
     writes = list(_writes(place, changes))
-    return transaction.build(place.repository, place.commit, writes, message=message, ref=ref)
+    built = transaction.build(repository, place.commit, writes, message=message, ref=_STAGED)
+    made = transaction.recommit(repository, built, message=message)
+    repository.update_ref(ref, made, repository.ref(ref) or "0" * len(made), "cockpit: phase")
+    return made
 
 
 def _writes(place: Place, changes: Changes) -> Iterator[Write]:

@@ -1,0 +1,151 @@
+"""The phases of a runbook, in order, and what each is given."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pytest_cockpit.api import CockpitError, Verdict
+from pytest_cockpit.phases import Place, Result
+from pytest_cockpit.records import artifacts
+from pytest_cockpit.sessions.runbook_chain import Done, Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What a runbook has come to, for the phase whose turn it is.
+
+    Parameters
+    ----------
+    gates: what the gates of the session came to so far, by name.
+    """
+
+    identity: Identity
+    done: Sequence[Done] = ()
+    gates: Mapping[str, Verdict] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One phase.
+
+    Parameters
+    ----------
+    halts: whether a red one ends the runbook; it is a warning otherwise.
+    gated: whether the gates judge the tree before it.
+    """
+
+    name: str
+    run: Callable[[Place, Course], Result]
+    halts: bool = True
+    gated: bool = False
+
+    def verdict(self, result: Result) -> Verdict:
+        """What the result means for what follows."""
+        found = result.verdict
+        if self.halts or found.opens or found is Verdict.SKIP:
+            return found
+        return Verdict.WARN
+
+
+def _checkpoint(place: Place, course: Course) -> Result:
+    from pytest_cockpit.registry import checkpoint
+
+    found: list[tuple[str, Result]] = []
+    for name, look in checkpoint.checks(place):
+        try:
+            found.append((name, look()))
+        except CockpitError as error:
+            found.append((name, Result(Verdict.UNKNOWN, artifacts.printable(str(error)))))
+    counts = Counter(result.verdict for _, result in found)
+    said = ", ".join(
+        f"{counts[verdict]} {_WORDS[verdict]}" for verdict in Verdict if counts[verdict]
+    )
+    lines = [f"{name}: {result.verdict}: {result.summary}" for name, result in found]
+    return Result(
+        Verdict.worst(result.verdict for _, result in found),
+        ", ".join(said),
+        "\n".join(lines),
+        facts={
+            "checks": {verdict.value: counts[verdict] for verdict in Verdict},
+            "said": {name: result.verdict.value for name, result in found},
+        },
+    )
+
+
+_WORDS = {
+    Verdict.PASS: "passed",
+    Verdict.WARN: "warned",
+    Verdict.FAIL: "failed",
+    Verdict.UNKNOWN: "unknown",
+    Verdict.ERROR: "in error",
+    Verdict.SKIP: "skipped",
+}
+
+
+def _baseline(place: Place, course: Course) -> Result:
+    from pytest_cockpit.freeze import phase
+
+    return phase.run(place, kind="baseline", tag=course.identity.baseline_tag)
+
+
+def _registry(place: Place, course: Course) -> Result:
+    from pytest_cockpit.registry import phase
+
+    return phase.run(place)
+
+
+def _scaffolding(place: Place, course: Course) -> Result:
+    from pytest_cockpit.scaffolding import phase
+
+    return phase.run(place, apply=True)
+
+
+def _sweep(place: Place, course: Course) -> Result:
+    from pytest_cockpit.sweep import phase
+
+    return phase.run(place)
+
+
+def _benchmarks(place: Place, course: Course) -> Result:
+    from pytest_cockpit.benchmarking import phase
+
+    return phase.run(place)
+
+
+def _production(place: Place, course: Course) -> Result:
+    from pytest_cockpit.freeze import phase
+
+    checked = next((one for one in course.done if one.phase == AFTER), None)
+    return phase.run(
+        place,
+        kind="production",
+        tag=course.identity.tag,
+        checks=sorted(checked.facts["said"].items()) if checked else None,
+        gates=sorted((name, verdict.value) for name, verdict in course.gates.items()),
+    )
+
+
+def _report(place: Place, course: Course) -> Result:
+    from pytest_cockpit.sessions import runbook_report
+
+    return runbook_report.run(place, course)
+
+
+BEFORE, AFTER = "checkpoint:before", "checkpoint:after"
+BASELINE, PRODUCTION = "freeze:baseline", "freeze:production"
+REPORT = "report"
+PHASES = (
+    Phase(BEFORE, _checkpoint, halts=False),
+    Phase(BASELINE, _baseline),
+    Phase("registry", _registry),
+    Phase("scaffolding", _scaffolding),
+    Phase("sweep", _sweep),
+    Phase("benchmarks", _benchmarks),
+    Phase("dashboards", _registry),
+    Phase(AFTER, _checkpoint),
+    Phase(PRODUCTION, _production, gated=True),
+    Phase(REPORT, _report),
+)
+NAMES = tuple(phase.name for phase in PHASES)
