@@ -181,7 +181,7 @@ def _scalars(value: object, depth: int = 0) -> Iterable[object]:
 
 def _source(item: pytest.Item) -> str:
     try:
-        return inspect.getsource(item.obj)  # type: ignore[attr-defined]
+        return inspect.getsource(item.obj)  # type: ignore[attr-defined] # a test function's
     except (AttributeError, OSError, TypeError, SyntaxError):
         return ""
 

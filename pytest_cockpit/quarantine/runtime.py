@@ -157,7 +157,7 @@ def _expect(report: pytest.TestReport, mark: Mark) -> None:
 
 def _quarantine(report: pytest.TestReport, mark: Mark) -> None:
     _expect(report, mark)
-    report.cockpit_quarantine = str(mark)  # type: ignore[attr-defined]
+    report.cockpit_quarantine = str(mark)  # type: ignore[attr-defined] # its own
 
 
 def _fail(report: pytest.TestReport, text: str) -> None:
@@ -165,4 +165,4 @@ def _fail(report: pytest.TestReport, text: str) -> None:
     report.outcome = "failed"
     report.longrepr = f"{MARKER}: {text}"
     # In its setup too, it is the test that fails: its time is over.
-    report.cockpit_quarantine_over = True  # type: ignore[attr-defined]
+    report.cockpit_quarantine_over = True  # type: ignore[attr-defined] # its own

@@ -9,7 +9,8 @@ from typing import Any
 from pytest_cockpit import process
 from pytest_cockpit.analysis.shim import is_shim
 from pytest_cockpit.api import CockpitError, Context, Move
-from pytest_cockpit.records import ledger
+from pytest_cockpit.records import baselines, ledger
+from pytest_cockpit.records.baselines import Baseline
 
 
 def since_base(context: Context) -> tuple[Move, ...]:
@@ -39,6 +40,26 @@ def since_base(context: Context) -> tuple[Move, ...]:
         for source, target in sorted(made.items())
         if (context.root / target).is_file() and _has_left(context.root / source)
     )
+
+
+def baseline_at_base(context: Context, gate: str) -> Baseline | None:
+    """A gate's baseline at the base commit, its entries where their files are now.
+
+    None where there is no base, or it had none.
+
+    Raises
+    ------
+    CockpitError: it cannot be read.
+    """
+    where = baselines.path_of(context.records, gate)
+    if context.base is None:
+        return None
+    argv = ["git", "show", f"{context.base}:{where}"]
+    shown = process.run(argv, cwd=context.root, env=process.environment())
+    if shown.returncode:
+        return None
+    made = (*context.moves, *since_base(context))
+    return baselines.renamed(baselines.parse(shown.stdout, where), made)
 
 
 def net(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:

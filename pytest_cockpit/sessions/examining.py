@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -142,9 +143,9 @@ class ExaminingConductor(Conductor):
             self.say(f"the {self.title} was not written: {error}")
         super().finish(exitstatus)
 
+    @abc.abstractmethod
     def keep_document(self) -> None:
         """Write the mode's own artifact."""
-        raise NotImplementedError
 
     def conclude(self, terminal: Any) -> None:
         """Every item in its group, with what to do about those that are not green."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_cockpit import process
+from pytest_cockpit.analysis.files import python_files
 from pytest_cockpit.analysis.layout import Layout
 from pytest_cockpit.analysis.shim import is_shim
 from pytest_cockpit.api import SHIM_MARK, Context
 
 _MARK = SHIM_MARK.encode()
-_LIST = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "*.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,7 @@ class Tree:
 def survey(context: Context) -> Tree:
     """List the tree of `context`."""
     root = context.root.resolve()
-    paths = sorted(path for path in _listed(root) if _regular(root / path))
+    paths = sorted(path for path in python_files(root) if _regular(root / path))
     shims = frozenset(path for path in paths if _is_shim(root / path))
     prefixes = _prefixes(context)
     layout = Layout(context.lane)
@@ -62,32 +60,6 @@ def _prefixes(context: Context) -> tuple[str, ...]:
     lane = context.lane
     folders = {folder.strip("/") for folder in (*lane.source_roots, lane.path, lane.root)}
     return tuple("" if folder in {"", "."} else f"{folder}/" for folder in sorted(folders))
-
-
-def _listed(root: Path) -> Iterable[str]:
-    """Paths of the Python files below `root`."""
-    # Below a folder that git ignores, git would list nothing: the tree must be a checkout itself.
-    if not (root / ".git").exists():
-        return _walked(root)
-    listing = process.run(
-        ["git", "-c", "core.fsmonitor=false", *_LIST], cwd=root, env=process.environment()
-    )
-    if listing.returncode:
-        return _walked(root)
-    return {os.fsdecode(name) for name in listing.stdout.split(b"\0") if name}
-
-
-def _walked(root: Path) -> Iterator[str]:
-    for folder, names, files in os.walk(root):
-        here = Path(folder)
-        names[:] = [
-            name
-            for name in names
-            if not name.startswith(".") and not (here / name / "pyvenv.cfg").exists()
-        ]
-        for name in files:
-            if name.endswith(".py"):
-                yield (here / name).relative_to(root).as_posix()
 
 
 def _regular(path: Path) -> bool:

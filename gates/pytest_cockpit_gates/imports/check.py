@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_cockpit import process
 from pytest_cockpit.analysis.layout import Layout
 from pytest_cockpit.api import CockpitError, Context, Evidence, Finding, Report, Severity
 from pytest_cockpit.records import artifacts, baselines, promotions
@@ -186,16 +185,10 @@ def _dynamic_findings(
 
 def _loosened(context: Context, layout: Layout, baseline: Baseline) -> Iterable[Finding]:
     """What the baseline permits beyond that of the base commit, where there is one."""
+    base = promotions.baseline_at_base(context, GATE)
+    if base is None:
+        return
     where = baselines.path_of(context.records, GATE)
-    if context.base is None:
-        return
-    shown = process.run(
-        ["git", "show", f"{context.base}:{where}"], cwd=context.root, env=process.environment()
-    )
-    if shown.returncode:
-        return
-    made = (*context.moves, *promotions.since_base(context))
-    base = baselines.renamed(baselines.parse(shown.stdout, where), made)
     entries = ratchet.returned(base.entries, baseline.entries, layout)
     former = {"entries": entries, "meta": base.meta}
     yield from ratchet.loosened(former, {"entries": baseline.entries, "meta": baseline.meta}, where)

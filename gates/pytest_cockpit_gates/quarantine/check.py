@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pytest_cockpit import process
+from pytest_cockpit.analysis.files import python_files
 from pytest_cockpit.api import CockpitError, Context, Evidence, Finding, Report, Severity
 from pytest_cockpit.quarantine import child, marks, naming
 from pytest_cockpit.quarantine.since import since
@@ -82,7 +82,7 @@ def measure(context: Context) -> dict[str, Any]:
 def _look(context: Context, today: date, *, runs: bool = True) -> _Looked:
     """What is in quarantine; nothing is started where no file names the marker."""
     settings = Settings.of(context.settings)
-    files = naming.python_files(context.root)
+    files = python_files(context.root)
     naming_it = naming.naming(context.root, files)
     if not naming_it:
         return _Looked(Seen(files=files), None, 0.0)
@@ -115,16 +115,10 @@ def _look(context: Context, today: date, *, runs: bool = True) -> _Looked:
 def _loosened(
     context: Context, seen: Seen, permitted: list[ratchet.Place], where: str
 ) -> Iterator[Finding]:
-    if context.base is None:
-        return
-    shown = process.run(
-        ["git", "show", f"{context.base}:{where}"], cwd=context.root, env=process.environment()
-    )
-    if shown.returncode:
+    base = promotions.baseline_at_base(context, GATE)
+    if base is None:
         # There was none: nothing was permitted, and what is new is found by its own rule.
         return
-    made = (*context.moves, *promotions.since_base(context))
-    base = baselines.renamed(baselines.parse(shown.stdout, where), made)
     former = ratchet.places(base.entries, f"{where} at the base commit")
     yield from judging.loosened(former, permitted, seen.files, where)
 
