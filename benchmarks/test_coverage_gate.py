@@ -10,12 +10,12 @@ import sys
 import coverage
 import pytest
 
+from pytest_cockpit.measurement.outcome import TestRun
 from pytest_cockpit.records.baselines import Baseline
 from pytest_cockpit_gates.coverage import gate, markdown, ratchet, suite, targets
 from pytest_cockpit_gates.coverage.joining import join
 from pytest_cockpit_gates.coverage.loosening import Compared
 from pytest_cockpit_gates.coverage.model import Bound, FileCoverage, ranges
-from pytest_cockpit_gates.coverage.outcome import TestRun
 from pytest_cockpit_gates.coverage.targets import Target
 
 FILES = 10_000

@@ -25,9 +25,10 @@ from pytest_cockpit.api import (
     Severity,
     Verdict,
 )
+from pytest_cockpit.measurement import configuration, outcome
 from pytest_cockpit.records.artifacts import sha256
 from pytest_cockpit.records.baselines import Baseline, dump, path_of
-from pytest_cockpit_gates.coverage import configuration, gate, outcome, ratchet, rules
+from pytest_cockpit_gates.coverage import gate, ratchet, rules
 from pytest_cockpit_gates.coverage.model import (
     Bound,
     FileCoverage,

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_cockpit.api import CockpitError, Finding, Lane, Severity
+from pytest_cockpit.measurement.outcome import Failure, TestRun
 from pytest_cockpit.records.baselines import Baseline
 from pytest_cockpit_gates.coverage import (
     excerpt,
@@ -27,7 +28,6 @@ from pytest_cockpit_gates.coverage import (
 from pytest_cockpit_gates.coverage.joining import bounds, join, join_entries, measurements
 from pytest_cockpit_gates.coverage.loosening import Compared, allowed
 from pytest_cockpit_gates.coverage.model import Bound, FileCoverage, ranges, seal
-from pytest_cockpit_gates.coverage.outcome import Failure, TestRun
 from pytest_cockpit_gates.coverage.settings import Settings
 
 # Joins

@@ -14,20 +14,20 @@ from pathlib import Path
 from typing import Any
 
 from pytest_cockpit import process
+from pytest_cockpit.analysis.files import python_files
 from pytest_cockpit.api import CockpitError, Context
+from pytest_cockpit.measurement import CHILD, configuration, outcome
 from pytest_cockpit.quarantine import child as quarantine
 from pytest_cockpit.quarantine import naming
 from pytest_cockpit.records import artifacts
-from pytest_cockpit_gates.coverage import configuration, outcome
 from pytest_cockpit_gates.coverage.history import Spans
 from pytest_cockpit_gates.coverage.model import FileCoverage
 from pytest_cockpit_gates.coverage.settings import Settings
 from pytest_cockpit_gates.coverage.tree import Tree
 
-_CHILD = Path(__file__).parent / "child"
 _REPORTER = "cockpit_coverage_reporter"
-_READER = _CHILD / "cockpit_coverage_reader.py"
-_START = _CHILD / "cockpit_coverage_start.py"
+_READER = CHILD / "cockpit_coverage_reader.py"
+_START = CHILD / "cockpit_coverage_start.py"
 _OLDEST = (7, 10, 6)
 """The first coverage.py whose child processes, in whatever folder, measure the same sources."""
 _INSTALL = "install coverage 7.10.6 or newer there"
@@ -169,7 +169,7 @@ class _Session:
     def _apart(self) -> list[str]:
         """The quarantine, in force where its own gate sees it, so that no failure is nobody's."""
         root = self.tree.root
-        named = naming.naming(root, naming.python_files(root))
+        named = naming.naming(root, python_files(root))
         return ["-p", f"{quarantine.PACKAGE}.apart"] if named else []
 
     def _report(self) -> Path:
@@ -189,7 +189,7 @@ class _Session:
             "COCKPIT_COVERAGE_REPORT": str(self._report()),
             "COCKPIT_COVERAGE_ROOT": str(root),
             "PYTHONPATH": os.pathsep.join(
-                [*self._folders(), str(_CHILD), str(quarantine.lend(self.work))]
+                [*self._folders(), str(CHILD), str(quarantine.lend(self.work))]
             ),
         }
         if command[:2] == ["-m", "pytest"]:

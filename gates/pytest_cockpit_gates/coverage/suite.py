@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from pytest_cockpit.api import Finding, Severity
+from pytest_cockpit.measurement.outcome import TestRun
 from pytest_cockpit.records.artifacts import printable
 from pytest_cockpit_gates.coverage import rules
 from pytest_cockpit_gates.coverage.loosening import followed_tests
-from pytest_cockpit_gates.coverage.outcome import TestRun
 
 _LISTED = 20
 _MEASURER = "coverage"

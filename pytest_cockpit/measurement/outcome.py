@@ -44,7 +44,9 @@ class TestRun:
     started: pytest accepted its arguments and opened a session.
     exit: the session's exit code; None when it did not come to its end.
     counts: tests by outcome; expected failures count as skipped.
+    outcomes: the worst outcome of each test, by node id.
     failures: by node id, exactly as pytest spells it.
+    around: tests that failed before or after their call, and files that could not be collected.
     running: tests that began and did not end.
     outside: file by module name, of modules imported from outside the tree.
     tools: versions of pytest and of its plugins.
@@ -56,7 +58,9 @@ class TestRun:
     started: bool = False
     exit: int | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    outcomes: Mapping[str, str] = field(default_factory=dict)
     failures: Mapping[str, Failure] = field(default_factory=dict)
+    around: frozenset[str] = frozenset()
     running: tuple[str, ...] = ()
     outside: Mapping[str, str] = field(default_factory=dict)
     tools: Mapping[str, Any] = field(default_factory=dict)
@@ -78,7 +82,9 @@ def read(data: bytes) -> TestRun:
         started=opened is not None,
         exit=next((row["exit"] for row in _of(rows, "finish")), None),
         counts=Counter(outcomes.values()),
+        outcomes=outcomes,
         failures=failures,
+        around=frozenset(_around(rows)),
         running=tuple(sorted(test for test, count in begun.items() if count > 0)),
         outside={
             name: str(path) for row in _of(rows, "modules") for name, path in row["outside"].items()
@@ -120,6 +126,14 @@ def _line(row: dict[str, Any]) -> int | None:
 def _frames(row: dict[str, Any]) -> tuple[str, ...]:
     frames = row.get("frames")
     return tuple(map(str, frames)) if isinstance(frames, list) else ()
+
+
+def _around(rows: list[dict[str, Any]]) -> Iterator[str]:
+    for row in _of(rows, "report"):
+        if row["outcome"] == "failed" and row.get("when") in ("setup", "teardown"):
+            yield row["id"]
+    for row in _of(rows, "collect"):
+        yield row["id"]
 
 
 def _tests(rows: list[dict[str, Any]]) -> tuple[dict[str, str], dict[str, Failure]]:

@@ -121,6 +121,7 @@ class Reporter:
             self.row(
                 "report",
                 id=report.nodeid,
+                when=report.when,
                 outcome=report.outcome,
                 expected=hasattr(report, "wasxfail"),
                 message=_message(report) if report.failed else "",

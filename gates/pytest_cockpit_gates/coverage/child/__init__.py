@@ -1,5 +1,0 @@
-"""What runs in the interpreter of the repository under judgement, not in the gate's own.
-
-The two modules here need coverage and pluggy alone. Their folder is put on that interpreter's
-path, or they are started by file name; nothing imports them as part of this package at run time.
-"""
