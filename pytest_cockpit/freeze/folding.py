@@ -14,8 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from pytest_cockpit.api import CockpitError
-from pytest_cockpit.git import Entry, Repository, quoted
+from pytest_cockpit.git import Entry, GitError, Repository, quoted
 from pytest_cockpit.records.text import count, printable
 
 FOLDER, LINK, SUBMODULE = "040000", "120000", "160000"
@@ -66,14 +65,14 @@ def leaves(
 
     Raises
     ------
-    CockpitError: some content is not in this clone.
+    GitError: some content is not in this clone.
     """
     wanted = [entry for entry in entries if entry.path not in excluded]
     first = {entry.oid: entry for entry in wanted if entry.mode != SUBMODULE}
     known: dict[str, str] = {}
     for number, (oid, content) in enumerate(repository.blobs(first), 1):
         if content is None:
-            raise CockpitError(
+            raise GitError(
                 f"{printable(first[oid].path)}: its content is not in this clone; fetch it with git"
             )
         known[oid] = hashlib.sha256(content).hexdigest()
