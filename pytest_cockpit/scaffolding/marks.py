@@ -37,7 +37,12 @@ def recorded(content: bytes) -> str | None:
 
 def digest(content: bytes) -> str:
     """The digest of a file's other lines, however its lines end."""
-    return sha256(_LINE.sub(b"", _plain(content)))[:_DIGITS]
+    return sha256(bare(content))[:_DIGITS]
+
+
+def bare(content: bytes) -> bytes:
+    """The content without its line, with plain line ends."""
+    return _LINE.sub(b"", _plain(content))
 
 
 def marked(path: str, content: bytes) -> bytes:

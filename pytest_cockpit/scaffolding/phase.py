@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib.util
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from pytest_cockpit.api import Verdict
-from pytest_cockpit.phases import Place, Result
+from pytest_cockpit.api import CockpitError, Verdict
+from pytest_cockpit.phases import Changes, Place, Result
+from pytest_cockpit.records import globs, ledger_content
+from pytest_cockpit.records.text import count, printable, sha256
+from pytest_cockpit.registry.modules import discover
+from pytest_cockpit.scaffolding import facts, template, wording
+from pytest_cockpit.scaffolding.drift import Ground, Standing, State
+from pytest_cockpit.scaffolding.rendering import Renderer
+from pytest_cockpit.scaffolding.template import Template
+
+SCHEMA = "pytest-cockpit/scaffold/1"
+ARTIFACT = "scaffold.json"
+
+_NEEDED = ("jinja2", "yaml")
+_TOLD_EVERY = 500
 
 
 def _absent(path: str) -> bool:
@@ -21,4 +38,137 @@ def run(place: Place, *, apply: bool, exists: Callable[[str], bool] = _absent) -
     apply: have what they lack written.
     exists: whether a path is taken by a file that is not in the tree.
     """
-    return Result(Verdict.UNKNOWN, "no template was read")
+    reason = missing()
+    if reason:
+        return Result(Verdict.UNKNOWN, reason, reason)
+    return result(place, survey(place, exists), apply=apply)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """How every module stands to a template."""
+
+    template: Template
+    standings: tuple[Standing, ...]
+
+    def counted(self) -> Counter[State]:
+        """How many files are in each state."""
+        return Counter(file.state for standing in self.standings for file in standing.files)
+
+
+def missing() -> str:
+    """What to install before anything can be rendered; empty when it is there."""
+    absent = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if not absent:
+        return ""
+    are = "is" if len(absent) == 1 else "are"
+    return f"{' and '.join(absent)} {are} not installed; pip install 'pytest-cockpit[scaffold]'"
+
+
+def survey(place: Place, exists: Callable[[str], bool] = _absent) -> Survey:
+    """Render the template for every module of a tree.
+
+    Raises
+    ------
+    CockpitError: the template cannot be used.
+    """
+    settings = place.settings.scaffold
+    renderer = Renderer(template.load(place))
+    modules = [each for each in discover(place) if not globs.matches(each.path, settings.exclude)]
+    told = facts.of_all(place, modules)
+    ground = Ground(place, exists)
+    found = []
+    for number, module in enumerate(modules, 1):
+        known = told[module.path]
+        try:
+            rendered = renderer.render(known.facts)
+        except CockpitError as error:
+            raise CockpitError(f"{error} (for module {printable(module.path)})") from error
+        found.append(ground.standing(module, rendered, known.left_out))
+        if not number % _TOLD_EVERY:
+            place.say(f"scaffold: {number:,} of {len(modules):,} modules looked at")
+    return Survey(renderer.template, tuple(found))
+
+
+def result(place: Place, found: Survey, *, apply: bool) -> Result:
+    """What a survey comes to; with `apply`, after what lacks has been written."""
+    counted = found.counted()
+    artifacts = {ARTIFACT: (document(place, found, applied=apply), "scaffold")}
+    figures = {"modules": len(found.standings)}
+    figures |= {state.value: counted[state] for state in State}
+    if not found.standings:
+        said = "no module has a manifest; see registry.manifests"
+        return Result(Verdict.UNKNOWN, said, said, facts=figures, artifacts=artifacts)
+    verdict = Verdict.worst(each.verdict for each in found.standings)
+    text = "\n".join(wording.lines(found.standings, applied=apply))
+    if not apply:
+        return Result(verdict, wording.summary(figures), text, facts=figures, artifacts=artifacts)
+    if verdict is Verdict.FAIL:
+        stays = counted[State.OUTDATED] + counted[State.DIVERGED] + counted[State.BLOCKED]
+        verdict = Verdict.WARN if stays else Verdict.PASS
+    changes = _changes(place, found)
+    said = f"{count(len(changes.files), 'file')} given; {wording.summary(figures, given=True)}"
+    return Result(verdict, said, text, changes, figures, artifacts)
+
+
+def document(place: Place, found: Survey, *, applied: bool) -> dict[str, Any]:
+    """The survey as data; see `schemas/scaffold.json`."""
+    counted = found.counted()
+    return {
+        "schema": SCHEMA,
+        "commit": place.commit,
+        "at": place.at(),
+        "applied": applied,
+        "template": {
+            "path": place.settings.scaffold.template or None,
+            "sha256": found.template.sha256,
+        },
+        "totals": {
+            "modules": len(found.standings),
+            "files": {state.value: counted[state] for state in State},
+        },
+        "modules": [_row(standing) for standing in found.standings],
+    }
+
+
+def _row(standing: Standing) -> dict[str, Any]:
+    return {
+        "module": printable(standing.module.path),
+        "verdict": standing.verdict.value,
+        "files": [
+            {"path": printable(file.path), "state": file.state.value, "said": file.said}
+            for file in standing.files
+        ],
+        "not_imported": [
+            {"path": printable(path), "reason": reason} for path, reason in standing.left_out
+        ],
+    }
+
+
+def _changes(place: Place, found: Survey) -> Changes:
+    given = {each.module.path: each.of(State.LACKING) for each in found.standings}
+    given = {module: files for module, files in given.items() if files}
+    rows = [
+        {
+            "kind": "scaffold",
+            "at": place.at(),
+            "module": printable(module),
+            "template_sha256": found.template.sha256,
+            "files": [{"path": printable(f.path), "sha256": sha256(f.content)} for f in files],
+        }
+        for module, files in given.items()
+    ]
+    written = {file.path: file.content for files in given.values() for file in files}
+    return Changes(written, (*rows, *_bound(place, written)))
+
+
+def _bound(place: Place, written: Mapping[str, bytes]) -> Iterator[dict[str, Any]]:
+    """Rows for those of the files that the ledger is to speak of."""
+    if not written:
+        return
+    bound: Sequence[str] = place.settings.gate.get("ledger", {}).get("bound", ())
+    newest = ledger_content.newest(place.rows)
+    for path, content in written.items():
+        if path in newest or globs.matches(path, bound):
+            previous, base = newest.get(path), place.commit
+            yield ledger_content.row(path, content, previous, base, len(base))

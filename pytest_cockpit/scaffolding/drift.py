@@ -1,0 +1,167 @@
+"""What modules have of what the template gives: by path, and as it is in a tree."""
+
+from __future__ import annotations
+
+import difflib
+import enum
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+
+from pytest_cockpit.api import Verdict
+from pytest_cockpit.phases import Place
+from pytest_cockpit.records.text import one_line, printable
+from pytest_cockpit.registry.modules import Module
+from pytest_cockpit.scaffolding import marks
+
+_DIFF_LINES = 400
+
+
+class State(enum.StrEnum):
+    """How a file stands to what the template gives."""
+
+    LACKING = "lacking"
+    """It is not there."""
+    BLOCKED = "blocked"
+    """It is not there, and something else is in its place."""
+    CURRENT = "current"
+    """It is as the template gives it."""
+    EDITED = "edited"
+    """People changed it; the template gives what it gave then."""
+    OUTDATED = "outdated"
+    """Nobody changed it; the template gives something else by now."""
+    DIVERGED = "diverged"
+    """People changed it, and the template gives something else by now."""
+    OWN = "own"
+    """It never came from the template."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of a module.
+
+    Parameters
+    ----------
+    path: relative to the root.
+    content: what the template gives.
+    said: of a file that drifted, the difference; of one that is blocked, by what.
+    """
+
+    path: str
+    state: State
+    content: bytes
+    said: str = ""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One module's files; `left_out` are Python files that no given test imports, with why."""
+
+    module: Module
+    files: tuple[File, ...]
+    left_out: tuple[tuple[str, str], ...] = ()
+
+    def of(self, *states: State) -> tuple[File, ...]:
+        """Its files in any of these states."""
+        return tuple(file for file in self.files if file.state in states)
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """Red where something lacks, a warning where the template has moved on."""
+        if self.of(State.LACKING, State.BLOCKED):
+            return Verdict.FAIL
+        if self.of(State.OUTDATED, State.DIVERGED):
+            return Verdict.WARN
+        return Verdict.PASS
+
+
+class Ground:
+    """A tree that what is rendered is held against.
+
+    Parameters
+    ----------
+    exists: whether a path is taken by something that is not in the tree.
+    """
+
+    def __init__(self, place: Place, exists: Callable[[str], bool]) -> None:
+        self.place = place
+        self.exists = exists
+        entries = place.entries
+        self._folders = {
+            parent.as_posix() for path in entries for parent in PurePosixPath(path).parents
+        }
+        # Some file systems take `readme.md` for `README.md`.
+        self._folded = {path.casefold(): path for path in entries}
+
+    def standing(
+        self,
+        module: Module,
+        rendered: Mapping[str, bytes],
+        left_out: tuple[tuple[str, str], ...] = (),
+    ) -> Standing:
+        """How a module stands to what is rendered for it."""
+        paths = {inner: _below(module.path, inner) for inner in sorted(rendered)}
+        there = dict(self.place.read_all(paths.values()))
+        files = (
+            file
+            for inner, path in paths.items()
+            if (file := self._file(path, rendered[inner], there.get(path)))
+        )
+        return Standing(module, tuple(files), left_out)
+
+    def _file(self, path: str, content: bytes, there: bytes | None) -> File | None:
+        if there is not None:
+            return _compared(path, content, there)
+        blocked = self._blocked(path)
+        if blocked:
+            return File(path, State.BLOCKED, content, blocked)
+        if path.casefold() in self._folded or self.exists(path):
+            return File(path, State.OWN, content)
+        folder, _, name = path.rpartition("/")
+        if name == "__init__.py" and folder in self._folders:
+            # Files that are there already may be imported in another way than those of a package.
+            return None
+        return File(path, State.LACKING, content)
+
+    def _blocked(self, path: str) -> str:
+        """What is in the place of a file, or of a folder on the way to it."""
+        if path in self._folders:
+            return f"{printable(path)} is a folder"
+        for each in (path, *(parent.as_posix() for parent in PurePosixPath(path).parents)):
+            entry = self.place.entries.get(each)
+            if entry is not None:
+                what = {"120000": "a symbolic link", "160000": "a submodule"}.get(entry.mode)
+                return f"{printable(each)} is {what or 'a file'}"
+        return ""
+
+
+def _compared(path: str, content: bytes, there: bytes) -> File:
+    told = marks.recorded(there)
+    if told is None:
+        return File(path, State.OWN, content)
+    plain = there.replace(b"\r\n", b"\n")
+    if plain == content:
+        return File(path, State.CURRENT, content)
+    same = marks.recorded(content) == told
+    if marks.is_scaffold(there):
+        # The same digest with other bytes: only the line itself was moved.
+        return File(path, State.CURRENT if same else State.OUTDATED, content, _diff(there, content))
+    return File(path, State.EDITED if same else State.DIVERGED, content, _diff(content, there))
+
+
+def _diff(old: bytes, new: bytes) -> str:
+    """The change from one content to the other, without the lines that mark them."""
+    before, after = (list(_lines(data)) for data in (old, new))
+    lines = list(difflib.unified_diff(before, after, lineterm="", n=2))[2:]
+    more = len(lines) - _DIFF_LINES
+    return "\n".join(lines[:_DIFF_LINES] + ([f"… and {more:,} more lines"] if more > 0 else []))
+
+
+def _lines(data: bytes) -> Iterator[str]:
+    text = marks.bare(data).decode("utf-8", "replace")
+    return ("\t".join(map(one_line, line.split("\t"))) for line in text.split("\n"))
+
+
+def _below(folder: str, inner: str) -> str:
+    return inner if folder == "." else f"{folder}/{inner}"

@@ -1,0 +1,76 @@
+"""What is said of modules that lack something or drifted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from pytest_cockpit.api import Verdict
+from pytest_cockpit.records.text import count, printable
+from pytest_cockpit.scaffolding.drift import File, Standing, State
+
+_NAMED = 5
+_MODULES = 20
+_DRIFTED = (State.OUTDATED, State.DIVERGED, State.EDITED)
+
+
+def summary(figures: Mapping[str, int], *, given: bool = False) -> str:
+    """All modules in one line."""
+    parts = [] if given else [f"{figures[State.LACKING]:,} lacking"]
+    parts += [
+        f"{figures[state]:,} {state.value}"
+        for state in (State.BLOCKED, *_DRIFTED)
+        if figures[state]
+    ]
+    told = count(figures["modules"], "module")
+    return f"{told}; {', '.join(parts) or 'nothing drifted'}"
+
+
+def told(standing: Standing) -> str:
+    """One module in one line."""
+    parts = [
+        f"{word} {_named(files)}"
+        for word, files in (
+            ("lacks", standing.of(State.LACKING)),
+            ("cannot be given", standing.of(State.BLOCKED)),
+            ("outdated:", standing.of(State.OUTDATED)),
+            ("edited, and the template moved on:", standing.of(State.DIVERGED)),
+            ("edited:", standing.of(State.EDITED)),
+        )
+        if files
+    ]
+    return "; ".join(parts) or "lacks nothing"
+
+
+def text(standing: Standing) -> str:
+    """One module with what to do, and what drifted as a difference."""
+    lines = [f"{printable(standing.module.path)}: {told(standing)}"]
+    lines += [
+        f"  {file.said}: move it away, or exclude the module" for file in standing.of(State.BLOCKED)
+    ]
+    for file in standing.of(State.OUTDATED, State.DIVERGED):
+        lines += [f"  {printable(file.path)}:", *(f"    {line}" for line in file.said.split("\n"))]
+    if standing.of(State.LACKING):
+        lines.append("  write what lacks with: pytest --cockpit-scaffold=apply")
+    if standing.of(State.OUTDATED):
+        lines.append("  delete what is outdated and apply again, to have it written anew")
+    return "\n".join(lines)
+
+
+def lines(standings: Iterable[Standing], *, applied: bool) -> Iterator[str]:
+    """The modules that are worth a look; those that were given what they lacked are not."""
+    worth = [each for each in standings if _worth(each, applied)]
+    for standing in worth[:_MODULES]:
+        yield f"{printable(standing.module.path)}: {told(standing)}"
+    if len(worth) > _MODULES:
+        yield f"… and {len(worth) - _MODULES:,} more, in scaffold.json"
+
+
+def _worth(standing: Standing, applied: bool) -> bool:
+    if applied:
+        return bool(standing.of(State.BLOCKED, State.OUTDATED, State.DIVERGED))
+    return standing.verdict is not Verdict.PASS
+
+
+def _named(files: tuple[File, ...]) -> str:
+    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+    return ", ".join(printable(file.path) for file in files[:_NAMED]) + more
