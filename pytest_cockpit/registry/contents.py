@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from pytest_cockpit.config import Registry
+from pytest_cockpit.phases import Place
 from pytest_cockpit.registry.modules import Module
 
 MODULE_REGISTRY = "MODULE_REGISTRY.json"
@@ -13,6 +15,7 @@ DOCUMENTATION_MAP = "DOCUMENTATION_MAP.md"
 MODULE_INDEX = "MODULE_INDEX.md"
 META_REGISTRY = "META_REGISTRY.json"
 COVERAGE_TREND = "coverage_trend.csv"
+UNVERIFIED_TREND = "coverage_trend.unverified.csv"
 BENCH_TREND = "bench_trend.csv"
 
 _DOCUMENTS = (".md", ".rst")
@@ -22,7 +25,7 @@ _REPORTS = ("RUNBOOK_REPORT.md",)
 def generated(settings: Registry) -> tuple[str, ...]:
     """The paths of everything that is generated from all modules, in the order it is made."""
     named = (MODULE_REGISTRY, DOCUMENTATION_MAP, MODULE_INDEX, META_REGISTRY)
-    trends = (COVERAGE_TREND, BENCH_TREND)
+    trends = (COVERAGE_TREND, UNVERIFIED_TREND, BENCH_TREND)
     return (
         *(_below(settings.output, name) for name in named),
         *(_below(settings.trends, name) for name in trends),
@@ -37,9 +40,45 @@ def documents(module: Module, settings: Registry) -> tuple[str, ...]:
     )
 
 
-def tests(module: Module) -> tuple[str, ...]:
-    """A module's test files, by the names that pytest collects by default."""
-    return tuple(filter(is_test, module.python))
+def tests(place: Place, module: Module) -> tuple[str, ...]:
+    """A module's test files, by the names that pytest collects by default.
+
+    Those of the folder that its manifest names for tests are its own, wherever that lies.
+    """
+    own = dict.fromkeys(filter(is_test, module.python))
+    folder = tests_folder(module)
+    if folder is not None and module.path != "." and not within(folder, module.path):
+        own |= dict.fromkeys(
+            path
+            for path in place.entries
+            if path.endswith(".py") and within(path, folder) and is_test(path)
+        )
+    return tuple(sorted(own))
+
+
+def tests_folder(module: Module) -> str | None:
+    """Where the manifest says that tests lie; None where it does not, or not in the repository."""
+    layout = module.declared.get("layout")
+    paths = layout.get("paths") if isinstance(layout, Mapping) else None
+    named = paths.get("tests") if isinstance(paths, Mapping) else None
+    return resolve(module, named) if isinstance(named, str) and named else None
+
+
+def resolve(module: Module, value: str) -> str | None:
+    """A path that a manifest names, relative to the root; None where it leads out."""
+    return inside(posixpath.join(module.path, value))
+
+
+def inside(value: str) -> str | None:
+    """A path without its detours; None where it leads out of the repository."""
+    path = posixpath.normpath(value)
+    out = path == ".." or path.startswith(("../", "/"))
+    return None if out else path
+
+
+def within(path: str, folder: str) -> bool:
+    """Whether a path is a folder, or lies below it."""
+    return folder == "." or path == folder or path.startswith(f"{folder}/")
 
 
 def code(module: Module) -> tuple[str, ...]:

@@ -12,9 +12,6 @@ from pytest_cockpit.records.ledger_kinds import EPOCH
 from pytest_cockpit.records.text import parse, sha256
 from pytest_cockpit.registry import measured
 
-COVERAGE = "coverage_trend.csv"
-UNVERIFIED = "coverage_trend.unverified.csv"
-
 _HEADER = ("date", "module", "coverage_pct", "delta_from_previous")
 _CENT = Decimal("0.01")
 _DATE = len("2026-01-31")

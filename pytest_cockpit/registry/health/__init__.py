@@ -1,0 +1,1 @@
+"""How well a module is looked after: inputs with their evidence first, one number for display."""

@@ -1,0 +1,142 @@
+"""Inputs that rows of the ledger tell, where they are of the module as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pytest_cockpit.records import globs
+from pytest_cockpit.records.text import count
+from pytest_cockpit.registry.health.ground import Ground, row_of
+from pytest_cockpit.registry.health.inputs import Input, known, not_applicable, unknown
+from pytest_cockpit.registry.measured import Benchmark
+from pytest_cockpit.registry.modules import Module
+
+_SWEEP = "measure it: pytest --cockpit-sweep"
+_BENCH = "measure them: pytest --cockpit-bench"
+_MOST = 100
+
+
+def coverage(ground: Ground, module: Module) -> Input:
+    """Which share of its statements its own tests run."""
+    row = ground.newest(module)
+    if row is None:
+        return _claimed(ground, module)
+    evidence = row_of(row)
+    if row.statements is None or row.missing is None:
+        said = f"row {row.seq}: nothing was measured, its tests ended as {row.state}"
+        return unknown(said, evidence, remedy=_to_measure(row.state))
+    if not row.statements:
+        return not_applicable(f"row {row.seq}: there is no statement to cover", evidence)
+    ran = row.statements - row.missing
+    said = f"row {row.seq}: {ran:,} of {count(row.statements, 'statement')} ran"
+    reason = ground.stale(module, row)
+    if reason:
+        return unknown(f"{said}, but {reason}", evidence, remedy=_SWEEP)
+    return known(ran / row.statements, said, evidence, remedy="test what does not run yet")
+
+
+def tests(ground: Ground, module: Module) -> Input:
+    """Which share of its tests that ran has passed."""
+    row = ground.newest(module)
+    if row is None:
+        if not module.python:
+            return not_applicable("no Python code")
+        return unknown("no row of the ledger is about its tests", remedy=_SWEEP)
+    evidence = row_of(row)
+    reason = ground.stale(module, row)
+    if reason:
+        return unknown(f"row {row.seq} is of other content: {reason}", evidence, remedy=_SWEEP)
+    if row.state == "no-tests":
+        said = f"row {row.seq}: it has no tests"
+        return known(0, said, evidence, remedy="write some: pytest --cockpit-scaffold begins them")
+    passed, failed, errors, skipped = (
+        row.tests.get(name, 0) for name in ("passed", "failed", "errors", "skipped")
+    )
+    ran = passed + failed + errors
+    if row.state == "crashed" or not ran:
+        said = f"row {row.seq}: its tests ended as {row.state}, {count(skipped, 'test')} skipped"
+        return unknown(said, evidence, remedy=_to_measure(row.state))
+    said = f"row {row.seq}: {passed:,} of {count(ran, 'test')} passed, {skipped:,} skipped"
+    return known(passed / ran, said, evidence, remedy="repair the tests that fail")
+
+
+def benchmarks(ground: Ground, module: Module) -> Input:
+    """Which share of its benchmarks is no slower than the time before on the same machine."""
+    found = ground.benchmarks_of(module)
+    if not found:
+        return _without_benchmarks(ground, module)
+    newest = [rows[-1] for rows in found.values()]
+    evidence = [row_of(row) for row in newest]
+    reasons = sorted({reason for row in newest if (reason := ground.stale(module, row))})
+    if reasons:
+        return unknown(f"recorded of other content: {reasons[0]}", *evidence, remedy=_BENCH)
+    threshold = ground.place.settings.bench.threshold
+    slower = [name for name, rows in found.items() if _slower(rows, threshold)]
+    said = f"{count(len(found), 'benchmark')}, {len(slower):,} slower than the time before"
+    return known(
+        1 - len(slower) / len(found), said, *evidence, remedy=f"look at {', '.join(slower[:3])}"
+    )
+
+
+def _claimed(ground: Ground, module: Module) -> Input:
+    """What the manifest alone says, which a row may vouch for."""
+    figure = claimed(module)
+    if figure is None:
+        if not module.python:
+            return not_applicable("no Python code")
+        return unknown("no row of the ledger is about its coverage", remedy=_SWEEP)
+    said = f"the manifest says {figure:g} %"
+    manifest = {**ground.file(module.manifest), "pointer": "/testing/coverage_observed"}
+    row = ground.vouched(module)
+    if row is None:
+        unverified = f"{said}, unverified: no row of the ledger binds it"
+        return unknown(unverified, manifest, remedy=_SWEEP)
+    evidence = (manifest, {"seq": row["seq"], "sha256": row["sha256"]})
+    commit = _testing(module).get("observed_commit")
+    if not isinstance(commit, str):
+        said += f" and row {row['seq']} binds it, but of which commit cannot be told"
+        return unknown(said, *evidence, remedy=_SWEEP)
+    reason = ground.changes.since(commit, module)
+    if reason:
+        return unknown(f"{said} of {commit[:12]}, but {reason}", *evidence, remedy=_SWEEP)
+    said += f" of {commit[:12]}; row {row['seq']} binds it"
+    return known(figure / _MOST, said, *evidence, remedy="test what does not run yet")
+
+
+def claimed(module: Module) -> float | None:
+    """The percentage that the manifest says its coverage is."""
+    figure = _testing(module).get("coverage_observed")
+    if isinstance(figure, bool) or not isinstance(figure, int | float):
+        return None
+    return float(figure) if 0 <= figure <= _MOST else None
+
+
+def _testing(module: Module) -> dict[str, Any]:
+    found = module.declared.get("testing")
+    return found if isinstance(found, dict) else {}
+
+
+def _to_measure(state: str) -> str:
+    cures = {
+        "no-tests": "write tests: pytest --cockpit-scaffold begins them",
+        "error": "repair what keeps its tests from being collected",
+        "crashed": "find what ends its tests: pytest --cockpit-sweep shows their last words",
+    }
+    return cures.get(state, _SWEEP)
+
+
+def _without_benchmarks(ground: Ground, module: Module) -> Input:
+    paths = ground.place.settings.bench.paths
+    own = [path for path in module.python if globs.matches(module.inner(path), paths)]
+    if own:
+        said = f"{count(len(own), 'file')} of benchmarks, and no row of the ledger about them"
+        return unknown(said, *map(ground.file, own[:3]), remedy=_BENCH)
+    return not_applicable("it has no benchmarks")
+
+
+def _slower(rows: Sequence[Benchmark], threshold: float) -> bool:
+    """Whether even the lower end of the newest lies above the upper end of the one before."""
+    last = rows[-1]
+    before = [row for row in rows[:-1] if row.fingerprint == last.fingerprint]
+    return bool(before) and last.low > (1 + threshold) * before[-1].high
