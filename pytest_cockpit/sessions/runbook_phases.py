@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pytest_cockpit.api import CockpitError, Verdict
+from pytest_cockpit.api import Verdict
 from pytest_cockpit.phases import Place, Result
-from pytest_cockpit.records import artifacts
 from pytest_cockpit.sessions.runbook_chain import Done, Identity
 
 
@@ -52,16 +51,9 @@ class Phase:
 def _checkpoint(place: Place, course: Course) -> Result:
     from pytest_cockpit.registry import checkpoint
 
-    found: list[tuple[str, Result]] = []
-    for name, look in checkpoint.checks(place):
-        try:
-            found.append((name, look()))
-        except CockpitError as error:
-            found.append((name, Result(Verdict.UNKNOWN, artifacts.printable(str(error)))))
+    found = [(name, look()) for name, look in checkpoint.checks(place)]
     counts = Counter(result.verdict for _, result in found)
-    said = ", ".join(
-        f"{counts[verdict]} {_WORDS[verdict]}" for verdict in Verdict if counts[verdict]
-    )
+    said = [f"{counts[verdict]} {_WORDS[verdict]}" for verdict in Verdict if counts[verdict]]
     lines = [f"{name}: {result.verdict}: {result.summary}" for name, result in found]
     return Result(
         Verdict.worst(result.verdict for _, result in found),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pytest_cockpit.config import Config
 from pytest_cockpit.freeze import phase as freeze
+from pytest_cockpit.freeze import tagging
 from pytest_cockpit.git import GitError, Repository
 from pytest_cockpit.seals import checkout, tag
 from pytest_cockpit.sessions import runbook_chain as chain
@@ -73,16 +74,12 @@ def _tags(
     repository: Repository, settings: Config, identity: Identity, done: Sequence[Done]
 ) -> dict[str, str]:
     """The tags' objects by ref: those that are there, or new ones."""
-    facts = {one.phase: one.facts for one in done}
+    facts = {one.commit: one.facts for one in done}
     found = {}
-    for (name, commit), phase in zip(
-        tagged(identity, done).items(), (BASELINE, PRODUCTION), strict=True
-    ):
+    for name, commit in tagged(identity, done).items():
         ref = tag.ref_of(name)
-        asked = tag.Settings(
-            name, commit, freeze.message(facts[phase]), sign=bool(settings.freeze.signers)
-        )
-        found[ref] = repository.ref(ref) or tag.made(repository, asked)
+        said = freeze.message(facts[commit])
+        found[ref] = repository.ref(ref) or tagging.made(repository, settings, name, commit, said)
     return found
 
 

@@ -1,0 +1,6 @@
+from quay.stacking import stow
+
+
+def test_stow_a_ship(benchmark):
+    days = [(37 * number) % 101 for number in range(400)]
+    assert sum(map(len, benchmark(stow, 100, days))) == 400
