@@ -24,11 +24,7 @@ def begins(parts: Sequence[str], pattern: Sequence[str]) -> bool:
         reached = _past_folders(reached, pattern)
         if len(pattern) in reached:
             return True
-        reached = {
-            place + (pattern[place] != "**")
-            for place in reached
-            if pattern[place] == "**" or _compiled(pattern[place]).match(part)
-        }
+        reached = _step(part, reached, pattern)
     return len(pattern) in reached
 
 
@@ -36,6 +32,54 @@ def matches(path: str, globs: Iterable[str]) -> bool:
     """Whether any of the globs matches the path or one of the folders above it."""
     parts = split(path)
     return any(begins(parts, pattern) for glob in globs if (pattern := split(glob)))
+
+
+class Matcher:
+    """`matches` for many paths: what the globs come to in a folder is worked out once."""
+
+    def __init__(self, globs: Iterable[str]) -> None:
+        """Read the globs."""
+        self._patterns = [pattern for glob in globs if (pattern := split(glob))]
+        self._folders = {"": [{0} for _ in self._patterns]}
+
+    def matches(self, path: str) -> bool:
+        """Whether any of the globs matches the path or one of the folders above it."""
+        *folders, name = split(path) or ("",)
+        found = self._below(self._folder(folders), name) if name else ()
+        return any(map(_whole, self._patterns, found))
+
+    def _folder(self, parts: Sequence[str]) -> list[set[int]]:
+        """The places that each glob has reached in a folder."""
+        path, reached = "/".join(parts), self._folders[""]
+        if path in self._folders:
+            return self._folders[path]
+        for length, part in enumerate(parts, start=1):
+            path = "/".join(parts[:length])
+            if path not in self._folders:
+                self._folders[path] = self._below(reached, part)
+            reached = self._folders[path]
+        return reached
+
+    def _below(self, reached: list[set[int]], part: str) -> list[set[int]]:
+        past = map(_past_folders, reached, self._patterns)
+        return [
+            # What has matched a folder has matched all in it.
+            {len(pattern)} if _whole(pattern, places) else _step(part, places, pattern)
+            for pattern, places in zip(self._patterns, past, strict=True)
+        ]
+
+
+def _whole(pattern: Sequence[str], reached: set[int]) -> bool:
+    return len(pattern) in reached
+
+
+def _step(part: str, reached: set[int], pattern: Sequence[str]) -> set[int]:
+    """The places reached when a glob that is not through yet has seen one more part."""
+    return {
+        place + (pattern[place] != "**")
+        for place in reached
+        if pattern[place] == "**" or _compiled(pattern[place]).match(part)
+    }
 
 
 def _past_folders(reached: set[int], pattern: Sequence[str]) -> set[int]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import PurePosixPath
 
 from pytest_cockpit.config import Registry
 from pytest_cockpit.phases import Place
-from pytest_cockpit.registry.modules import Module
+from pytest_cockpit.registry.modules import Module, artefact_above
 
 MODULE_REGISTRY = "MODULE_REGISTRY.json"
 DOCUMENTATION_MAP = "DOCUMENTATION_MAP.md"
 MODULE_INDEX = "MODULE_INDEX.md"
 META_REGISTRY = "META_REGISTRY.json"
 COVERAGE_TREND = "coverage_trend.csv"
+UNVERIFIED_TREND = "coverage_trend.unverified.csv"
 UNVERIFIED_TREND = "coverage_trend.unverified.csv"
 BENCH_TREND = "bench_trend.csv"
 
@@ -27,33 +29,56 @@ def generated(settings: Registry) -> tuple[str, ...]:
     named = (MODULE_REGISTRY, DOCUMENTATION_MAP, MODULE_INDEX, META_REGISTRY)
     trends = (COVERAGE_TREND, UNVERIFIED_TREND, BENCH_TREND)
     return (
-        *(_below(settings.output, name) for name in named),
-        *(_below(settings.trends, name) for name in trends),
+        *(below(settings.output, name) for name in named),
+        *(below(settings.trends, name) for name in trends),
     )
 
 
 def documents(module: Module, settings: Registry) -> tuple[str, ...]:
     """A module's documents; what is generated counts for none, or it would count itself."""
-    own = {*generated(settings), *(_below(settings.output, name) for name in _REPORTS)}
+    own = {*generated(settings), *(below(settings.output, name) for name in _REPORTS)}
     return tuple(
         path for path in module.files if path.lower().endswith(_DOCUMENTS) and path not in own
     )
 
 
-def tests(place: Place, module: Module) -> tuple[str, ...]:
-    """A module's test files, by the names that pytest collects by default.
+def tests(place: Place, modules: Sequence[Module]) -> dict[str, tuple[str, ...]]:
+    """The test files of each module by its path, by the names that pytest collects by default.
 
-    Those of the folder that its manifest names for tests are its own, wherever that lies.
+    Those of the folder that a manifest names for tests are its module's, wherever that lies.
     """
-    own = dict.fromkeys(filter(is_test, module.python))
-    folder = tests_folder(module)
-    if folder is not None and module.path != "." and not within(folder, module.path):
-        own |= dict.fromkeys(
-            path
-            for path in place.entries
-            if path.endswith(".py") and within(path, folder) and is_test(path)
+    elsewhere = {
+        module.path: folder
+        for module in modules
+        if (folder := tests_folder(module)) is not None and not within(folder, module.path)
+    }
+    there = _below_any(place, set(elsewhere.values()))
+    return {
+        module.path: tuple(
+            sorted(
+                {*filter(is_test, module.python), *there.get(elsewhere.get(module.path, ""), ())}
+            )
         )
-    return tuple(sorted(own))
+        for module in modules
+    }
+
+
+def _below_any(place: Place, folders: AbstractSet[str]) -> dict[str, list[str]]:
+    """The test files below each of the folders."""
+    found: dict[str, list[str]] = {folder: [] for folder in folders}
+    for path in place.entries if folders else ():
+        if path.endswith(".py") and is_test(path) and not artefact_above(path):
+            for folder in folders_above(path):
+                if folder in found:
+                    found[folder].append(path)
+    return found
+
+
+def folders_above(path: str) -> Iterator[str]:
+    """The folders that a path lies in, the innermost first and the root last."""
+    while path:
+        path = path.rpartition("/")[0]
+        yield path or "."
 
 
 def tests_folder(module: Module) -> str | None:
@@ -78,7 +103,7 @@ def inside(value: str) -> str | None:
 
 def within(path: str, folder: str) -> bool:
     """Whether a path is a folder, or lies below it."""
-    return folder == "." or path == folder or path.startswith(f"{folder}/")
+    return folder in (".", path) or path.startswith(f"{folder}/")
 
 
 def code(module: Module) -> tuple[str, ...]:
@@ -107,5 +132,6 @@ def public(paths: Iterable[str], module: Module) -> Iterator[str]:
             yield path
 
 
-def _below(folder: str, name: str) -> str:
+def below(folder: str, name: str) -> str:
+    """The path of a file in a folder, which may be the root."""
     return PurePosixPath(folder, name).as_posix()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from pytest_cockpit.benchmarking import history
 from pytest_cockpit.benchmarking import trends as bench_trends
@@ -28,16 +28,18 @@ def generate(place: Place) -> Mapping[str, bytes]:
     settings = place.settings.registry
     found = modules.survey(place)
     registry = module_registry.document(place, found)
-    output, below = settings.output, {
-        contents.MODULE_REGISTRY: artifacts.canonical(registry),
-        contents.DOCUMENTATION_MAP: documentation_map.page(registry).encode(),
-        contents.MODULE_INDEX: module_index.page(registry, settings.output).encode(),
-        contents.META_REGISTRY: artifacts.canonical(meta.document(place, found.modules, registry)),
-    }
-    return {
-        **{contents.below(output, name): content for name, content in below.items()},
-        **_trends(place),
-    }
+    made = (
+        artifacts.canonical(registry),
+        documentation_map.page(registry).encode(),
+        module_index.page(registry, settings.output).encode(),
+        artifacts.canonical(meta.document(place, found.modules, registry)),
+        *_trends(place),
+    )
+    paths = contents.generated(settings)
+    return {path: content for path, content in zip(paths, made, strict=True) if content is not None}
 
 
-def _trends(place: Place) -> Iterator
+def _trends(place: Place) -> Iterator[bytes | None]:
+    yield trends.coverage(place.rows)
+    yield trends.unverified(place)
+    yield bench_trends.table(place.rows) if any(history.points(place.rows)) else None

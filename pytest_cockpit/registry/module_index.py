@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pytest_cockpit.records import markdown
+from pytest_cockpit.registry.module_registry import UNKNOWN
 
 _DESCRIBED = 120
 
@@ -31,7 +32,7 @@ def _lines(rows: Sequence[Mapping[str, Any]], folder: str) -> Iterator[str]:
 
 
 def _group(row: Mapping[str, Any]) -> str:
-    return f"Lane {row['lane']}" if row["lane"] != "unknown" else "No lane"
+    return f"Lane {row['lane']}" if row["lane"] != UNKNOWN else "No lane"
 
 
 def _link(row: Mapping[str, Any], folder: str) -> str:

@@ -2,60 +2,76 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_cockpit.phases import Place
 from pytest_cockpit.records import artifacts
-from pytest_cockpit.registry import contents, public_api
-from pytest_cockpit.registry.modules import Module
+from pytest_cockpit.registry import contents, manifests, public_api
+from pytest_cockpit.registry.faults import Fault
+from pytest_cockpit.registry.modules import Module, Survey
 from pytest_cockpit.registry.public_api import PublicApi
 
 SCHEMA = "pytest-cockpit/module_registry/1"
+UNKNOWN = "unknown"
 
 
-def document(place: Place, modules: Sequence[Module]) -> dict[str, Any]:
-    """The registry of these modules; the same for every clone of the tree, whenever it is made."""
-    apis = public_api.of_all(place, modules)
+def document(place: Place, found: Survey) -> dict[str, Any]:
+    """The registry of a survey; the same for every clone of the tree, whenever it is made."""
+    tests = contents.tests(place, found.modules)
+    apis = public_api.of_all(place, found.modules)
+    odd = manifests.faults(place, found.modules)
+    loose = Counter(path.partition("/")[0] if "/" in path else "." for path in found.loose)
     return {
         "schema": SCHEMA,
-        "module_count": len(modules),
-        "modules": [_row(place, module, apis[module.path]) for module in modules],
+        "module_count": len(found.modules),
+        "modules": [
+            _row(place, module, tests[module.path], apis[module.path], odd[module.path])
+            for module in found.modules
+        ],
+        "without_manifest": [
+            {"path": artifacts.printable(path), "python": count}
+            for path, count in sorted(loose.items())
+        ],
+        "artefacts": [
+            {"path": artifacts.printable(path), "files": count}
+            for path, count in found.artefacts.items()
+        ],
     }
 
 
-def _row(place: Place, module: Module, api: PublicApi) -> dict[str, Any]:
+def _row(
+    place: Place,
+    module: Module,
+    tests: Sequence[str],
+    api: PublicApi,
+    odd: Sequence[Fault],
+) -> dict[str, Any]:
     declared = module.declared
+    lane = declared.get("lane", _table(declared.get("matrix")).get("lane"))
+    docs = contents.documents(module, place.settings.registry)
     return {
         "name": module.name,
         "path": artifacts.printable(module.path),
         "manifest": artifacts.printable(module.manifest),
         "description": _text(declared.get("description")),
-        "status": _text(declared.get("status")) or "unknown",
-        "lane": _text(_table(declared.get("matrix")).get("lane")) or "unknown",
+        "status": _text(declared.get("status")) or UNKNOWN,
+        "lane": _text(lane) or UNKNOWN,
         "tags": _texts(declared.get("tags")),
-        "docs": [
-            artifacts.printable(path)
-            for path in contents.documents(module, place.settings.registry)
-        ],
-        "tests": [artifacts.printable(path) for path in contents.tests(module)],
+        "docs": [artifacts.printable(path) for path in docs],
+        "tests": [artifacts.printable(path) for path in tests],
         "api": {
             "count": len(api.names),
             "names": {name: str(what) for name, what in api.names.items()},
         },
         "faults": [
-            *(
-                {"file": artifacts.printable(module.manifest), "pointer": "", "what": what}
-                for what in module.faults
-            ),
-            *(
-                {
-                    "file": artifacts.printable(fault.file),
-                    "pointer": fault.pointer,
-                    "what": artifacts.printable(fault.what),
-                }
-                for fault in api.faults
-            ),
+            {
+                "file": artifacts.printable(fault.file),
+                "pointer": fault.pointer,
+                "what": artifacts.printable(fault.what),
+            }
+            for fault in (*odd, *api.faults)
         ],
     }
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Mapping
+import re
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import PurePosixPath
 from typing import Any
 
 from pytest_cockpit.phases import Place
 from pytest_cockpit.records import globs
 from pytest_cockpit.records.text import parse
+
+_ARTEFACT = re.compile(r"(?:^|/)(?:__pycache__|node_modules|\.eggs|[^/]+\.(?:egg|dist)-info)/")
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class Module:
     manifest: path of its manifest.
     declared: what the manifest says; {} where it cannot be read.
     faults: why it cannot be read, or what is odd about it.
-    files: every tracked file below its folder that is in no module further down, in order.
+    files: every tracked file below its folder that is in no module further down and was left
+        behind by no build, in order.
     """
 
     name: str
@@ -45,33 +49,87 @@ class Module:
         return path if self.path == "." else path.removeprefix(f"{self.path}/")
 
 
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Every tracked file, by what it belongs to.
+
+    Parameters
+    ----------
+    modules: by path.
+    artefacts: outermost folders that builds and installs leave behind, with their tracked files.
+    loose: Python files that are in no module.
+    """
+
+    modules: tuple[Module, ...]
+    artefacts: Mapping[str, int]
+    loose: tuple[str, ...]
+
+
 def discover(place: Place) -> tuple[Module, ...]:
     """Every module of a tree, by path."""
-    settings = place.settings.registry
-    found = {
-        _folder(path): path
-        for path in place.entries
-        if globs.matches(path, settings.manifests)
-        and not globs.matches(_folder(path), settings.exclude)
-    }
-    files: dict[str, list[str]] = {folder: [] for folder in found}
+    return survey(place).modules
+
+
+def survey(place: Place) -> Survey:
+    """Every module of a tree, and what lies outside of all."""
+    manifests = globs.Matcher(place.settings.registry.manifests)
+    excluded = globs.Matcher(place.settings.registry.exclude)
+    left: Counter[str] = Counter()
+    kept = []
     for path in place.entries:
-        innermost = owner(path, found)
-        if innermost is not None:
-            files[innermost].append(path)
+        artefact = artefact_above(path)
+        if artefact:
+            left[artefact] += 1
+        else:
+            kept.append(path)
+    found: dict[str, str] = {}
+    for path in kept:
+        # Of two manifests in one folder, the first by name counts.
+        if manifests.matches(path) and not excluded.matches(_folder(path)):
+            found.setdefault(_folder(path), path)
+    owned, loose = _shared(kept, found)
     contents = dict(place.read_all(found.values()))
-    return tuple(
-        _module(folder, found[folder], contents.get(found[folder]), tuple(files[folder]))
+    modules = tuple(
+        _module(folder, found[folder], contents.get(found[folder]), tuple(owned[folder]))
         for folder in sorted(found)
     )
+    return Survey(modules, dict(sorted(left.items())), loose)
 
 
 def owner(path: str, folders: Container[str]) -> str | None:
     """The innermost module that a path lies in."""
-    for parent in PurePosixPath(path).parents:
-        if parent.as_posix() in folders:
-            return parent.as_posix()
-    return None
+    folder = path.rpartition("/")[0]
+    while folder and folder not in folders:
+        folder = folder.rpartition("/")[0]
+    if folder:
+        return folder
+    return "." if "." in folders else None
+
+
+def artefact_above(path: str) -> str:
+    """The outermost folder of a path that no one writes by hand, or nothing."""
+    if _ARTEFACT.search(path) is None:
+        return ""
+    parts = path.split("/")
+    for length, part in enumerate(parts[:-1], start=1):
+        if _ARTEFACT.search(f"{part}/"):
+            return "/".join(parts[:length])
+    return ""
+
+
+def _shared(
+    paths: Sequence[str], folders: Mapping[str, str]
+) -> tuple[dict[str, list[str]], tuple[str, ...]]:
+    """The files of each of the folders, those of the folders below it left out; and the rest."""
+    owned: dict[str, list[str]] = {folder: [] for folder in folders}
+    loose = []
+    for path in paths:
+        innermost = owner(path, folders)
+        if innermost is not None:
+            owned[innermost].append(path)
+        elif path.endswith(".py"):
+            loose.append(path)
+    return owned, tuple(loose)
 
 
 def _module(folder: str, manifest: str, content: bytes | None, files: tuple[str, ...]) -> Module:
@@ -97,4 +155,4 @@ def _declared(content: bytes | None) -> tuple[Mapping[str, Any], tuple[str, ...]
 
 
 def _folder(path: str) -> str:
-    return PurePosixPath(path).parent.as_posix()
+    return path.rpartition("/")[0] or "."

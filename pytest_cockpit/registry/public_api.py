@@ -5,22 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from pytest_cockpit.analysis.layout import INIT, Layout
 from pytest_cockpit.analysis.scan import uncollected
 from pytest_cockpit.phases import Place
 from pytest_cockpit.registry import contents, surface
+from pytest_cockpit.registry.faults import Fault
 from pytest_cockpit.registry.modules import Module
 from pytest_cockpit.registry.surface import Name, Surface
 
-_INIT = "__init__.py"
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Something odd about a file: where in it (a line, or a JSON pointer), and what."""
-
-    file: str
-    pointer: str
-    what: str
+_BROKEN = "does not parse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +33,9 @@ class PublicApi:
 def of_all(place: Place, modules: Iterable[Module]) -> dict[str, PublicApi]:
     """The public API of each module, by the module's path."""
     modules = list(modules)
+    layout = Layout(place.settings.lane)
     surfaces = _surfaces(place, (path for module in modules for path in contents.code(module)))
-    return {module.path: _Offer(module, surfaces).api() for module in modules}
+    return {module.path: _Offer(module, surfaces, layout).api() for module in modules}
 
 
 def of(place: Place, module: Module) -> PublicApi:
@@ -64,9 +58,10 @@ def _surfaces(place: Place, paths: Iterable[str]) -> dict[str, Surface]:
 class _Offer:
     """What one module's files come to."""
 
-    def __init__(self, module: Module, surfaces: Mapping[str, Surface]) -> None:
+    def __init__(self, module: Module, surfaces: Mapping[str, Surface], layout: Layout) -> None:
         self.module = module
         self.files = {path: surfaces[path] for path in contents.code(module) if path in surfaces}
+        self.dotted = {name: path for path in self.files if (name := layout.module_of(path))}
         self.public = tuple(contents.public(self.files, module))
         self.faults: list[Fault] = []
 
@@ -76,7 +71,7 @@ class _Offer:
         for path, found in self.files.items():
             if found.error is not None:
                 reason, line = found.error
-                self.faults.append(Fault(path, f"line {line}", f"does not parse: {reason}"))
+                self.faults.append(Fault(path, "", _BROKEN, f"line {line}: {reason}"))
         for path in self.public:
             prefix = self._prefix(path)
             for name, what in self._names(path):
@@ -109,10 +104,16 @@ class _Offer:
                 self.faults.append(Fault(path, "__all__", told))
 
     def _offered(self, path: str, what: Name) -> bool:
-        """Whether a public name is meant for others: an import is, where a package gathers them."""
-        if what.kind != "import":
+        """Whether a public name is meant for others.
+
+        An import is one's own business, unless it says otherwise as type checkers have it, or a
+        package gathers what its files have.
+        """
+        if what.kind != "import" or what.again:
             return True
-        return not what.renamed and path.endswith(_INIT) and what.detail.startswith(".")
+        source = what.detail.rpartition(".")[0]
+        inner = what.detail.startswith(".") or source in self.dotted or what.detail in self.dotted
+        return inner and path.endswith(INIT)
 
     def _bound(self, path: str, seen: frozenset[str]) -> Mapping[str, Name]:
         """What a file binds, star imports of the same module's files followed."""
@@ -150,18 +151,18 @@ class _Offer:
         return any(self._file(path, star) is None for star in others)
 
     def _submodule(self, path: str, name: str) -> bool:
-        folder = path.removesuffix(_INIT)
+        folder = path.removesuffix(INIT)
         if folder == path:
             return False
-        return f"{folder}{name}.py" in self.files or f"{folder}{name}/{_INIT}" in self.files
+        return f"{folder}{name}.py" in self.files or f"{folder}{name}/{INIT}" in self.files
 
     def _file(self, path: str, source: str) -> str | None:
-        """The module's own file that a relative import names."""
+        """The module's own file that an import in one of its files names."""
         level = len(source) - len(source.lstrip("."))
-        parts = path.split("/")[:-level] if level else None
-        if parts is None:
-            return None
+        if not level:
+            return self.dotted.get(source)
+        parts = path.split("/")[:-level]
         parts += [part for part in source[level:].split(".") if part]
         stem = "/".join(parts)
-        candidates = (f"{stem}.py", f"{stem}/{_INIT}" if stem else _INIT)
+        candidates = (f"{stem}.py", f"{stem}/{INIT}" if stem else INIT)
         return next((found for found in candidates if found in self.files), None)

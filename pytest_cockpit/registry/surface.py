@@ -21,12 +21,12 @@ class Name:
     ----------
     kind: `function`, `async function`, `class`, `constant`, `variable` or `import`.
     detail: a signature; of an import, what is imported, with the dots of a relative one.
-    renamed: an import under another name than its own, or under none at all.
+    again: an import `as` its own name, which says that it is for others too.
     """
 
     kind: str
     detail: str = ""
-    renamed: bool = False
+    again: bool = False
 
     def __str__(self) -> str:
         return f"{self.kind} {self.detail}".rstrip()
@@ -183,7 +183,7 @@ def _import(reading: _Reading, node: Any, instead: bool) -> None:
     for alias in node.names:
         name = alias.asname or alias.name.partition(".")[0]
         what = alias.name if alias.asname else name
-        reading.bind(name, Name("import", what, alias.asname != alias.name), instead)
+        reading.bind(name, Name("import", what, alias.asname == alias.name), instead)
 
 
 def _import_from(reading: _Reading, node: Any, instead: bool) -> None:
@@ -193,8 +193,8 @@ def _import_from(reading: _Reading, node: Any, instead: bool) -> None:
             reading.stars.append(source)
             continue
         what = f"{source}{alias.name}" if source.endswith(".") else f"{source}.{alias.name}"
-        renamed = alias.asname != alias.name
-        reading.bind(alias.asname or alias.name, Name("import", what, renamed), instead)
+        again = alias.asname == alias.name
+        reading.bind(alias.asname or alias.name, Name("import", what, again), instead)
 
 
 def _alias(reading: _Reading, node: Any, instead: bool) -> None:
