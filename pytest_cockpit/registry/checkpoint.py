@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import zip_longest
@@ -22,6 +23,14 @@ Judge = Callable[[Place], Report]
 
 _WRITE = "write it: pytest --cockpit-registry, then commit it"
 _SHOWN = 5
+_WORDS = {
+    Verdict.FAIL: "failed",
+    Verdict.ERROR: "could not run",
+    Verdict.UNKNOWN: "unknown",
+    Verdict.WARN: "warned",
+    Verdict.PASS: "passed",
+    Verdict.SKIP: "skipped",
+}
 _WIDTH = 100
 
 
@@ -42,12 +51,19 @@ def checks(place: Place, *, judge: Judge = ledger_check.report) -> Sequence[tupl
         ("meta-registry", partial(found.meta_current, meta)),
         ("documentation-map", partial(found.current, pages)),
         ("ledger", partial(_ledger, place, judge)),
-        ("coverage-trend", partial(found.current, coverage)),
-        ("benchmark-trend", partial(found.benchmarks, paths[contents.BENCH_TREND])),
+        ("coverage-trend", partial(found.trend, coverage, "coverage")),
+        ("benchmark-trend", partial(found.trend, [paths[contents.BENCH_TREND]], "a benchmark")),
         ("registry-schema", partial(found.valid, registry, "module_registry", _modules)),
         ("meta-registry-schema", partial(found.valid, meta, "meta_registry", _healthy)),
     )
     return [(name, partial(_asked, check)) for name, check in steps]
+
+
+def totals(verdicts: Iterable[Verdict]) -> str:
+    """How many checks came out how, such as `7 passed, 1 skipped`; none is left out."""
+    counts = Counter(verdicts)
+    told = [f"{counts[verdict]} {word}" for verdict, word in _WORDS.items() if counts[verdict]]
+    return ", ".join(told) or "no check ran"
 
 
 def _asked(check: Check) -> Result:
@@ -75,8 +91,15 @@ class _Found:
         if faults:
             said = "; ".join(f"{path}: {fault}" for path, fault in faults.items())
             return _red(said, _WRITE)
-        told = [path for path in paths if path in self.made]
-        return Result(Verdict.PASS, f"{' and '.join(told)} as the tree and its ledger give it")
+        told = " and ".join(path for path in paths if path in self.made)
+        return Result(Verdict.PASS, f"{told}: as the tree and its ledger give it")
+
+    def trend(self, paths: Sequence[str], about: str) -> Result:
+        """The same of what is made where the ledger has rows about something."""
+        own = [path for path in paths if path in self.made or self.place.read(path) is not None]
+        if not own:
+            return Result(Verdict.SKIP, f"the ledger has no row about {about}")
+        return self.current(own)
 
     def meta_current(self, path: str) -> Result:
         """The same of the one document that history may bear on."""
@@ -90,15 +113,6 @@ class _Found:
             f"{said} cannot be had, such as {absent[0][:12]}",
             f"{result.summary}\n  fetch the whole history: git fetch --unshallow",
         )
-
-    def benchmarks(self, path: str) -> Result:
-        """Whether the trend of benchmarks is current, where there are any."""
-        if path in self.made:
-            return self.current([path])
-        if self.place.read(path) is not None:
-            said = f"{path}: is there, and the ledger has no row about a benchmark"
-            return _red(said, "remove it, or restore the ledger from git")
-        return Result(Verdict.SKIP, "the ledger has no row about a benchmark")
 
     def valid(self, path: str, schema: str, told: Callable[[Any], str]) -> Result:
         """Whether a document answers to its schema."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_cockpit.phases import Place
 from pytest_cockpit.records.text import printable
-from pytest_cockpit.registry.health import formula
+from pytest_cockpit.registry.health import explanation
 from pytest_cockpit.registry.health.examine import Health, examine
 from pytest_cockpit.registry.health.ground import Ground
 from pytest_cockpit.registry.health.inputs import NAMES, Input, State
@@ -23,14 +23,9 @@ def document(
     ground = Ground(place, modules)
     known = {row["path"]: row for row in registry["modules"]}
     found = [examine(ground, module) for module in modules]
-    settings = place.settings.health
     return {
         "schema": SCHEMA,
-        "formula": {
-            "profile": settings.profile,
-            "weights": formula.weights(settings),
-            "least_known": formula.LEAST_KNOWN,
-        },
+        "formula": explanation.described(place.settings.health),
         "modules": [_row(health, known[printable(health.module.path)]) for health in found],
         "summary": _summary(found),
     }

@@ -1,0 +1,44 @@
+"""Which module somebody means."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from pytest_cockpit.api import CockpitError
+from pytest_cockpit.records.text import one_line, printable
+from pytest_cockpit.registry.modules import Module
+
+_NAMED = 5
+
+
+def named(modules: Sequence[Module], word: str) -> Module:
+    """The module with this path or name.
+
+    Raises
+    ------
+    CockpitError: there is none, or several share the name; the text names those that are meant.
+    """
+    path = word.rstrip("/") or word
+    found = [module for module in modules if path == printable(module.path)]
+    found = found or [module for module in modules if word == module.name]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        paths = ", ".join(printable(module.path) for module in found)
+        raise CockpitError(
+            f"--cockpit-explain {one_line(word)}: {len(found)} modules have this name; "
+            f"give the path of one: {one_line(paths)}"
+        )
+    raise CockpitError(f"--cockpit-explain {one_line(word)}: no such module{_near(modules, word)}")
+
+
+def _near(modules: Sequence[Module], word: str) -> str:
+    if not modules:
+        return "; there is none, as no file matches tool.cockpit.registry.manifests"
+    known = {name: None for module in modules for name in (printable(module.path), module.name)}
+    folded = {name.casefold(): name for name in reversed(list(known))}
+    close = difflib.get_close_matches(word.casefold(), folded, n=_NAMED)
+    if not close:
+        return "; MODULE_INDEX.md lists them"
+    return f"; did you mean {one_line(' or '.join(folded[name] for name in close))}?"
