@@ -714,6 +714,56 @@ def test_a_moved_tag_is_recorded_again(port: Port):
     assert port.rules() == {"moved-tag"}
 
 
+def frozen(port: Port, tag: str = "v2.0", kind: str = "baseline") -> str:
+    """Freeze what is there, as a session does; return the commit of the freeze."""
+    row = {
+        "kind": "freeze",
+        "tag": tag,
+        "freeze": kind,
+        "base": port.head(),
+        "manifest": f"{kind}.json",
+        "manifest_sha256": "a" * 64,
+    }
+    ledger.append(port.ledger, {**row, "at": port.at()})
+    commit = port.commit("freeze")
+    port.git("tag", "--annotate", "--message=freeze", tag)
+    return commit
+
+
+def test_the_tag_of_a_freeze_is_moved(port: Port):
+    commit = frozen(port)
+    held = port.git("rev-parse", "v2.0")
+    port.note("later")
+    port.commit("later")
+    assert port.rules() == set()
+    # To the commit before and the one after, and to one that is no tag's object.
+    for place in ("HEAD~2", "HEAD"):
+        port.git("tag", "--force", "--annotate", "--message=freeze", "v2.0", place)
+        assert port.rules() == {"moved-tag"}
+    port.git("tag", "--force", "v2.0", commit)
+    assert port.rules() == {"moved-tag"}
+    port.git("update-ref", "refs/tags/v2.0", held)
+    assert port.rules() == set()
+    port.git("tag", "--delete", "v2.0")
+    report = port.judge()
+    assert report.verdict is Verdict.UNKNOWN
+    assert "v2.0 of a freeze is not in this clone" in report.findings[0].message
+
+
+def test_a_freeze_that_no_branch_has_yet_may_lack_its_tag(port: Port):
+    row = {"kind": "freeze", "tag": "v2.0", "freeze": "baseline", "base": port.head()}
+    more = {"manifest": "baseline.json", "manifest_sha256": "a" * 64, "at": port.at()}
+    ledger.append(port.ledger, {**row, **more})
+    assert port.rules() == set()
+
+
+def test_a_tag_is_frozen_twice(port: Port):
+    frozen(port)
+    port.git("tag", "--delete", "v2.0")
+    frozen(port)
+    assert port.rules() == {"moved-tag"}
+
+
 # An honest history
 
 

@@ -164,6 +164,14 @@ GOOD: dict[str, dict[str, Any]] = {
         "at": "2026-01-31T12:00:00Z",
     },
     "waiver-revoked": {"id": "w-1", "reason": "mended", "owner": "port"},
+    "freeze": {
+        "at": "2026-01-31T12:00:00Z",
+        "tag": "v1",
+        "freeze": "baseline",
+        "base": "a" * 40,
+        "manifest": "docs/_generated/BASELINE_FREEZE.json",
+        "manifest_sha256": SHA,
+    },
     "merged": {
         "common": 2,
         "first": {"rows": 4, "head": SHA},

@@ -16,6 +16,7 @@ from pytest_cockpit_gates.ledger import (
     bound,
     checkpoints,
     epochs,
+    freezes,
     held,
     history,
     merges,
@@ -152,6 +153,7 @@ def _around(
     if git is not None and ground.past is not None:
         refs = _where_refs_are(context, git)
         yield from tags.judge(facts, refs, path)
+        yield from freezes.judge(facts, refs, ground.past.paths, path)
         branches = context.settings.get("published", PUBLISHED)
         yield from published.judge(refs, branches, ground.past.paths, path)
     if context.batch_id is not None:

@@ -56,6 +56,25 @@ def proofs(ledger: Callable[[int], bytes]) -> Iterator[Proof]:
         "ledger.moved-tag",
         base_files=base,
     )
+    freeze = {
+        "kind": "freeze",
+        "at": "2026-01-31T12:00:00Z",
+        "tag": "v1.0-prod",
+        "freeze": "production",
+        "base": "a" * 40,
+        "manifest": "docs/_generated/PRODUCTION_FREEZE.json",
+        "manifest_sha256": "b" * 64,
+    }
+    frozen = extend(ledger(1), [freeze])
+    away = {_PATH: frozen, ".git/refs/tags/v1.0-prod": b"ref: refs/heads/main\n"}
+    yield Proof("refuses-moved-freeze", away, Verdict.FAIL, "ledger.moved-tag", base_files=base)
+    yield Proof(
+        "knows-nothing-of-a-freeze-whose-tag-is-not-here",
+        {_PATH: frozen},
+        Verdict.UNKNOWN,
+        "ledger.moved-tag",
+        base_files=base,
+    )
 
 
 def _last_row_edited(ledger: bytes) -> bytes:

@@ -12,6 +12,7 @@ from pytest_cockpit.api import Finding
 from pytest_cockpit.records.ledger_kinds import (
     CONTENT,
     EPOCH,
+    FREEZE,
     KINDS,
     MERGED,
     PROMOTION,
@@ -25,6 +26,8 @@ from pytest_cockpit.records.ledger_rows import Break
 from pytest_cockpit.records.ledger_scan import Seen
 
 _SHOWN = 100
+# What makes two rows about a tag the same one, where two ledgers were merged.
+_TOLD = {TAG: ("tag", "object", "commit"), FREEZE: ("tag", "base", "manifest_sha256")}
 _LONG_AGO = -1e11
 
 
@@ -50,7 +53,7 @@ class Facts:
     kinds: rows of each kind.
     latest: the latest `at`, in seconds.
     contents: by path, `sha256`, `blob` and line of the newest row about it.
-    epochs, tags: the rows of these kinds with their lines.
+    epochs, tags: the rows of these kinds with their lines; freezes are among the tags.
     batches: by batch, the line of its row; of one that was rolled back minus the line that says so.
     """
 
@@ -141,7 +144,7 @@ class Reader:
             self._content(row)
         elif kind == EPOCH:
             self.facts.epochs.append((row.line, row.content))
-        elif kind == TAG:
+        elif kind in _TOLD:
             self._tag(row)
         elif kind == MERGED:
             self._merged(row)
@@ -153,8 +156,10 @@ class Reader:
         self.facts.latest = 0.0
 
     def _tag(self, row: Row) -> None:
-        told = ("tag", "object", "commit")
-        alike = any(all(row.content[key] == one[key] for key in told) for _, one in self.facts.tags)
+        told = _TOLD[row.content["kind"]]
+        alike = any(
+            all(row.content[key] == one.get(key) for key in told) for _, one in self.facts.tags
+        )
         if not (self._sides and alike):
             self.facts.tags.append((row.line, row.content))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pytest_cockpit.api import Finding, Severity
 from pytest_cockpit.records.ledger_git import Git, Unreadable
+from pytest_cockpit.records.ledger_kinds import TAG
 from pytest_cockpit_gates.ledger.rows import Facts
 
 RULE = "ledger.moved-tag"
@@ -15,6 +16,8 @@ def judge(facts: Facts, git: Git, path: str) -> Iterator[Finding]:
     """Findings about recorded tags that were moved, or are not in this clone."""
     seen: dict[str, int] = {}
     for line, row in facts.tags:
+        if row["kind"] != TAG:
+            continue
         name, told = row["tag"], (row["object"], row["commit"])
         if name in seen:
             message = f"tag {name} was recorded before, on line {seen[name]}; a tag is never moved"
