@@ -14,14 +14,12 @@ class Fault:
     file: where it was seen.
     pointer: a JSON pointer into a manifest, `__all__`, or empty for the whole file.
     what: the oddity; the same whichever version of Python looks.
-    detail: more of it, for people: not every version of Python would put it like this.
     """
 
     file: str
     pointer: str
     what: str
-    detail: str = ""
 
     def __str__(self) -> str:
         where = f"{self.file}: {self.pointer}" if self.pointer else self.file
-        return f"{where}: {self.what}{f' ({self.detail})' if self.detail else ''}"
+        return f"{where}: {self.what}"

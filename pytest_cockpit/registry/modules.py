@@ -147,11 +147,20 @@ def _declared(content: bytes | None) -> tuple[Mapping[str, Any], tuple[str, ...]
         return {}, ("is no file",)
     try:
         found = parse(content)
-    except (ValueError, json.JSONDecodeError) as error:
-        return {}, (f"not JSON ({error})",)
+    except ValueError as error:
+        return {}, (_unreadable(content, error),)
     if not isinstance(found, dict):
         return {}, ("expected an object",)
     return found, ()
+
+
+def _unreadable(content: bytes, error: ValueError) -> str:
+    """Why a manifest cannot be read, where every version of Python would put it the same way."""
+    try:
+        json.loads(content)
+    except (ValueError, RecursionError):
+        return "not JSON"
+    return f"not JSON ({error})"
 
 
 def _folder(path: str) -> str:

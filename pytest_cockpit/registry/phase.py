@@ -2,16 +2,84 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from pytest_cockpit.api import Verdict
 from pytest_cockpit.phases import Changes, Place, Result
-from pytest_cockpit.records.text import count
-from pytest_cockpit.registry import documents
+from pytest_cockpit.records.text import count, parse
+from pytest_cockpit.registry import contents, documents
+
+_LISTED = 20
 
 
 def run(place: Place) -> Result:
     """Bring every generated document up to date."""
     made = documents.generate(place)
+    found = look(place, made)
+    if not found.verdict.opens:
+        return found
     changed = {path: content for path, content in made.items() if place.read(path) != content}
-    said = f"{count(len(made), 'document')}, {len(changed):,} of them changed"
-    facts = {"documents": len(made), "changed": sorted(changed)}
-    return Result(Verdict.PASS, said, changes=Changes(files=changed), facts=facts)
+    said = f"{count(len(made), 'document')}, {len(changed):,} of them changed; {found.summary}"
+    facts = {**found.facts, "documents": len(made), "changed": sorted(changed)}
+    return Result(found.verdict, said, found.text, Changes(files=changed), facts)
+
+
+def look(place: Place, made: Mapping[str, bytes]) -> Result:
+    """What there is, and what is odd about it."""
+    settings = place.settings.registry
+    registry = parse(made[contents.below(settings.output, contents.MODULE_REGISTRY)])
+    rows = registry["modules"]
+    facts = {
+        "modules": len(rows),
+        "docs": sum(len(row["docs"]) for row in rows),
+        "tests": sum(len(row["tests"]) for row in rows),
+        "names": sum(row["api"]["count"] for row in rows),
+        "faults": sum(len(row["faults"]) for row in rows),
+    }
+    if not rows:
+        said = f"no tracked file matches {', '.join(settings.manifests)}"
+        return Result(Verdict.UNKNOWN, said, f"{said}\n  name them in registry.manifests")
+    said = ", ".join(
+        count(facts[key], noun)
+        for key, noun in (
+            ("modules", "module"),
+            ("docs", "document"),
+            ("tests", "test file"),
+            ("names", "public name"),
+        )
+    )
+    lines = [*_faults(row["faults"] for row in rows), *_outside(registry)]
+    if not lines:
+        return Result(Verdict.PASS, said, facts=facts)
+    return Result(Verdict.WARN, said, "\n".join([said, *lines]), facts=facts)
+
+
+def _faults(found: Iterable[Iterable[Mapping[str, Any]]]) -> list[str]:
+    """What is odd, the rarest first: what is odd everywhere is a custom."""
+    faults = [fault for row in found for fault in row]
+    kinds = Counter((fault["pointer"], fault["what"]) for fault in faults)
+    first: dict[tuple[str, str], str] = {}
+    for fault in faults:
+        first.setdefault((fault["pointer"], fault["what"]), fault["file"])
+    lines = []
+    for (pointer, what), often in sorted(kinds.items(), key=lambda item: (item[1], item[0])):
+        where = f"{first[pointer, what]}{f' {pointer}' if pointer else ''}"
+        more = f" (and {often - 1:,} more like it)" if often > 1 else ""
+        lines.append(f"  {where}: {what}{more}")
+    left = len(lines) - _LISTED
+    return [*lines[:_LISTED], *([f"  … and {left:,} more, in MODULE_REGISTRY.json"] * (left > 0))]
+
+
+def _outside(registry: Mapping[str, Any]) -> list[str]:
+    return [
+        *(
+            f"  {row['path']}: {count(row['python'], 'Python file')} in no module; no manifest"
+            for row in registry["without_manifest"][:_LISTED]
+        ),
+        *(
+            f"  {row['path']}: {count(row['files'], 'tracked file')} that a build left behind"
+            for row in registry["artefacts"][:_LISTED]
+        ),
+    ]

@@ -13,8 +13,6 @@ from pytest_cockpit.registry.faults import Fault
 from pytest_cockpit.registry.modules import Module
 from pytest_cockpit.registry.surface import Name, Surface
 
-_BROKEN = "does not parse"
-
 
 @dataclass(frozen=True, slots=True)
 class PublicApi:
@@ -62,6 +60,7 @@ class _Offer:
         self.module = module
         self.files = {path: surfaces[path] for path in contents.code(module) if path in surfaces}
         self.dotted = {name: path for path in self.files if (name := layout.module_of(path))}
+        self.folders = {folder for path in self.files for folder in contents.folders_above(path)}
         self.public = tuple(contents.public(self.files, module))
         self.faults: list[Fault] = []
 
@@ -69,9 +68,8 @@ class _Offer:
         """The names of every public file, and what is wrong with any file."""
         names: dict[str, Name] = {}
         for path, found in self.files.items():
-            if found.error is not None:
-                reason, line = found.error
-                self.faults.append(Fault(path, "", _BROKEN, f"line {line}: {reason}"))
+            if found.broken:
+                self.faults.append(Fault(path, "", "does not parse"))
         for path in self.public:
             prefix = self._prefix(path)
             for name, what in self._names(path):
@@ -154,7 +152,7 @@ class _Offer:
         folder = path.removesuffix(INIT)
         if folder == path:
             return False
-        return f"{folder}{name}.py" in self.files or f"{folder}{name}/{INIT}" in self.files
+        return f"{folder}{name}.py" in self.files or f"{folder}{name}" in self.folders
 
     def _file(self, path: str, source: str) -> str | None:
         """The module's own file that an import in one of its files names."""

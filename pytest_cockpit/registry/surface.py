@@ -43,7 +43,7 @@ class Surface:
     exports: what `__all__` lists; None without one, or where it cannot be told.
     extended: the modules whose `__all__` it adds to its own.
     open: it may have names that no statement of it binds.
-    error: message and line, when the file does not parse.
+    broken: it does not parse; versions of Python differ in what they say of the reason.
     """
 
     names: Mapping[str, Name] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Surface:
     exports: tuple[str, ...] | None = None
     extended: tuple[str, ...] = ()
     open: bool = False
-    error: tuple[str, int] | None = None
+    broken: bool = False
 
 
 def read(source: bytes) -> Surface:
@@ -62,13 +62,9 @@ def read(source: bytes) -> Surface:
             warnings.simplefilter("ignore")
             tree = ast.parse(source)
         return _Reading().module(tree, opens=_OPENS.search(source) is not None)
-    except SyntaxError as error:
-        return Surface(error=(error.msg or "invalid syntax", error.lineno or 1))
-    except (RecursionError, MemoryError):
-        return Surface(error=("nested too deeply to be parsed", 1))
-    except (ValueError, LookupError) as error:
-        # Null bytes, and codecs that are no text encoding.
-        return Surface(error=(str(error), 1))
+    except (SyntaxError, ValueError, LookupError, RecursionError, MemoryError):
+        # Null bytes and codecs that are no text encoding are no syntax errors to the parser.
+        return Surface(broken=True)
 
 
 class _Reading:
