@@ -165,10 +165,16 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """How benchmarks are run, and which slowdown counts: more than the share `threshold`."""
+    """How benchmarks are run, and which slowdown counts: more than the share `threshold`.
+
+    `runs` processes measure a commit alone; `pairs` measure it beside another, 0 for as many as
+    the number of benchmarks asks for.
+    """
 
     command: tuple[str, ...] = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
     paths: tuple[str, ...] = ("benchmarks/", "tests/benchmarks/")
+    runs: int = 6
+    pairs: int = 0
     timeout_s: float = 1800.0
     threshold: float = 0.05
 
@@ -390,6 +396,9 @@ def _contradictions(config: Config) -> Iterator[Problem]:
             )
     if not config.rank.import_frequency + config.rank.recency + config.rank.criticality:
         yield Problem(("rank",), "all weights are 0; give one of them more")
+    weights = dataclasses.asdict(config.health)
+    if not any(weight for name, weight in weights.items() if name != "profile"):
+        yield Problem(("health",), "all weights are 0; give one of them more")
     for name in config.gate:
         if name not in config.gates:
             yield Problem(("gate", name), _NO_GATE.format(schema.meant(name, config.gates)))

@@ -118,7 +118,7 @@ class _Found:
         """Whether a document answers to its schema."""
         content = self.place.read(path)
         if content is None:
-            return _red(f"{path}: is not tracked", _WRITE)
+            return _red(f"{path}: is no tracked file", _WRITE)
         try:
             document = parse(content)
         except ValueError as error:
@@ -137,7 +137,7 @@ class _Found:
         if content == made:
             return ""
         if content is None:
-            return "is not tracked"
+            return "is no tracked file"
         if made is None:
             return "is there, and nothing in the tree and its ledger gives it"
         return _difference(content, made)

@@ -74,7 +74,12 @@ def _point(row: Mapping[str, Any]) -> Iterator[Point]:
 
 def _is_date(text: str) -> bool:
     day = text[:_DATE]
-    return len(day) == _DATE and day[4] == day[7] == "-" and day.replace("-", "").isdigit()
+    return (
+        len(day) == _DATE
+        and day[4] == day[7] == "-"
+        and day.replace("-", "").isdecimal()
+        and day.isascii()
+    )
 
 
 def _table(points: Iterable[Point]) -> bytes:

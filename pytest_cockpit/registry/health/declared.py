@@ -21,6 +21,9 @@ def contract(ground: Ground, module: Module) -> Input:
     if "matriz" not in settings.gates:
         return not_applicable("the gate matriz is not among the configured gates")
     declared = files.contracts(module)
+    if not module.declared:
+        said = f"{printable(module.manifest)} cannot be read"
+        return unknown(said, ground.file(module.manifest), remedy="repair the manifest")
     if not declared:
         if not module.python:
             return not_applicable("no Python code, and no contract is declared")
@@ -72,7 +75,7 @@ def documentation(ground: Ground, module: Module) -> Input:
     }
     written = {name: _written(ground, paths) for name, paths in parts.items()}
     told = [
-        f"{name} {'written' if path else 'an untouched scaffold' if parts[name] else 'missing'}"
+        f"{name} {'written' if path else 'empty or an untouched scaffold' if parts[name] else 'missing'}"
         for name, path in written.items()
     ]
     lacking = [name for name, path in written.items() if not path]

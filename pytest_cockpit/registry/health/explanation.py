@@ -140,7 +140,8 @@ def _score(score: float | None) -> str:
 def _told(item: Mapping[str, Any]) -> str:
     if "path" in item:
         blob = f"blob {item['blob'][:12]}" if item["blob"] else "not tracked"
-        return f"{one_line(item['path'])}{item.get('pointer', '')} ({blob})"
+        place = f"#{item['pointer']}" if "pointer" in item else ""
+        return f"{one_line(item['path'])}{place} ({blob})"
     of = f" of commit {item['commit'][:12]}" if "commit" in item else ""
     digest = item.get("data_sha256") or item.get("sha256")
     return f"ledger row {item['seq']}{of}" + (f" (sha256 {digest[:12]})" if digest else "")
