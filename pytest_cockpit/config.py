@@ -394,15 +394,20 @@ def _contradictions(config: Config) -> Iterator[Problem]:
                 ("gate", "ledger", "path"),
                 f"{shown(config.ledger)} lies within {name} {shown(folder)}; choose another place",
             )
-    if not config.rank.import_frequency + config.rank.recency + config.rank.criticality:
-        yield Problem(("rank",), "all weights are 0; give one of them more")
-    weights = dataclasses.asdict(config.health)
-    if not any(weight for name, weight in weights.items() if name != "profile"):
-        yield Problem(("health",), "all weights are 0; give one of them more")
+    yield from _no_weights(config)
     for name in config.gate:
         if name not in config.gates:
             yield Problem(("gate", name), _NO_GATE.format(schema.meant(name, config.gates)))
     yield from _no_days(config.calendar)
+
+
+def _no_weights(config: Config) -> Iterator[Problem]:
+    """Formulas that would weigh nothing."""
+    tables = {"rank": ("critical",), "health": ("profile",)}
+    for name, others in tables.items():
+        weights = dataclasses.asdict(getattr(config, name))
+        if not any(weight for key, weight in weights.items() if key not in others):
+            yield Problem((name,), "all weights are 0; give one of them more")
 
 
 def _no_days(calendar: Calendar) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,7 @@ from pytest_cockpit.records.text import parse, sha256
 from pytest_cockpit.registry import measured
 
 _HEADER = ("date", "module", "coverage_pct", "delta_from_previous")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CENT = Decimal("0.01")
 _DATE = len("2026-01-31")
 
@@ -66,20 +68,10 @@ def _point(row: Mapping[str, Any]) -> Iterator[Point]:
     module = row.get("module")
     at = row.get("timestamp", row.get("ts"))
     percent = row.get("coverage_pct", row.get("coverage"))
-    if not (isinstance(module, str) and module and isinstance(at, str) and _is_date(at)):
+    if not (isinstance(module, str) and module and isinstance(at, str) and _DAY.match(at)):
         return
     if type(percent) in (int, float) and 0 <= percent <= 100:  # noqa: PLR2004 - per cent
         yield at[:_DATE], module, float(percent)
-
-
-def _is_date(text: str) -> bool:
-    day = text[:_DATE]
-    return (
-        len(day) == _DATE
-        and day[4] == day[7] == "-"
-        and day.replace("-", "").isdecimal()
-        and day.isascii()
-    )
 
 
 def _table(points: Iterable[Point]) -> bytes:

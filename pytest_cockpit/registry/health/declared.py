@@ -74,10 +74,11 @@ def documentation(ground: Ground, module: Module) -> Input:
         "docs/": files.below_docs(module),
     }
     written = {name: _written(ground, paths) for name, paths in parts.items()}
-    told = [
-        f"{name} {'written' if path else 'empty or an untouched scaffold' if parts[name] else 'missing'}"
-        for name, path in written.items()
-    ]
+    unwritten = {
+        name: "empty or an untouched scaffold" if paths else "missing"
+        for name, paths in parts.items()
+    }
+    told = [f"{name} {'written' if path else unwritten[name]}" for name, path in written.items()]
     lacking = [name for name, path in written.items() if not path]
     return known(
         1 - len(lacking) / len(parts),
