@@ -1,0 +1,110 @@
+"""What times say of a change: verdicts on one benchmark. Pure: numbers in, words out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_cockpit.api import Verdict
+from pytest_cockpit.estimation import intervals, prediction
+from pytest_cockpit.estimation.intervals import Interval
+from pytest_cockpit.records.text import count
+
+FALSE_ALARMS = 0.01
+"""Chance, at most, that a session in which nothing is slower fails."""
+
+SUSPECT = 0.05
+"""Chance, at most, that a benchmark that is not slower is measured again beside an older commit."""
+
+ENOUGH = 10
+"""Recorded runs on machines alike without which nothing is said."""
+
+RECENT = 50
+"""Recorded runs that are looked at, the newest."""
+
+_LEAST_SPREAD = 0.001
+_SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """A verdict on one benchmark.
+
+    Parameters
+    ----------
+    ratio: head over base, where the two were measured in pairs.
+    limit: seconds from which on it would be suspect, where there are recorded runs enough.
+    """
+
+    verdict: Verdict
+    said: str
+    ratio: Interval | None = None
+    pairs: int = 0
+    limit: float | None = None
+    recorded: int = 0
+
+
+def by_pairs(
+    base: Sequence[float], head: Sequence[float], *, level: float, threshold: float, against: str
+) -> Opinion:
+    """Whether head is slower than base by more than the threshold.
+
+    Parameters
+    ----------
+    base, head: medians of processes, in the order of pairs.
+    level: chance, at most, that a benchmark that is not slower fails.
+    against: commit of `base`.
+    """
+    size = len(base)
+    if min(*base, *head) <= 0:
+        return Opinion(Verdict.UNKNOWN, "too short to be timed; let it do more", pairs=size)
+    logs = [math.log(new / old) for old, new in zip(base, head, strict=True)]
+    found = intervals.location(logs, 2 * level)
+    if found is None:
+        more = count(intervals.values_needed(2 * level) - size, "more pair")
+        said = f"{count(size, 'pair')} with {against[:_SHOWN]}: {more} needed"
+        return Opinion(Verdict.UNKNOWN, said, pairs=size)
+    ratio = Interval(*map(math.exp, (found.low, found.estimate, found.high)))
+    verdict, words = _compared(ratio, threshold)
+    told = f"{ratio.estimate:.3f} ({ratio.low:.3f} to {ratio.high:.3f}) of {against[:_SHOWN]}"
+    return Opinion(verdict, f"{told}, {count(size, 'pair')}: {words}", ratio, size)
+
+
+def _compared(ratio: Interval, threshold: float) -> tuple[Verdict, str]:
+    if ratio.low > 1 + threshold:
+        return Verdict.FAIL, f"slower by more than {threshold:.0%}"
+    if ratio.low > 1 and ratio.estimate > 1 + threshold:
+        return Verdict.WARN, f"slower, perhaps by more than {threshold:.0%}"
+    if ratio.low > 1:
+        return Verdict.PASS, f"slower, by no more than {ratio.high - 1:.0%}"
+    if ratio.high < 1:
+        return Verdict.PASS, "faster"
+    return Verdict.PASS, "no slower, as far as can be seen"
+
+
+def by_record(value: float, past: Sequence[float], *, threshold: float) -> Opinion:
+    """Whether a run lies above what recorded runs of machines alike let expect.
+
+    Each recorded run is one value: how they differ among each other is all that is known about how
+    far one may lie off. A `WARN` is a suspicion, raised by chance in one of twenty at most.
+
+    Parameters
+    ----------
+    value: median of this run's processes.
+    past: those of recorded runs, the oldest first.
+    """
+    size = len(past)
+    if size < ENOUGH:
+        said = f"{count(ENOUGH - size, 'more run')} on a machine like this needed"
+        return Opinion(Verdict.UNKNOWN, said, recorded=size)
+    if value <= 0:
+        return Opinion(Verdict.UNKNOWN, "too short to be timed; let it do more", recorded=size)
+    logs = [math.log(seen) for seen in past]
+    edge = prediction.limit(logs, SUSPECT, least_spread=_LEAST_SPREAD) + math.log1p(threshold)
+    limit = math.exp(edge)
+    runs = f"{size} recorded runs"
+    if value > limit:
+        said = f"above {limit:.3g} s, where {runs} and {threshold:.0%} more end"
+        return Opinion(Verdict.WARN, said, limit=limit, recorded=size)
+    return Opinion(Verdict.PASS, f"as expected of {runs}", limit=limit, recorded=size)

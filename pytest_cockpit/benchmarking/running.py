@@ -1,0 +1,134 @@
+"""Benchmarks run for real: one child process in the private tree, with pytest-benchmark."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_cockpit import process
+from pytest_cockpit.api import CockpitError, Verdict
+from pytest_cockpit.benchmarking import reading
+from pytest_cockpit.benchmarking.reading import Times
+from pytest_cockpit.phases import Place
+from pytest_cockpit.process import Completed
+from pytest_cockpit.promotion.staging import StagedTree
+from pytest_cockpit.records.text import count, one_line
+
+_OWN = ("--benchmark-only", "--benchmark-enable", "--benchmark-quiet")
+# What other plugins would do to times, and how each is told not to.
+_QUIET = {
+    "pytest-cov": ("--no-cov",),
+    "pytest-randomly": ("-p", "no:randomly"),
+    "pytest-xdist": ("-n0",),
+}
+_FAILED, _USAGE, _NOTHING = 1, 4, 5
+_UNKNOWN = "unrecognized arguments"
+_TAIL = 15
+
+
+class Unmeasured(Exception):
+    """A process that leaves nothing to judge; `text` holds its last words."""
+
+    def __init__(self, verdict: Verdict, said: str, text: str = "") -> None:
+        super().__init__(said)
+        self.verdict = verdict
+        self.said = said
+        self.text = text
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One process that came to its end."""
+
+    commit: str
+    times: Mapping[str, Times]
+    wall_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Runs the same files at any commit, always in the same folder.
+
+    Parameters
+    ----------
+    files: paths of the files with benchmarks.
+    """
+
+    place: Place
+    tree: StagedTree
+    files: tuple[str, ...]
+
+    def run(self, commit: str) -> Ran:
+        """One process at a commit; files that are not there yet are left out.
+
+        Raises
+        ------
+        Unmeasured: it failed, crashed or hung, or pytest-benchmark is missing.
+        """
+        there = {entry.path for entry in self.place.repository.entries(commit)}
+        files = [path for path in self.files if path in there]
+        if not files:
+            return Ran(commit, {}, 0.0)
+        with tempfile.TemporaryDirectory(prefix="cockpit-") as folder:
+            results = Path(folder, "results.json")
+            with self.tree.at(commit) as root:
+                lost = {entry.path for entry in self.tree.lost}
+                if lost:
+                    said = f"the content of {count(len(lost), 'file')} is not in this clone"
+                    raise Unmeasured(Verdict.UNKNOWN, f"{said}; fetch it with git")
+                done = self._start(root, results, files)
+            _demand_end(done, self.place.settings.bench.timeout_s)
+            return Ran(commit, self._read(results), done.wall_s)
+
+    def _start(self, root: Path, results: Path, files: Sequence[str]) -> Completed:
+        settings = self.place.settings
+        return process.run(
+            [
+                *(sys.executable, *settings.bench.command),
+                *(*_OWN, *_quiet(), f"--benchmark-json={results}"),
+                *(f"./{path}" for path in files),
+            ],
+            cwd=root,
+            env=process.environment(settings.pass_environment),
+            timeout=settings.bench.timeout_s,
+        )
+
+    def _read(self, results: Path) -> Mapping[str, Times]:
+        try:
+            return reading.load(results)
+        except CockpitError as error:
+            raise Unmeasured(Verdict.ERROR, str(error)) from error
+
+
+def _quiet() -> Iterator[str]:
+    for name, arguments in _QUIET.items():
+        try:
+            importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        yield from arguments
+
+
+def _demand_end(done: Completed, timeout_s: float) -> None:
+    text = (done.stdout + done.stderr).decode("utf-8", "replace")
+    words = "\n".join(one_line(line.rstrip()) for line in text.splitlines() if line.strip())
+    tail = "\n".join(words.splitlines()[-_TAIL:])
+    if done.timed_out:
+        said = f"not done after {timeout_s:g} s (bench.timeout_s), and killed"
+        raise Unmeasured(Verdict.ERROR, said, tail)
+    if done.returncode == _USAGE and _UNKNOWN in words and _OWN[0] in words:
+        said = "pytest-benchmark is not there for the Python that tests run with"
+        remedy = f"install it: {sys.executable} -m pip install pytest-benchmark"
+        raise Unmeasured(Verdict.UNKNOWN, said, f"{remedy}\n{tail}")
+    if done.returncode == _FAILED:
+        raise Unmeasured(Verdict.FAIL, "benchmarks fail", tail)
+    if done.returncode < 0:
+        said = f"its process was killed by signal {-done.returncode}"
+        raise Unmeasured(Verdict.ERROR, said, tail)
+    if done.returncode not in (0, _NOTHING):
+        said = f"pytest ended with exit code {done.returncode}"
+        raise Unmeasured(Verdict.ERROR, said, tail)
