@@ -41,16 +41,21 @@ def of(place: Place, module: Module) -> PublicApi:
     return of_all(place, [module])[module.path]
 
 
+# Of every content met in this process: the phases of a runbook look at nearly the same files.
+_KNOWN: dict[str, Surface] = {}
+
+
 def _surfaces(place: Place, paths: Iterable[str]) -> dict[str, Surface]:
-    known: dict[str, Surface] = {}
-    found = {}
+    found = {path: place.entries[path] for path in paths}
+    unknown = [path for path, entry in found.items() if entry.oid not in _KNOWN]
     with uncollected():
-        for path, source in place.read_all(paths):
-            oid = place.entries[path].oid
-            if oid not in known:
-                known[oid] = surface.read(source)
-            found[path] = known[oid]
-    return found
+        for path, source in place.read_all(unknown):
+            _KNOWN[found[path].oid] = surface.read(source)
+    return {
+        path: _KNOWN[entry.oid]
+        for path, entry in found.items()
+        if entry.oid in _KNOWN and entry.mode != "120000"
+    }
 
 
 class _Offer:
