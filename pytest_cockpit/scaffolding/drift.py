@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import enum
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
@@ -88,27 +88,30 @@ class Ground:
         self.place = place
         self.exists = exists
         entries = place.entries
-        self._folders = {
-            parent.as_posix() for path in entries for parent in PurePosixPath(path).parents
-        }
+        self._folders = _folders(entries)
         # Some file systems take `readme.md` for `README.md`.
         self._folded = {path.casefold(): path for path in entries}
 
-    def standing(
-        self,
-        module: Module,
-        rendered: Mapping[str, bytes],
-        left_out: tuple[tuple[str, str], ...] = (),
-    ) -> Standing:
-        """How a module stands to what is rendered for it."""
-        paths = {inner: _below(module.path, inner) for inner in sorted(rendered)}
-        there = dict(self.place.read_all(paths.values()))
-        files = (
-            file
-            for inner, path in paths.items()
-            if (file := self._file(path, rendered[inner], there.get(path)))
-        )
-        return Standing(module, tuple(files), left_out)
+    def standings(
+        self, rendered: Iterable[tuple[Module, Mapping[str, bytes]]]
+    ) -> list[tuple[Module, tuple[File, ...]]]:
+        """How modules stand to what is rendered for them."""
+        given = [
+            (module, {_below(module.path, inner): files[inner] for inner in sorted(files)})
+            for module, files in rendered
+        ]
+        there = dict(self.place.read_all(path for _, files in given for path in files))
+        return [
+            (
+                module,
+                tuple(
+                    file
+                    for path, content in files.items()
+                    if (file := self._file(path, content, there.get(path)))
+                ),
+            )
+            for module, files in given
+        ]
 
     def _file(self, path: str, content: bytes, there: bytes | None) -> File | None:
         if there is not None:
@@ -161,6 +164,14 @@ def _diff(old: bytes, new: bytes) -> str:
 def _lines(data: bytes) -> Iterator[str]:
     text = marks.bare(data).decode("utf-8", "replace")
     return ("\t".join(map(one_line, line.split("\t"))) for line in text.split("\n"))
+
+
+def _folders(paths: Iterable[str]) -> set[str]:
+    found: set[str] = set()
+    for path in paths:
+        while (path := path.rpartition("/")[0]) and path not in found:
+            found.add(path)
+    return found
 
 
 def _below(folder: str, inner: str) -> str:

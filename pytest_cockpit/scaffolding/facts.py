@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -23,8 +24,12 @@ from pytest_cockpit.registry.modules import Module
 from pytest_cockpit.registry.public_api import PublicApi
 from pytest_cockpit.registry.surface import Name
 
-# What a call at the left margin looks like; few files have one, so the others are not parsed.
-_CALL = re.compile(rb"^[^\W\d][\w.]*[ \t]*\(", re.MULTILINE)
+# What a script has at the left margin; few files have it, so the others are not parsed.
+_CALL = re.compile(
+    rb"^(?:(?:asyncio|os|shutil|subprocess|sys)\.|"
+    rb"(?!(?:assert|case|del|elif|except|for|if|match|raise|while|with)\b)[^\W\d]\w*[ \t]*\()",
+    re.MULTILINE,
+)
 _STARTS = frozenset({"asyncio", "os", "shutil", "subprocess"})
 # Names that are there only after something else has been imported, or perhaps not at all.
 _LOOSE = frozenset({"module", "unknown"})
@@ -97,7 +102,7 @@ class _Telling:
 
     def _api(self) -> Iterator[dict[str, Any]]:
         """Every public Python file that has names, as Markdown."""
-        for file, names in self._by_file().items():
+        for file, names in self._by_file.items():
             rows = [
                 {"name": markdown.code(name + _shown(what)), "kind": what.kind}
                 for name, what in names.items()
@@ -105,7 +110,7 @@ class _Telling:
             yield {"file": markdown.code(file), "names": rows}
 
     def _import(self, path: str, dotted: str | None) -> dict[str, Any]:
-        names = self._by_file().get(self.module.inner(path), {})
+        names = self._by_file.get(self.module.inner(path), {})
         functions = {
             name: what.detail for name, what in names.items() if what.kind.endswith("function")
         }
@@ -117,6 +122,7 @@ class _Telling:
             ],
         }
 
+    @cached_property
     def _by_file(self) -> dict[str, dict[str, Name]]:
         """The public names by the file that has them, relative to the module."""
         files = {

@@ -76,18 +76,19 @@ def survey(place: Place, exists: Callable[[str], bool] = _absent) -> Survey:
     renderer = Renderer(template.load(place))
     modules = [each for each in discover(place) if not globs.matches(each.path, settings.exclude)]
     told = facts.of_all(place, modules)
-    ground = Ground(place, exists)
-    found = []
+    rendered = []
     for number, module in enumerate(modules, 1):
-        known = told[module.path]
         try:
-            rendered = renderer.render(known.facts)
+            rendered.append((module, renderer.render(told[module.path].facts)))
         except CockpitError as error:
             raise CockpitError(f"{error} (for module {printable(module.path)})") from error
-        found.append(ground.standing(module, rendered, known.left_out))
         if not number % _TOLD_EVERY:
-            place.say(f"scaffold: {number:,} of {len(modules):,} modules looked at")
-    return Survey(renderer.template, tuple(found))
+            place.say(f"scaffold: {number:,} of {len(modules):,} modules rendered")
+    standings = Ground(place, exists).standings(rendered)
+    return Survey(
+        renderer.template,
+        tuple(Standing(each, files, told[each.path].left_out) for each, files in standings),
+    )
 
 
 def result(place: Place, found: Survey, *, apply: bool) -> Result:
