@@ -35,6 +35,7 @@ class Opinion:
     ----------
     ratio: head over base, where the two were measured in pairs.
     limit: seconds from which on it would be suspect, where there are recorded runs enough.
+    early: whether it is only for want of recorded runs that nothing is said.
     """
 
     verdict: Verdict
@@ -43,6 +44,7 @@ class Opinion:
     pairs: int = 0
     limit: float | None = None
     recorded: int = 0
+    early: bool = False
 
 
 def by_pairs(
@@ -97,7 +99,7 @@ def by_record(value: float, past: Sequence[float], *, threshold: float) -> Opini
     size = len(past)
     if size < ENOUGH:
         said = f"{count(ENOUGH - size, 'more run')} on a machine like this needed"
-        return Opinion(Verdict.UNKNOWN, said, recorded=size)
+        return Opinion(Verdict.UNKNOWN, said, recorded=size, early=True)
     if value <= 0:
         return Opinion(Verdict.UNKNOWN, "too short to be timed; let it do more", recorded=size)
     logs = [math.log(seen) for seen in past]

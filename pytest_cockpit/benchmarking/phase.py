@@ -64,10 +64,13 @@ class Benches:
     Parameters
     ----------
     base: commit that is measured beside it, in turns; None to compare with recorded rows.
+    collecting: whether a benchmark with too few recorded runs is a warning and not unknown, for
+        sessions that are there to record them.
     """
 
     place: Place
     base: str | None = None
+    collecting: bool = False
 
     @cached_property
     def modules(self) -> Mapping[str, tuple[Module, tuple[str, ...]]]:
@@ -113,13 +116,16 @@ class Benches:
         rows = tuple(measured.rows(found, task, sha256(canonical(data)), content))
         return Answer(
             path,
-            Verdict.worst(each.opinion.verdict for each in found.benchmarks),
+            Verdict.worst(map(self._verdict, found.benchmarks)),
             _summary(found.benchmarks),
             "\n".join(map(_line, found.benchmarks)),
             found.benchmarks,
             rows,
             {document.name(path): (data, "bench")},
         )
+
+    def _verdict(self, each: Benchmark) -> Verdict:
+        return Verdict.WARN if self.collecting and each.opinion.early else each.opinion.verdict
 
     def _task(self, path: str) -> Task:
         settings, fingerprint = self.place.settings.bench, machine.fingerprint(self.machine)
@@ -185,14 +191,14 @@ class Benches:
         return Changes({path: trends.table([*self.place.rows, *rows])}, rows)
 
 
-def run(place: Place, *, base: str | None = None) -> Result:
+def run(place: Place, *, base: str | None = None, collecting: bool = False) -> Result:
     """Measure the benchmarks of every module at `place.commit`, and judge them.
 
     Parameters
     ----------
-    base: revision that is measured beside it, in turns; None to compare with recorded rows.
+    base, collecting: as in `Benches`; `base` is any revision.
     """
-    benches = Benches(place, base)
+    benches = Benches(place, base, collecting)
     return benches.result([benches.measure(path) for path in benches.modules])
 
 

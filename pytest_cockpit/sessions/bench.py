@@ -29,7 +29,7 @@ class BenchConductor(PhaseConductor):
     """Measures one module after the other; records what came of each, good or bad."""
 
     def __init__(self, stage: Stage) -> None:
-        place = dataclasses.replace(stage.place, say=self.say)
+        place = dataclasses.replace(stage.place, say=self.live)
         self.benches = Benches(place, stage.config.option.cockpit_base)
         self.answers: list[Answer] = []
         title = "benchmarks" if self.benches.base is None else "benchmarks in pairs"
@@ -63,10 +63,9 @@ class BenchConductor(PhaseConductor):
         return Outcome(Verdict.PASS, f"{count(recorded, 'benchmark')} recorded")
 
     def conclude(self, terminal: Any) -> None:
-        """Every benchmark with its time and what is said of it."""
-        if self.config.option.collectonly:
-            return
-        terminal.section("cockpit: benchmarks")
-        result = self.benches.result(self.answers)
-        for line in (result.text or result.summary).splitlines():
-            terminal.write_line(line)
+        """Every benchmark of which pytest has not said what became of it."""
+        green = [answer for answer in self.answers if answer.verdict is Verdict.PASS]
+        if green:
+            terminal.section("cockpit: benchmarks")
+            for line in self.benches.result(green).text.splitlines():
+                terminal.write_line(line)

@@ -103,7 +103,7 @@ def _sweep(place: Place, course: Course) -> Result:
 def _benchmarks(place: Place, course: Course) -> Result:
     from pytest_cockpit.benchmarking import phase
 
-    return phase.run(place)
+    return phase.run(place, collecting=True)
 
 
 def _production(place: Place, course: Course) -> Result:
