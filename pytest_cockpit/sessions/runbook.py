@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_cockpit import discovery
-from pytest_cockpit.api import CockpitError, Report, Verdict
+from pytest_cockpit.api import CockpitError, Context, Report, Verdict
 from pytest_cockpit.git import Repository
 from pytest_cockpit.items import Outcome, Step, Steps
 from pytest_cockpit.phases import Place, Result, clock
@@ -99,7 +99,7 @@ class RunbookConductor(Conductor):
         """Run a phase over the commit of the one before, and commit what it wants written."""
         self._demand_turn(phase)
         place = Place(self.repository, self.settings, self.head, self.head, clock(), self.say)
-        course = Course(self.identity, tuple(self.done), self._gates())
+        course = Course(self.identity, self._run_gate, tuple(self.done), self._gates())
         watch = Watch()
         result = phase.run(place, course)
         for name, (data, schema) in result.artifacts.items():
@@ -134,6 +134,9 @@ class RunbookConductor(Conductor):
         commit = changing.commit(place, result.changes, message=message, ref=chain.REF)
         self.done.append(dataclasses.replace(done, commit=commit))
         self.lock.journal("phase", phase=phase.name, commit=commit)
+
+    def _run_gate(self, name: str, context: Context) -> Report:
+        return gating.judge(self, name, context, self.settings)
 
     def _judge(self, name: str) -> Outcome:
         """Run one gate over the tree that is about to be frozen."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from pytest_cockpit.api import Verdict
+from pytest_cockpit.api import Context, Report, Verdict
 from pytest_cockpit.phases import Place, Result
 from pytest_cockpit.sessions.runbook_chain import Done, Identity
 
@@ -18,9 +19,11 @@ class Course:
     Parameters
     ----------
     gates: what the gates of the session came to so far, by name.
+    judge: runs a gate, and takes waivers into account.
     """
 
     identity: Identity
+    judge: Callable[[str, Context], Report]
     done: Sequence[Done] = ()
     gates: Mapping[str, Verdict] = field(default_factory=dict)
 
@@ -49,31 +52,21 @@ class Phase:
 
 
 def _checkpoint(place: Place, course: Course) -> Result:
-    from pytest_cockpit.registry import checkpoint
+    from pytest_cockpit.registry import checkpoint, ledger_check
 
-    found = [(name, look()) for name, look in checkpoint.checks(place)]
+    judge = partial(ledger_check.report, run=course.judge)
+    found = [(name, look()) for name, look in checkpoint.checks(place, judge=judge)]
     counts = Counter(result.verdict for _, result in found)
-    said = [f"{counts[verdict]} {_WORDS[verdict]}" for verdict in Verdict if counts[verdict]]
     lines = [f"{name}: {result.verdict}: {result.summary}" for name, result in found]
     return Result(
-        Verdict.worst(result.verdict for _, result in found),
-        ", ".join(said),
+        Verdict.worst(counts),
+        checkpoint.totals(result.verdict for _, result in found),
         "\n".join(lines),
         facts={
             "checks": {verdict.value: counts[verdict] for verdict in Verdict},
             "said": {name: result.verdict.value for name, result in found},
         },
     )
-
-
-_WORDS = {
-    Verdict.PASS: "passed",
-    Verdict.WARN: "warned",
-    Verdict.FAIL: "failed",
-    Verdict.UNKNOWN: "unknown",
-    Verdict.ERROR: "in error",
-    Verdict.SKIP: "skipped",
-}
 
 
 def _baseline(place: Place, course: Course) -> Result:

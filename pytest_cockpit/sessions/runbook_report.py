@@ -142,8 +142,7 @@ def _figures(
 
 
 def _document(repository: Repository, commit: str, folder: str, name: str) -> Mapping[str, Any]:
-    found = parse(repository.blob(commit, f"{folder}/{name}") or b"{}")
-    return found if isinstance(found, dict) else {}
+    return dict(parse(repository.blob(commit, f"{folder}/{name}") or b"{}"))
 
 
 def _paths(paths: Iterable[str]) -> list[str]:
