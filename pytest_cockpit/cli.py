@@ -15,6 +15,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "pytest_cockpit.commands.baselines": ("merge-baseline", "install-merge-driver"),
     "pytest_cockpit.commands.ledger": ("ledger",),
     "pytest_cockpit.commands.guard": ("guard",),
+    "pytest_cockpit.commands.freeze": ("freeze",),
 }
 """Modules with the commands of each. Their function `register(subparsers)` adds parsers whose
 default `run` takes the parsed arguments and returns the exit code."""
@@ -42,8 +43,8 @@ def _parser(named: str = "") -> argparse.ArgumentParser:
     """The parser of one command, or of all: a hook should not wait for those it does not use."""
     parser = argparse.ArgumentParser(
         prog="cockpit",
-        description="Waivers, baselines, ledgers and the guard of pytest-cockpit. Sessions are "
-        "pytest's: see `pytest --help`.",
+        description="Waivers, baselines, ledgers, freezes and the guard of pytest-cockpit. "
+        "Sessions are pytest's: see `pytest --help`.",
         allow_abbrev=False,
     )
     version = f"pytest-cockpit {pytest_cockpit.__version__}"

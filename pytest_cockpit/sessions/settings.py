@@ -44,7 +44,7 @@ def load_for_batch(
     CockpitError: it is wrong, or a batch would be sealed by rules that are not in git.
     """
     chosen = load_checked(repository.root, overrides)
-    if seals and chosen.digest() != _committed(repository, base).digest():
+    if seals and chosen.digest() != committed(repository, base).digest():
         name = chosen.source.name if chosen.source else f"{COCKPIT} or {PYPROJECT}"
         if overrides:
             raise CockpitError(
@@ -66,7 +66,13 @@ def artifacts_folder(root: Path, chosen: Config) -> Path:
     return folder
 
 
-def _committed(repository: Repository, base: str) -> Config:
+def committed(repository: Repository, base: str) -> Config:
+    """The configuration that a commit has.
+
+    Raises
+    ------
+    CockpitError: it is wrong.
+    """
     with tempfile.TemporaryDirectory(prefix="cockpit-") as folder:
         for name in (PYPROJECT, COCKPIT):
             content = repository.blob(base, name)
