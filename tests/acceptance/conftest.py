@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
-PYPROJECT = """\
+# Loading these takes as long as all of a short session; tests about them load them again.
+APART = "-p no:anyio -p no:benchmark -p no:hypothesispytest -p no:pytest_cov -p no:randomly"
+
+PYPROJECT = f"""\
 [project]
 name = "port"
 version = "1"
@@ -22,6 +25,7 @@ tide = "candidate.core.tide:height"
 
 [tool.pytest.ini_options]
 testpaths = ["tests"]
+addopts = "{APART}"
 
 [tool.cockpit.calendar]
 stabilisation = []
@@ -106,7 +110,8 @@ class Sandbox:
     def environment(self) -> dict[str, str]:
         """The environment of a fresh shell, where this project is importable."""
         names = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "SYSTEMROOT", "COCKPIT_CACHE")
-        return {name: os.environ[name] for name in names if name in os.environ}
+        kept = {name: os.environ[name] for name in names if name in os.environ}
+        return {**kept, "PYTEST_ADDOPTS": APART}
 
     def argv(self, *arguments: str) -> list[str]:
         """The command line of one pytest run."""
@@ -223,6 +228,7 @@ QUICK = {
     "cockpit.toml": 'gates = ["ledger"]\n\n[burst]\ncheckpoint_only = []\n\n'
     "[calendar]\nstabilisation = []\n",
     ".gitignore": "__pycache__/\n",
+    "pytest.ini": f"[pytest]\naddopts = {APART}\n",
     "app.py": "".join(f"from candidate.deck import m{number}\n" for number in range(5)),
     "candidate/__init__.py": "",
     "candidate/deck/__init__.py": "",

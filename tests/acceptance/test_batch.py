@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 
 import pytest
+
+from tests.acceptance.conftest import Sandbox
 
 PLAN = "artifacts/promotion_batch.plan.jsonl"
 
@@ -58,30 +61,37 @@ def test_a_batch_is_promoted_and_sealed(ready):
     assert record["totals"]["skip"] == 1
 
 
-def test_old_and_new_paths_give_the_same_object_and_tests_still_pass(ready):
-    assert ready.pytest("--cockpit-batch", "-q").returncode == 0
+@pytest.fixture(scope="module")
+def moved(measured, tmp_path_factory):
+    """A repository after its first batch; to be looked at, not changed."""
+    root = tmp_path_factory.mktemp("moved") / "repo"
+    shutil.copytree(measured, root, symlinks=True)
+    sandbox = Sandbox(root)
+    assert sandbox.pytest("--cockpit-batch", "-q").returncode == 0
+    return sandbox
+
+
+def test_old_and_new_paths_give_the_same_object_and_tests_still_pass(moved):
     code = (
         "import warnings; warnings.simplefilter('ignore')\n"
         "import candidate.core.tide as old, core.tide as new\n"
         "assert old is new, (old, new)\n"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=ready.root, check=True)
-    assert "candidate" not in (ready.root / "app/main.py").read_text()
-    assert '"core.tide.metres"' in (ready.root / "tests/test_app.py").read_text()
-    assert 'tide = "core.tide:height"' in (ready.root / "pyproject.toml").read_text()
-    assert ready.pytest("-q", "-p", "no:cockpit").returncode == 0
+    subprocess.run([sys.executable, "-c", code], cwd=moved.root, check=True)
+    assert "candidate" not in (moved.root / "app/main.py").read_text()
+    assert '"core.tide.metres"' in (moved.root / "tests/test_app.py").read_text()
+    assert 'tide = "core.tide:height"' in (moved.root / "pyproject.toml").read_text()
+    assert moved.pytest("-q", "-p", "no:cockpit").returncode == 0
 
 
-def test_history_is_followed_through_the_move(ready):
-    assert ready.pytest("--cockpit-batch", "-q").returncode == 0
-    subjects = ready.git("log", "--follow", "--format=%s", "--", "core/tide.py").splitlines()
+def test_history_is_followed_through_the_move(moved):
+    subjects = moved.git("log", "--follow", "--format=%s", "--", "core/tide.py").splitlines()
     assert subjects[-1] == "start"
     assert len(subjects) == 2
 
 
-def test_what_cannot_move_says_why_and_the_rest_goes_on(ready):
-    assert ready.pytest("--cockpit-batch", "-q").returncode == 0
-    refused = {row["source"]: row["rule"] for row in rows(ready) if row["kind"] == "refusal"}
+def test_what_cannot_move_says_why_and_the_rest_goes_on(moved):
+    refused = {row["source"]: row["rule"] for row in rows(moved) if row["kind"] == "refusal"}
     assert refused == {
         "candidate/broken.py": "syntax-error",
         "candidate/clash.py": "target-exists",
@@ -100,26 +110,27 @@ def test_a_cycle_moves_together(ready):
     assert {"ring/left.py", "ring/right.py"} <= set(moved)
 
 
-def test_a_dry_run_changes_nothing(ready):
-    before = ready.snapshot()
-    done = ready.pytest("--cockpit-batch", "--cockpit-dry-run", "-v")
+def test_a_dry_run_changes_nothing(quick):
+    before = quick.snapshot()
+    done = quick.pytest("--cockpit-batch", "--cockpit-dry-run", "-v")
     assert done.returncode == 0, done.stdout
     assert "dry run: all green, nothing was sealed" in done.stdout
-    assert ready.snapshot() == before
+    assert quick.snapshot() == before
 
 
-def test_the_second_batch_takes_the_next_files_then_nothing_is_left(ready):
+def test_the_second_batch_takes_the_next_files_then_nothing_is_left(quick):
+    quick.commit({"candidate/broken.py": "def oops(:\n"})
     seen = []
     for _ in range(6):
-        done = ready.pytest("--cockpit-batch", "--cockpit-batch-size=2", "-q")
+        done = quick.pytest("--cockpit-batch", "--cockpit-batch-size=2", "-q")
         if done.returncode == 5:
             break
         assert done.returncode == 0, done.stdout + done.stderr
-        seen += [row["source"] for row in rows(ready) if row["kind"] == "move"]
+        seen += [row["source"] for row in rows(quick) if row["kind"] == "move"]
     assert done.returncode == 5
     assert "nothing can be promoted" in done.stdout
     assert len(seen) == len(set(seen)) == 6
-    ledger = (ready.root / ".cockpit/promotions.ndjson").read_text().splitlines()
+    ledger = (quick.root / ".cockpit/promotions.ndjson").read_text().splitlines()
     assert [json.loads(line)["seq"] for line in ledger] == list(range(len(ledger)))
 
 
@@ -221,23 +232,16 @@ def test_last_failed_and_exitfirst(ready):
         ("-x", "--lf"),
     ],
 )
-def test_other_plugins_change_neither_order_nor_outcome(ready, arguments):
-    done = ready.pytest("--cockpit-batch", "-v", *arguments)
+def test_other_plugins_change_neither_order_nor_outcome(quick, arguments):
+    settings = (quick.root / "cockpit.toml").read_text()
+    quick.commit({"cockpit.toml": settings.replace('"ledger"', '"ledger", "guard"')})
+    done = quick.pytest("--cockpit-batch", "-v", *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
-    names = [row["name"] for row in load(ready, "session.batch.json")["items"]]
-    planned = [row["target"] for row in rows(ready) if row["kind"] == "move"]
-    assert names == [
-        *planned,
-        "transaction",
-        "gate:matriz",
-        "gate:coverage",
-        "gate:imports",
-        "gate:ledger",
-        "gate:guard",
-        "gate:quarantine",
-        "seal",
-    ]
-    assert sealed_branch(ready)
+    names = [row["name"] for row in load(quick, "session.batch.json")["items"]]
+    planned = [row["target"] for row in rows(quick) if row["kind"] == "move"]
+    assert len(planned) == 6
+    assert names == [*planned, "transaction", "gate:ledger", "gate:guard", "seal"]
+    assert sealed_branch(quick)
     assert ("-n is not used" in done.stdout) == ("2" in arguments)
 
 

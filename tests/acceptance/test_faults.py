@@ -31,16 +31,16 @@ def branches(sandbox):
     return sandbox.git("for-each-ref", "--format=%(refname:short)", "refs/heads/cockpit")
 
 
-def test_not_a_repository(tmp_path, ready):
-    outside = type(ready)(tmp_path / "plain")
+def test_not_a_repository(tmp_path, quick):
+    outside = type(quick)(tmp_path / "plain")
     outside.write({"candidate/a.py": ""})
     done = outside.pytest("--cockpit-batch")
     assert done.returncode == 4
     assert "git repository" in done.stderr
 
 
-def test_no_commits(tmp_path, ready):
-    empty = type(ready)(tmp_path / "empty")
+def test_no_commits(tmp_path, quick):
+    empty = type(quick)(tmp_path / "empty")
     empty.root.mkdir()
     empty.git("init", "-q")
     done = empty.pytest("--cockpit-batch")
@@ -55,91 +55,91 @@ def test_no_lane(make_sandbox):
     assert "candidate" in refused(sandbox)
 
 
-def test_shallow_clone(ready, tmp_path):
-    ready.commit({"x.txt": "1"})
-    clone = type(ready)(tmp_path / "shallow")
+def test_shallow_clone(quick, tmp_path):
+    quick.commit({"x.txt": "1"})
+    clone = type(quick)(tmp_path / "shallow")
     subprocess.run(
-        ["git", "clone", "-q", "--depth=1", f"file://{ready.root}", clone.root], check=True
+        ["git", "clone", "-q", "--depth=1", f"file://{quick.root}", clone.root], check=True
     )
     assert "unshallow" in refused(clone)
 
 
-def test_detached_head_is_sealed_as_a_branch_and_stays_where_it_is(ready):
-    ready.git("switch", "-q", "--detach")
-    head, files = ready.git("rev-parse", "HEAD"), ready.snapshot()["files"]
-    done = ready.pytest("--cockpit-batch", "-q")
+def test_detached_head_is_sealed_as_a_branch_and_stays_where_it_is(quick):
+    quick.git("switch", "-q", "--detach")
+    head, files = quick.git("rev-parse", "HEAD"), quick.snapshot()["files"]
+    done = quick.pytest("--cockpit-batch", "-q")
     assert done.returncode == 0, done.stdout
     assert "git switch cockpit/" in done.stdout
-    assert branches(ready)
-    assert ready.git("rev-parse", "HEAD") == head
-    assert ready.snapshot()["files"] == files
+    assert branches(quick)
+    assert quick.git("rev-parse", "HEAD") == head
+    assert quick.snapshot()["files"] == files
 
 
-def test_a_dirty_touched_path_is_left_alone_and_the_branch_waits(ready):
-    main = ready.root / "app/main.py"
+def test_a_dirty_touched_path_is_left_alone_and_the_branch_waits(quick):
+    main = quick.root / "app.py"
     main.write_text(main.read_text() + "\n# mine, not committed\n")
-    head, files = ready.git("rev-parse", "HEAD"), ready.snapshot()["files"]
-    done = ready.pytest("--cockpit-batch", "-q")
+    head, files = quick.git("rev-parse", "HEAD"), quick.snapshot()["files"]
+    done = quick.pytest("--cockpit-batch", "-q")
     assert done.returncode == 0, done.stdout
-    assert "app/main.py" in done.stdout
+    assert "app.py" in done.stdout
     assert "git merge --ff-only cockpit/" in done.stdout
-    assert ready.git("rev-parse", "HEAD") == head
-    assert ready.snapshot()["files"] == files
+    assert quick.git("rev-parse", "HEAD") == head
+    assert quick.snapshot()["files"] == files
 
 
-def test_a_dirty_untouched_path_survives(ready):
-    ready.write({"notes.txt": "mine\n", "staged.txt": "staged\n"})
-    ready.git("add", "staged.txt")
-    done = ready.pytest("--cockpit-batch", "-q")
+def test_a_dirty_untouched_path_survives(quick):
+    quick.write({"notes.txt": "mine\n", "staged.txt": "staged\n"})
+    quick.git("add", "staged.txt")
+    done = quick.pytest("--cockpit-batch", "-q")
     assert done.returncode == 0, done.stdout
-    assert ready.git("status", "--porcelain").splitlines() == ["A  staged.txt", "?? notes.txt"]
-    assert ready.git("rev-parse", "HEAD") == ready.git("rev-parse", branches(ready))
+    assert quick.git("status", "--porcelain").splitlines() == ["A  staged.txt", "?? notes.txt"]
+    assert quick.git("rev-parse", "HEAD") == quick.git("rev-parse", branches(quick))
 
 
-def test_a_missing_identity_is_said_before_anything_is_built(ready):
+def test_a_missing_identity_is_said_before_anything_is_built(quick):
     for key in ("user.name", "user.email"):
-        ready.git("config", "--unset", key)
-    before = ready.snapshot()
-    done = ready.pytest(
+        quick.git("config", "--unset", key)
+    before = quick.snapshot()
+    done = quick.pytest(
         "--cockpit-batch",
         env={"HOME": "/nonexistent", "GIT_CONFIG_GLOBAL": "/dev/null", "EMAIL": ""},
     )
     assert done.returncode in (1, 4)
     assert "user.name" in done.stdout + done.stderr or "user.email" in done.stdout + done.stderr
-    assert ready.snapshot() == before
+    assert quick.snapshot() == before
 
 
-def test_a_plan_edited_by_hand(ready):
-    assert ready.pytest("--cockpit-batch", "--co", "-q").returncode == 0
-    path = ready.root / PLAN
-    path.write_text(path.read_text().replace("core/tide.py", "core/tied.py"))
-    assert "edited by hand" in refused(ready, PLAN)
+def test_a_plan_edited_by_hand(quick):
+    assert quick.pytest("--cockpit-batch", "--co", "-q").returncode == 0
+    path = quick.root / PLAN
+    path.write_text(path.read_text().replace("deck/m0.py", "deck/m9.py"))
+    assert "edited by hand" in refused(quick, PLAN)
 
 
 @pytest.mark.parametrize("target", ["../outside.py", "/etc/outside.py", ".git/hooks/pre-commit"])
-def test_a_plan_with_a_target_outside(ready, target):
-    assert ready.pytest("--cockpit-batch", "--co", "-q").returncode == 0
-    path = ready.root / PLAN
+def test_a_plan_with_a_target_outside(quick, target):
+    assert quick.pytest("--cockpit-batch", "--co", "-q").returncode == 0
+    path = quick.root / PLAN
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     next(row for row in rows if row["kind"] == "move")["target"] = target
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert PLAN in refused(ready, PLAN)
+    assert PLAN in refused(quick, PLAN)
 
 
-def test_a_plan_from_another_commit(ready):
-    assert ready.pytest("--cockpit-batch", "--co", "-q").returncode == 0
-    ready.commit({"x.txt": "1"})
-    assert "plan again" in refused(ready, PLAN)
+def test_a_plan_from_another_commit(quick):
+    assert quick.pytest("--cockpit-batch", "--co", "-q").returncode == 0
+    quick.commit({"x.txt": "1"})
+    assert "plan again" in refused(quick, PLAN)
 
 
-def test_a_positional_argument_that_is_no_plan(ready):
-    assert "plan file only" in refused(ready, "tests")
+def test_a_positional_argument_that_is_no_plan(quick):
+    assert "plan file only" in refused(quick, "tests")
 
 
-def test_a_wrong_configuration_names_file_and_key(ready):
-    ready.write({"pyproject.toml": '[tool.cockpit.batch]\nsize = "many"\n'})
-    line = refused(ready)
-    assert "pyproject.toml" in line
+def test_a_wrong_configuration_names_file_and_key(quick):
+    quick.write({"cockpit.toml": '[batch]\nsize = "many"\n'})
+    line = refused(quick)
+    assert "cockpit.toml" in line
     assert "batch.size" in line
 
 
@@ -191,63 +191,63 @@ def test_two_sessions_at_once(ready, tmp_path):
     assert first.returncode == 0
 
 
-def test_push_to_a_bare_remote_and_a_remote_that_refuses(ready, tmp_path):
+def test_push_to_a_bare_remote_and_a_remote_that_refuses(quick, tmp_path):
     bare = tmp_path / "remote.git"
     subprocess.run(["git", "init", "-q", "--bare", bare], check=True)
-    ready.git("remote", "add", "origin", str(bare))
+    quick.git("remote", "add", "origin", str(bare))
     hook = bare / "hooks" / "pre-receive"
     hook.write_text("#!/bin/sh\necho no promotions on Sundays >&2\nexit 1\n")
     hook.chmod(0o755)
-    head = ready.git("rev-parse", "HEAD")
-    done = ready.pytest("--cockpit-batch", "-q")
+    head = quick.git("rev-parse", "HEAD")
+    done = quick.pytest("--cockpit-batch", "-q")
     assert done.returncode == 1, done.stdout
-    assert ready.git("rev-parse", "HEAD") == head
-    branch = branches(ready)
+    assert quick.git("rev-parse", "HEAD") == head
+    branch = branches(quick)
     assert branch
     hook.unlink()
-    done = ready.pytest("--cockpit-batch", "-v")
+    done = quick.pytest("--cockpit-batch", "-v")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "already sealed" in done.stdout
     assert "1 passed" in done.stdout
     remote = subprocess.run(
         ["git", "-C", bare, "rev-parse", branch], capture_output=True, text=True, check=True
     )
-    assert remote.stdout.strip() == ready.git("rev-parse", branch)
+    assert remote.stdout.strip() == quick.git("rev-parse", branch)
 
 
-def test_skip_pr_pushes_nothing(ready, tmp_path):
+def test_skip_pr_pushes_nothing(quick, tmp_path):
     bare = tmp_path / "remote.git"
     subprocess.run(["git", "init", "-q", "--bare", bare], check=True)
-    ready.git("remote", "add", "origin", str(bare))
-    assert ready.pytest("--cockpit-batch", "--cockpit-skip-pr", "-q").returncode == 0
+    quick.git("remote", "add", "origin", str(bare))
+    assert quick.pytest("--cockpit-batch", "--cockpit-skip-pr", "-q").returncode == 0
     heads = subprocess.run(
         ["git", "-C", bare, "for-each-ref"], capture_output=True, text=True, check=True
     )
     assert heads.stdout == ""
-    assert ready.git("rev-parse", "HEAD") == ready.git("rev-parse", branches(ready))
+    assert quick.git("rev-parse", "HEAD") == quick.git("rev-parse", branches(quick))
 
 
-def test_a_full_disk_leaves_everything_as_it_was(ready):
-    before = ready.snapshot()
+def test_a_full_disk_leaves_everything_as_it_was(quick):
+    before = quick.snapshot()
     done = subprocess.run(
-        ready.argv("--cockpit-batch", "-q", "-p", "no:cacheprovider"),
-        cwd=ready.root,
-        env=ready.environment(),
+        quick.argv("--cockpit-batch", "-q", "-p", "no:cacheprovider"),
+        cwd=quick.root,
+        env=quick.environment(),
         capture_output=True,
         text=True,
         check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600)),
     )
     assert done.returncode != 0
-    assert ready.snapshot() == before
-    assert not list((ready.root / "artifacts").glob("*.tmp*"))
+    assert quick.snapshot() == before
+    assert not list((quick.root / "artifacts").glob("*.tmp*"))
 
 
-def test_a_read_only_lane_file_moves(ready):
-    (ready.root / "candidate/core/tide.py").chmod(0o444)
-    done = ready.pytest("--cockpit-batch", "-q")
+def test_a_read_only_lane_file_moves(quick):
+    (quick.root / "candidate/deck/m0.py").chmod(0o444)
+    done = quick.pytest("--cockpit-batch", "-q")
     assert done.returncode == 0, done.stdout
-    assert (ready.root / "core/tide.py").is_file()
+    assert (quick.root / "deck/m0.py").is_file()
 
 
 def test_a_submodule_and_odd_names_do_not_stop_the_rest(ready, make_sandbox):
