@@ -37,15 +37,11 @@ from pytest_cockpit_gates.coverage.model import (
     seal,
     spans,
 )
+from pytest_cockpit_gates.coverage.proofs import QUICK
 from pytest_cockpit_gates.coverage.settings import SCHEMA, Settings
 
 PROOFS = {proof.name: proof for proof in gate.proofs()}
 BASELINE = path_of(".cockpit", "coverage")
-# The plugin of hypothesis costs every child run half a second and has nothing to do there.
-QUICK = {
-    "command": ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"],
-    "timeout_s": 60,
-}
 PILOT = (
     "def climb(up):\n    if up:\n        return 1\n    return 0\n\n\ndef land():\n    return 2\n"
 )

@@ -15,15 +15,12 @@ import pytest
 from pytest_cockpit.api import CockpitError, Context, Finding, Lane, Move, Report, Severity, Verdict
 from pytest_cockpit.records.artifacts import sha256, validate
 from pytest_cockpit.records.baselines import Baseline, dump, load, path_of
-from pytest_cockpit_gates.coverage import gate, past, rules
+from pytest_cockpit_gates.coverage import gate, past, proofs, rules
 from pytest_cockpit_gates.coverage.history import History, Unknown
 from pytest_cockpit_gates.coverage.tree import survey
 
 BASELINE = path_of(".cockpit", "coverage")
-QUICK = {
-    "command": ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"],
-    "timeout_s": 120,
-}
+QUICK = {**proofs.QUICK, "timeout_s": 120}
 PILOT = (
     "def climb(up):\n    if up:\n        return 1\n    return 0\n\n\ndef land():\n    return 2\n"
 )
