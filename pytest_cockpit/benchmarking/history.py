@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-KIND = "benchmark"
+from pytest_cockpit.records.ledger_kinds import BENCHMARK
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Point:
 def points(rows: Iterable[Mapping[str, Any]]) -> Iterator[Point]:
     """Every row about a benchmark, in the ledger's order; one of another shape says nothing."""
     for row in rows:
-        if row.get("kind") != KIND or row.get("unit") != "s":
+        if row.get("kind") != BENCHMARK or row.get("unit") != "s":
             continue
         words = [row.get(key) for key in ("at", "module", "benchmark", "commit", "fingerprint")]
         times = [row.get(key) for key in ("median", "low", "high")]

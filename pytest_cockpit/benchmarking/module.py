@@ -17,6 +17,7 @@ from pytest_cockpit.benchmarking.measuring import Pair
 from pytest_cockpit.benchmarking.running import Ran, Runner
 from pytest_cockpit.estimation import intervals
 from pytest_cockpit.estimation.intervals import Interval
+from pytest_cockpit.records.ledger_kinds import BENCHMARK
 from pytest_cockpit.records.text import printable
 
 _HELD = 0.05
@@ -227,7 +228,7 @@ def rows(
     for benchmark in found.benchmarks:
         if (middle := benchmark.middle) is not None:
             yield {
-                "kind": history.KIND,
+                "kind": BENCHMARK,
                 "at": task.at,
                 "module": printable(task.path),
                 "benchmark": benchmark.name,

@@ -10,7 +10,7 @@ from pytest_cockpit.records import schema
 from pytest_cockpit.records.schema import Problem
 
 PROMOTION, ROLLBACK, CONTENT, EPOCH, TAG = "promotion", "rollback", "content", "epoch", "tag"
-MERGED, FREEZE = "merged", "freeze"
+MERGED, FREEZE, BENCHMARK = "merged", "freeze", "benchmark"
 _COMMON = "ledger-kinds"
 _TABLE = {
     PROMOTION: _COMMON,
@@ -20,6 +20,8 @@ _TABLE = {
     TAG: _COMMON,
     MERGED: _COMMON,
     FREEZE: _COMMON,
+    BENCHMARK: _COMMON,
+    "scaffold": _COMMON,
     "waiver": "waiver",
     "waiver-revoked": _COMMON,
 }
