@@ -28,7 +28,7 @@ def summary(figures: Mapping[str, int], *, given: bool = False) -> str:
 def told(standing: Standing) -> str:
     """One module in one line."""
     parts = [
-        f"{word} {_named(files)}"
+        f"{word} {_named(standing, files)}"
         for word, files in (
             ("lacks", standing.of(State.LACKING)),
             ("cannot be given", standing.of(State.BLOCKED)),
@@ -71,6 +71,7 @@ def _worth(standing: Standing, applied: bool) -> bool:
     return standing.verdict is not Verdict.PASS
 
 
-def _named(files: tuple[File, ...]) -> str:
+def _named(standing: Standing, files: tuple[File, ...]) -> str:
     more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
-    return ", ".join(printable(file.path) for file in files[:_NAMED]) + more
+    inner = (printable(standing.module.inner(file.path)) for file in files[:_NAMED])
+    return ", ".join(inner) + more
