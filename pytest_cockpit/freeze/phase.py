@@ -59,7 +59,6 @@ def run(
         "manifest": path,
     }
     excluded = _written(place, path, {**row, "manifest_sha256": _UNKNOWN})
-    place.say(f"hashing {count(len(place.entries), 'file')}")
     leaves = folding.leaves(repository, place.entries.values(), excluded, say=place.say)
     folded = folding.fold(leaves)
     content = manifest.document(

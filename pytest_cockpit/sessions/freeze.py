@@ -115,7 +115,7 @@ class FreezeConductor(PhaseConductor):
         self.advice: list[str] = []
         plan = self._verifying if done else self._freezing
         super().__init__(stage, lambda _: plan(), title=f"{kind} freeze {name}", halts=True)
-        self.place = dataclasses.replace(self.place, say=self.say)
+        self.place = dataclasses.replace(self.place, say=self.live)
 
     def _verifying(self) -> list[Step]:
         return [Step(f"verify:{self.name}", "check", self._verify)]
@@ -130,7 +130,7 @@ class FreezeConductor(PhaseConductor):
         ]
 
     def _verify(self) -> Outcome:
-        found = verify(self.place.repository, self.place.settings, self.name, say=self.say)
+        found = verify(self.place.repository, self.place.settings, self.name, say=self.live)
         text = "\n".join(found.lines())
         return Outcome(found.verdict, f"{self.name} is there already: {found.verdict.value}", text)
 
