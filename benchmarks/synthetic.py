@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 PER_PACKAGE = 50
@@ -43,6 +44,14 @@ def total_{part}(rows, start=0, *, skip=()):
     return {{"rows": len(rows), "result": result, "part": "{part}"}}
 '''
 
+_TEST = """\
+from {package} import Ledger{index}
+
+
+def test_adds_up():
+    assert Ledger{index}(limit=5).add(3) == 3
+"""
+
 
 def module(index: int, lane: int, hubs: int = 10) -> str:
     """A module of 27 to 90 lines, 58 in the mean, with up to four imports of its project.
@@ -60,9 +69,15 @@ def module(index: int, lane: int, hubs: int = 10) -> str:
     if index >= lane and index % 10 == 0 and lane:
         wanted.add((index * 31) % lane)
     needed = sorted(number for number in wanted if number < index)
+    return source(
+        index, [f"from {dotted(number, lane)} import total_0 as t{number}" for number in needed]
+    )
+
+
+def source(index: int, imports: Iterable[str] = ()) -> str:
+    """The text of a module with these imports of its project."""
     lines = [f"import {STANDARD[(index + step) % len(STANDARD)]}" for step in (0, 3, 5)]
-    lines += [f"from {dotted(number, lane)} import total_0 as t{number}" for number in needed]
-    lines += ["", f"LIMIT = {index}"]
+    lines += [*imports, "", f"LIMIT = {index}"]
     functions = (_FUNCTION.format(part=part) for part in range(1 + index * 13 % 8))
     return "\n".join(lines) + "\n" + _CLASS.format(index=index) + "".join(functions)
 
@@ -91,8 +106,60 @@ def files(modules: int, lane: int, plain: int = 0, hubs: int = 10) -> Iterator[t
         yield f"data/{index // 10000:02d}/{index // 100 % 100:02d}/f{index:06d}.txt", f"{index}\n"
 
 
+def manifest(index: int) -> str:
+    """What a module with a manifest says of itself."""
+    return json.dumps(
+        {
+            "schema_version": "3.0.0",
+            "module": folder_of(index).replace("/", "."),
+            "description": f"Adds amounts up to a limit of {index}.",
+            "matrix": {"lane": f"L{1 + index % 3}", "gates_profile": "standard"},
+            "tags": ["amounts", f"part-{index % 7}"],
+            "dependencies": [folder_of(index // 2).replace("/", ".")] if index else [],
+            "layout": {"paths": {"code": ".", "docs": "docs", "tests": "tests"}},
+            "links": {"docs": "./README.md", "repo": "https://example.org/bench"},
+        },
+        indent=2,
+    )
+
+
+def folder_of(index: int) -> str:
+    """Where a module with a manifest lies; one in ten lies within the one before it."""
+    if index % 10 == 9:
+        return f"{folder_of(index - 1)}/inner{index:05d}"
+    return f"area{index // PER_PACKAGE:03d}/unit{index:05d}"
+
+
+def with_manifests(count: int) -> Iterator[tuple[str, str]]:
+    """`count` modules with manifests, ten files each: four of code, two of tests, three to read.
+
+    Their tests pass where the root can be imported from.
+    """
+    for index in range(count):
+        folder = folder_of(index)
+        parts = range(index, index + 3)
+        names = [f"Ledger{part}" for part in parts]
+        gathered = "".join(f"from .part{part} import Ledger{part}\n" for part in parts)
+        yield f"{folder}/module.manifest.json", manifest(index)
+        for page in ("README.md", "CHANGELOG.md", "docs/guide.md"):
+            yield f"{folder}/{page}", f"# Unit {index}\n"
+        yield f"{folder}/__init__.py", f"{gathered}\n__all__ = {names!r}\n"
+        for part in parts:
+            yield f"{folder}/part{part}.py", source(part)
+        yield f"{folder}/tests/conftest.py", ""
+        yield (
+            f"{folder}/tests/test_unit{index:05d}.py",
+            _TEST.format(package=folder.replace("/", "."), index=index),
+        )
+
+
 def repository(root: Path, modules: int, lane: int, plain: int = 0, hubs: int = 10) -> Path:
     """A repository with one commit; its work tree is not checked out."""
+    return committed(root, files(modules, lane, plain, hubs))
+
+
+def committed(root: Path, content: Iterable[tuple[str, str]]) -> Path:
+    """A repository with one commit of these files; its work tree is not checked out."""
     root.mkdir(parents=True)
     git(root, "init", "-q", "-b", "main")
     git(root, "config", "user.name", "Bench")
@@ -102,7 +169,7 @@ def repository(root: Path, modules: int, lane: int, plain: int = 0, hubs: int = 
         b"committer Bench <bench@example.org> 1700000000 +0000\n",
         b"data 5\nstart\n",
     ]
-    for path, text in files(modules, lane, plain, hubs):
+    for path, text in content:
         data = text.encode()
         stream.append(b"M 100644 inline %s\ndata %d\n%s\n" % (path.encode(), len(data), data))
     git(root, "fast-import", "--quiet", stdin=b"".join(stream))

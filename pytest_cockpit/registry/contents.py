@@ -118,8 +118,7 @@ def is_test(path: str) -> bool:
 
 
 def _of_tests(path: str) -> bool:
-    folders = PurePosixPath(path).parts[:-1]
-    return is_test(path) or path.endswith("conftest.py") or "tests" in folders
+    return is_test(path) or path.endswith("conftest.py") or "tests" in path.split("/")[:-1]
 
 
 def public(paths: Iterable[str], module: Module) -> Iterator[str]:

@@ -45,6 +45,11 @@ def of(place: Place, module: Module) -> PublicApi:
 _KNOWN: dict[str, Surface] = {}
 
 
+def forget() -> None:
+    """Read every file anew, as a new process would."""
+    _KNOWN.clear()
+
+
 def _surfaces(place: Place, paths: Iterable[str]) -> dict[str, Surface]:
     found = {path: place.entries[path] for path in paths}
     unknown = [path for path, entry in found.items() if entry.oid not in _KNOWN]

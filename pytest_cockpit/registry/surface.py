@@ -5,12 +5,16 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_cockpit.registry import signatures
+
 # What may give a file names that no statement of it binds.
 _OPENS = re.compile(rb"\b(?:globals|vars|exec|setattr)\s*\(|__getattr__|sys\.modules")
+
+_DEFINED = ("function", "async function", "class")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +125,11 @@ class _Reading:
 
 def _function(reading: _Reading, node: Any, instead: bool) -> None:
     kind = "async function" if isinstance(node, ast.AsyncFunctionDef) else "function"
-    reading.bind(node.name, Name(kind, signature(node.args)), instead)
+    reading.bind(node.name, Name(kind, signatures.of_function(node.args)), instead)
 
 
 def _class(reading: _Reading, node: Any, instead: bool) -> None:
-    made = next(
-        (
-            item.args
-            for item in node.body
-            if isinstance(item, ast.FunctionDef) and item.name == "__init__"
-        ),
-        None,
-    )
-    detail = "" if made is None else signature(made, bound=True)
-    reading.bind(node.name, Name("class", detail), instead)
+    reading.bind(node.name, Name("class", signatures.of_class(node)), instead)
 
 
 def _assign(reading: _Reading, node: Any, instead: bool) -> None:
@@ -143,7 +138,10 @@ def _assign(reading: _Reading, node: Any, instead: bool) -> None:
             reading.exports = None
             reading.export(node.value)
         else:
-            reading.bind(name, _value(name), instead)
+            # What is wrapped under its own name is still what it was defined as.
+            known = reading.names.get(name)
+            defined = known is not None and known.kind in _DEFINED
+            reading.bind(name, _value(name), instead or defined)
 
 
 def _annotated(reading: _Reading, node: Any, instead: bool) -> None:
@@ -257,38 +255,6 @@ def _never(test: ast.expr) -> bool:
     return name == "TYPE_CHECKING"
 
 
-def signature(arguments: ast.arguments, *, bound: bool = False) -> str:
-    """Parameters as `inspect` would show them, without annotations and with `...` for defaults.
-
-    What a caller depends on, in words that are the same for every version of Python.
-
-    Parameters
-    ----------
-    bound: leave out the first one, which is the instance.
-    """
-    plain = [*arguments.posonlyargs, *arguments.args]
-    optional = len(plain) - len(arguments.defaults)
-    shown = [
-        item.arg if index < optional else f"{item.arg}=..." for index, item in enumerate(plain)
-    ]
-    if arguments.posonlyargs:
-        shown.insert(len(arguments.posonlyargs), "/")
-    if bound and plain:
-        del shown[0]
-        shown = shown[1:] if shown[:1] == ["/"] else shown
-    if arguments.vararg is not None:
-        shown.append(f"*{arguments.vararg.arg}")
-    elif arguments.kwonlyargs:
-        shown.append("*")
-    shown += [
-        item.arg if default is None else f"{item.arg}=..."
-        for item, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-    ]
-    if arguments.kwarg is not None:
-        shown.append(f"**{arguments.kwarg.arg}")
-    return f"({', '.join(shown)})"
-
-
 def _value(name: str) -> Name:
     return Name("constant" if name.isupper() else "variable")
 
@@ -332,10 +298,3 @@ def _dotted(value: ast.expr) -> str:
         parts.append(value.attr)
         value = value.value
     return ".".join([*([value.id] if isinstance(value, ast.Name) else []), *reversed(parts)])
-
-
-def exported(surface: Surface) -> Sequence[str]:
-    """Names that a star import of the file would give, as far as its own statements say."""
-    if surface.exports is not None:
-        return surface.exports
-    return [name for name in surface.names if not name.startswith("_")]
