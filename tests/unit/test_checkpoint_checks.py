@@ -1,0 +1,262 @@
+"""The eight checks, each seen green, red, unknown or skipped on real repositories."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pytest_cockpit.api import Verdict
+from pytest_cockpit.config import Config
+from pytest_cockpit.git import Repository
+from pytest_cockpit.phases import Place
+from pytest_cockpit.records import artifacts, ledger, ledger_content
+from pytest_cockpit.registry import checkpoint, documents
+from tests.measured_modules import (
+    ABSENT,
+    BENCHMARK,
+    FILES,
+    LEDGER,
+    NOW,
+    content,
+    coverage,
+    enter,
+    place,
+)
+
+OUTPUT = "docs/_generated"
+META = f"{OUTPUT}/META_REGISTRY.json"
+REGISTRY = f"{OUTPUT}/MODULE_REGISTRY.json"
+NAMES = [
+    *("registry", "meta-registry", "documentation-map", "ledger"),
+    *("coverage-trend", "benchmark-trend", "registry-schema", "meta-registry-schema"),
+]
+
+
+def blob(made, path):
+    found = Repository.discover(made.root).blob("HEAD", path)
+    assert found is not None
+    return found
+
+
+def write(made):
+    made.commit({**documents.generate(place(made))})
+
+
+def sound(make_repository, *rows):
+    """A repository in which nothing is left to say."""
+    made = make_repository(FILES)
+    enter(made, coverage(ABSENT, content_sha256=content(made)), *rows)
+    write(made)
+    return made
+
+
+def results(made, settings=None):
+    return {name: check() for name, check in checkpoint.checks(place(made, settings))}
+
+
+def only(made, *names):
+    """The results of some checks; all others must be as they are where nothing is wrong."""
+    found = results(made)
+    odd = {name for name, result in found.items() if result.verdict not in ("pass", "skip")}
+    assert odd == set(names)
+    return [found[name] for name in names]
+
+
+def test_seven_pass_and_one_is_skipped(make_repository):
+    made = sound(make_repository)
+    found = results(made)
+    assert list(found) == NAMES
+    assert checkpoint.totals(result.verdict for result in found.values()) == "7 passed, 1 skipped"
+    skipped = found["benchmark-trend"]
+    assert (skipped.verdict, skipped.summary) == (
+        Verdict.SKIP,
+        "the ledger has no row about a benchmark",
+    )
+    assert found["registry-schema"].summary.endswith("1 module")
+    assert found["meta-registry-schema"].summary.endswith("1 module, mean health 86.1/100 over 1")
+    document = json.loads(documents.generate(place(made))[META])
+    assert artifacts.validate(document, "meta_registry") == []
+    assert document["summary"]["published"] == {"mean": 20.0, "over": 1, "unknown": 0}
+
+
+def test_with_benchmarks_all_eight_pass(make_repository):
+    made = make_repository(FILES)
+    own = {"content_sha256": content(made), "at": "2026-01-02T00:00:00Z"}
+    enter(made, coverage(ABSENT, **own), {**BENCHMARK, **own})
+    write(made)
+    verdicts = [result.verdict for result in results(made).values()]
+    assert checkpoint.totals(verdicts) == "8 passed"
+    trend = "trends/bench_trend.csv"
+    made.commit({trend: blob(made, trend) + b"x\n"})
+    (found,) = only(made, "benchmark-trend")
+    assert f"{trend}: line 3 is 'x', would be ''" in found.summary
+
+
+def test_a_trend_of_benchmarks_that_no_row_gives_is_red(make_repository):
+    made = sound(make_repository)
+    made.commit({"trends/bench_trend.csv": "date\n"})
+    (found,) = only(made, "benchmark-trend")
+    assert "nothing in the tree and its ledger gives it" in found.summary
+
+
+def test_a_new_module_makes_registry_map_and_health_stale(make_repository):
+    made = sound(make_repository)
+    made.commit({"b/module.manifest.json": '{"module": "b"}'})
+    for found in only(made, "registry", "meta-registry", "documentation-map"):
+        assert found.verdict is Verdict.FAIL
+        assert "pytest --cockpit-registry" in found.text
+        assert f"{OUTPUT}/" in found.summary
+        assert ", would be " in found.summary
+
+
+def test_health_alone_is_stale_when_evidence_is(make_repository):
+    made = sound(make_repository)
+    made.commit({"a/x.py": "X = 1\n\n"})
+    (found,) = only(made, "meta-registry")
+    assert found.verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize("page", ["DOCUMENTATION_MAP.md", "MODULE_INDEX.md"])
+def test_an_edited_page_is_stale(make_repository, page):
+    made = sound(make_repository)
+    made.commit({f"{OUTPUT}/{page}": "# Mine\n"})
+    (found,) = only(made, "documentation-map")
+    assert found.summary.startswith(f"{OUTPUT}/{page}: line 1 is '# Mine', would be ")
+
+
+def test_a_row_more_makes_the_trend_stale(make_repository):
+    made = sound(make_repository)
+    enter(made, coverage(ABSENT, content_sha256=content(made), missing=0))
+    trend, _ = only(made, "coverage-trend", "meta-registry")
+    assert "trends/coverage_trend.csv: line 3 is '', would be '2026-01-02,a,100.00,+25.00'" in (
+        trend.summary
+    )
+
+
+def test_figures_of_imported_history_that_none_was_imported_from_are_red(make_repository):
+    made = sound(make_repository)
+    made.commit({"trends/coverage_trend.unverified.csv": "date\n"})
+    only(made, "coverage-trend")
+
+
+def test_a_broken_ledger_is_the_gates_to_tell_and_what_needs_it_is_unknown(make_repository):
+    made = sound(make_repository, coverage("b" * 40, module="b"))
+    lines = blob(made, LEDGER).splitlines(keepends=True)
+    made.commit({LEDGER: lines[0].replace(b'"missing":1', b'"missing":0') + lines[1]})
+    found = results(made)
+    assert found["ledger"].verdict is Verdict.FAIL
+    assert "ledger.chain" in found["ledger"].text
+    assert found["coverage-trend"].verdict is Verdict.UNKNOWN
+    assert "cannot be told: ledger line 2" in found["coverage-trend"].summary
+    assert found["registry-schema"].verdict is Verdict.PASS
+
+
+def test_a_bound_manifest_that_no_row_tells_of_is_red(make_repository):
+    made = make_repository(FILES)
+    manifest = "a/module.manifest.json"
+    enter(made, ledger_content.row(manifest, FILES[manifest].encode(), None, None, 40))
+    write(made)
+    only(made)
+    made.commit({manifest: '{"module": "a", "matrix": {"contract": "c.json"}, "x": 1}'})
+    (found,) = only(made, "ledger")
+    assert found.verdict is Verdict.FAIL
+    assert "ledger.unbound-change" in found.text
+    assert f"cockpit ledger record {manifest}" in found.text
+
+
+def test_a_ledger_that_is_not_there_and_one_that_is_declared_away(make_repository):
+    made = make_repository(FILES)
+    write(made)
+    found = results(made)
+    assert (found["ledger"].verdict, "nothing was promoted yet" in found["ledger"].summary) == (
+        Verdict.UNKNOWN,
+        True,
+    )
+    skipped = results(made, Config(gate={"ledger": {"skip": "no ledger here"}}))["ledger"]
+    assert skipped.verdict is Verdict.SKIP
+    assert "no ledger here" in skipped.summary
+
+
+@pytest.mark.parametrize(
+    ("path", "check", "change"),
+    [
+        (REGISTRY, "registry-schema", lambda found: found.pop("module_count")),
+        (REGISTRY, "registry-schema", lambda found: found["modules"][0].update(path="")),
+        (META, "meta-registry-schema", lambda found: found["summary"].update(health=20.3)),
+        (META, "meta-registry-schema", lambda found: found.update(generated_at="now")),
+    ],
+)
+def test_a_document_of_another_form_is_red(make_repository, path, check, change):
+    made = sound(make_repository)
+    found = json.loads(blob(made, path))
+    change(found)
+    made.commit({path: json.dumps(found)})
+    found = results(made)[check]
+    assert found.verdict is Verdict.FAIL
+    assert found.summary.startswith(f"{path}: /")
+    assert "pytest --cockpit-registry" in found.text
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [("{", "not JSON"), (None, "is no tracked file"), (("120000", "x"), "is no tracked file")],
+)
+def test_a_document_that_is_none_is_red(make_repository, change, said):
+    made = sound(make_repository)
+    made.commit({META: change, REGISTRY: change})
+    for found in only(made, "registry", "meta-registry", "registry-schema", "meta-registry-schema"):
+        assert found.verdict is Verdict.FAIL
+        assert "pytest --cockpit-registry" in found.text
+    assert said in results(made)["meta-registry-schema"].summary
+
+
+def test_where_history_is_cut_off_stale_health_is_unknown(make_repository):
+    made = make_repository(FILES)
+    enter(made, coverage(made.git("rev-parse", "HEAD")))
+    write(made)
+    only(made)
+    cut = made.root.parent / "cut"
+    made.git("clone", "-q", "--depth=1", f"file://{made.root}", str(cut))
+    found = {name: check() for name, check in checkpoint.checks(_at(cut))}
+    meta = found["meta-registry"]
+    assert meta.verdict is Verdict.UNKNOWN
+    assert "1 commit that measurements are of cannot be had" in meta.summary
+    assert "git fetch --unshallow" in meta.text
+    assert found["registry"].verdict is Verdict.PASS
+
+
+def _at(root):
+    repository = Repository.discover(root)
+    head = repository.resolve("HEAD")
+    return Place(repository, Config(), head, head, NOW)
+
+
+def test_checks_of_a_work_tree_see_its_edits_and_write_nothing(make_repository):
+    made = sound(make_repository)
+    made.git("reset", "--hard", "-q")
+    (made.root / "trends/coverage_trend.csv").write_text("mine\n")
+    repository = Repository.discover(made.root)
+    status = made.git("status", "--porcelain")
+    edited = Place(repository, Config(), repository.tracked(), repository.resolve("HEAD"), NOW)
+    found = {name: check() for name, check in checkpoint.checks(edited)}
+    assert {name for name, result in found.items() if result.verdict is Verdict.FAIL} == {
+        "coverage-trend"
+    }
+    assert not any(result.changes for result in found.values())
+    assert made.git("status", "--porcelain") == status
+
+
+def test_totals_leave_nothing_out():
+    verdicts = [*Verdict, Verdict.PASS]
+    assert checkpoint.totals(verdicts) == (
+        "1 failed, 1 could not run, 1 unknown, 1 warned, 2 passed, 1 skipped"
+    )
+    assert checkpoint.totals([]) == "no check ran"
+
+
+def test_generating_again_gives_the_same_bytes(make_repository):
+    made = sound(make_repository)
+    again = documents.generate(place(made))
+    assert again == {path: blob(made, path) for path in again}
+    assert ledger.verify(blob(made, LEDGER)) == []

@@ -1,0 +1,437 @@
+"""What a module's health is read from, and what the formulas make of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_cockpit.api import CockpitError
+from pytest_cockpit.config import Bench, Config, Health, load
+from pytest_cockpit.records import artifacts, baselines, ledger_content
+from pytest_cockpit.registry import measured, modules
+from pytest_cockpit.registry.health import explanation, finding, formula
+from pytest_cockpit.registry.health.examine import examine
+from pytest_cockpit.registry.health.ground import Ground
+from pytest_cockpit.registry.health.inputs import NAMES, Input, State, known, unknown
+from pytest_cockpit.scaffolding import marks
+from tests.measured_modules import (
+    ABSENT,
+    BENCHMARK,
+    FILES,
+    JSON,
+    ROWS,
+    content,
+    coverage,
+    enter,
+    place,
+)
+
+PUBLISHED = Path(__file__).parents[1] / "data/runbook/published_health.json"
+
+
+def look(repository, settings=None, path="a"):
+    here = place(repository, settings)
+    found = modules.discover(here)
+    return examine(Ground(here, found), finding.named(found, path))
+
+
+def test_everything_is_known_of_a_module_that_was_measured_as_it_is(make_repository):
+    made = make_repository(FILES)
+    enter(made, coverage(made.git("rev-parse", "HEAD")))
+    health = look(made)
+    values = {name: found.value for name, found in health.inputs.items()}
+    assert values == {
+        "coverage": 0.75,
+        "tests": 0.75,
+        "contract": 1,
+        "imports": 1,
+        "documentation": 1,
+        "benchmarks": None,
+    }
+    assert health.inputs["benchmarks"].state is State.NOT_APPLICABLE
+    assert health.weighted == formula.Score(86.1, 1)
+    assert health.inputs["coverage"].evidence[0]["seq"] == 0
+    assert health.inputs["contract"].evidence[0]["path"] == "a/c.json"
+
+
+@pytest.mark.parametrize("digest", [False, True])
+def test_a_measurement_of_other_content_is_unknown(make_repository, digest):
+    made = make_repository(FILES)
+    # The digest holds in a clone without that commit, as after a merge that squashes.
+    own = {"content_sha256": content(made)} if digest else {}
+    enter(made, coverage(ABSENT if digest else made.git("rev-parse", "HEAD"), **own))
+    # What every sweep writes itself, and words, are no change of what was measured.
+    made.commit({"a/README.md": "# More\n", "a/module.manifest.json": '{"module": "a"}'})
+    assert look(made).inputs["coverage"].value == 0.75
+    made.commit({"a/x.py": "X = 2\n"})
+    health = look(made)
+    for name in ("coverage", "tests"):
+        assert health.inputs[name].state is State.UNKNOWN
+        assert "its files have changed since" in health.inputs[name].said
+        assert "--cockpit-sweep" in health.inputs[name].remedy
+    assert health.weighted == formula.Score(None, 0.4444)
+
+
+def test_a_measurement_whose_commit_is_not_here_is_unknown(make_repository):
+    made = make_repository(FILES)
+    enter(made, coverage(ABSENT))
+    found = look(made).inputs["coverage"]
+    assert (found.state, found.value) == (State.UNKNOWN, None)
+    assert "commit 111111111111 is not in this clone" in found.said
+
+
+def test_a_deleted_file_and_a_module_taken_out_are_changes(make_repository):
+    made = make_repository(FILES | {"a/b/y.py": "", "a/b/module.manifest.json": '{"module": "b"}'})
+    base = made.git("rev-parse", "HEAD")
+    enter(made, coverage(base), coverage(base, module="a/b"))
+    assert look(made).inputs["coverage"].state is State.KNOWN
+    made.commit({"a/b/module.manifest.json": None})
+    assert look(made).inputs["coverage"].state is State.UNKNOWN
+    made.commit({"a/b/module.manifest.json": '{"module": "b"}', "a/b/y.py": None})
+    assert look(made).inputs["coverage"].state is State.KNOWN
+    assert look(made, path="a/b").inputs["coverage"].state is State.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ({"state": "no-tests", "statements": None, "missing": None, "tests": {}}, (None, 0)),
+        ({"state": "crashed", "statements": None, "missing": None}, (None, None)),
+        ({"state": "error", "tests": {"errors": 2}, "statements": None}, (None, 0)),
+        ({"state": "passed", "tests": {"skipped": 4}}, (0.75, None)),
+        ({"state": "passed", "statements": 0, "missing": 0}, (None, 0.75)),
+        ({"missing": 9}, (None, 0.75)),
+        ({"statements": True}, (None, 0.75)),
+    ],
+)
+def test_what_was_not_measured_is_not_zero(make_repository, others, expected):
+    made = make_repository(FILES)
+    enter(made, coverage(made.git("rev-parse", "HEAD"), **others))
+    inputs = look(made).inputs
+    assert (inputs["coverage"].value, inputs["tests"].value) == expected
+
+
+def test_the_newest_row_counts(make_repository):
+    made = make_repository(FILES)
+    head = made.git("rev-parse", "HEAD")
+    enter(made, coverage(head), coverage(head, missing=4), coverage(head, module="b"))
+    assert look(made).inputs["coverage"].value == 0
+    assert look(made).inputs["coverage"].evidence[0]["seq"] == 1
+
+
+def test_a_figure_of_the_manifest_is_known_where_a_row_binds_it(make_repository):
+    made = make_repository(FILES)
+    head = made.git("rev-parse", "HEAD")
+    manifest = "a/module.manifest.json"
+
+    def write(**testing):
+        data = json.dumps({"module": "a", "testing": {"coverage_observed": 36.5, **testing}})
+        made.commit({manifest: data})
+        return ledger_content.row(manifest, data.encode(), None, None, 40)
+
+    row = write()
+    found = look(made).inputs["coverage"]
+    assert (found.state, found.said) == (
+        State.UNKNOWN,
+        "the manifest says 36.5 %, unverified: no row of the ledger binds it",
+    )
+    assert found.evidence[0]["pointer"] == "/testing/coverage_observed"
+    enter(made, row)
+    assert "of which commit cannot be told" in look(made).inputs["coverage"].said
+    enter(made, write(observed_commit=head))
+    assert look(made).inputs["coverage"].value == 0.365
+    made.commit({"a/x.py": "X = 3\n"})
+    assert "its files have changed since" in look(made).inputs["coverage"].said
+    write(observed_commit=head, coverage_observed=100)
+    assert "unverified" in look(made).inputs["coverage"].said
+
+
+@pytest.mark.parametrize(
+    ("manifest", "settings", "expected"),
+    [
+        ({"matrix": {"contract": "c.json"}}, {}, 1),
+        ({"contracts": ["a/c.json", "c.json", "../x", "/etc/passwd"]}, {}, 0.5),
+        ({"contracts": ["bad.json"]}, {}, 0),
+        ({"contracts": ["list.json"]}, {}, 0),
+        ({"contracts": ["link.json"]}, {}, 0),
+        ({"contracts": [7, "", None], "matrix": []}, {}, 0),
+        ({"contracts": ["c.json"]}, {"gates": ("ledger",)}, State.NOT_APPLICABLE),
+        ({}, {"gate": {"matriz": {"skip": "none here"}}}, State.NOT_APPLICABLE),
+        (None, {}, State.UNKNOWN),
+    ],
+)
+def test_a_contract_is_what_the_manifest_declares(make_repository, manifest, settings, expected):
+    text = "{" if manifest is None else json.dumps({"module": "a", **manifest})
+    made = make_repository(
+        {
+            "a/module.manifest.json": text,
+            "a/x.py": "",
+            "a/c.json": "{}",
+            "a/bad.json": "{",
+            "a/list.json": "[]",
+            "a/link.json": ("120000", "c.json"),
+        }
+    )
+    found = look(made, Config(**settings)).inputs["contract"]
+    assert (found.state if isinstance(expected, State) else found.value) == expected
+
+
+def test_imports_are_those_that_the_baseline_does_not_know_to_fail(make_repository):
+    files = {key: value for key, value in FILES.items() if "baselines" not in key}
+    made = make_repository(files)
+    where = ".cockpit/baselines/imports.json"
+    assert look(made).inputs["imports"].said == f"{where}: no baseline"
+    made.commit({where: "{"})
+    found = look(made).inputs["imports"]
+    assert (found.state, "not JSON" in found.said) == (State.UNKNOWN, True)
+    entries = {"a/x.py": {"class": "missing-third-party"}, "a/test_x.py": {"effects": ["prints"]}}
+    made.commit({where: baselines.dump(baselines.Baseline("imports", entries))})
+    found = look(made).inputs["imports"]
+    assert (found.value, found.said) == (
+        0.5,
+        "1 of 2 Python files import, by the baseline; not a/x.py",
+    )
+    skipped = Config(gate={"imports": {"skip": "frozen"}})
+    assert look(made, skipped).inputs["imports"].state is State.NOT_APPLICABLE
+
+
+def test_an_untouched_scaffold_is_no_documentation(make_repository):
+    scaffold = marks.marked("README.md", b"# A\n")
+    made = make_repository(
+        FILES | {"a/README.md": scaffold, "a/docs/api.md": "", "a/CHANGELOG.md": None}
+    )
+    made.commit({"a/CHANGELOG.md": None})
+    found = look(made).inputs["documentation"]
+    assert found.value == 0
+    assert found.said == (
+        "README empty or an untouched scaffold, CHANGELOG missing, "
+        "docs/ empty or an untouched scaffold"
+    )
+    assert found.remedy == "write README and CHANGELOG and docs/"
+    made.commit({"a/README.md": scaffold + b"More.\n"})
+    assert look(made).inputs["documentation"].value == 0.3333
+
+
+def test_benchmarks_are_known_where_they_were_recorded_of_this_content(make_repository):
+    made = make_repository(FILES | {"a/benchmarks/test_b.py": ""})
+    found = look(made).inputs["benchmarks"]
+    assert (found.state, "--cockpit-bench" in found.remedy) == (State.UNKNOWN, True)
+    row = {**BENCHMARK, "content_sha256": content(made)}
+    enter(made, row)
+    assert look(made).inputs["benchmarks"].value == 1
+    slow = {**row, "low": 1.2, "median": 1.3, "high": 1.4}
+    enter(made, {**slow, "fingerprint": "e" * 64})
+    assert look(made).inputs["benchmarks"].value == 1, "another machine"
+    enter(made, slow)
+    assert look(made).inputs["benchmarks"].value == 0
+    assert look(made, Config(bench=Bench(threshold=0.2))).inputs["benchmarks"].value == 1
+    made.commit({"a/x.py": "X = 5\n"})
+    assert look(made).inputs["benchmarks"].state is State.UNKNOWN
+
+
+def test_a_module_without_python_has_nothing_to_test(make_repository):
+    made = make_repository({"a/module.manifest.json": '{"module": "a"}', "a/README.md": "# A\n"})
+    states = {name: found.state.value for name, found in look(made).inputs.items()}
+    assert states.pop("documentation") == "known"
+    assert set(states.values()) == {"not-applicable"}
+
+
+INPUT = st.one_of(
+    st.floats(0, 1).map(lambda value: known(value, "")),
+    st.sampled_from([unknown(""), Input(State.NOT_APPLICABLE, None, "")]),
+)
+WEIGHTS = st.fixed_dictionaries({name: st.sampled_from([0, 0.1, 0.3, 1]) for name in NAMES})
+
+
+@given(st.fixed_dictionaries(dict.fromkeys(NAMES, INPUT)), WEIGHTS)
+def test_a_mean_is_over_what_is_known_and_says_how_much_that_is(inputs, weights):
+    score = formula.weighted(inputs, Health(**weights))
+    values = [
+        item.value for name, item in inputs.items() if weights[name] and item.value is not None
+    ]
+    assert 0 <= score.share <= 1
+    if score.value is None:
+        assert score.share < formula.LEAST_KNOWN
+    else:
+        assert score.share >= formula.LEAST_KNOWN
+        assert 100 * min(values) - 0.06 <= score.value <= 100 * max(values) + 0.06
+    everything = all(
+        item.value is not None or item.state is State.NOT_APPLICABLE or not weights[name]
+        for name, item in inputs.items()
+    )
+    if values and everything:
+        assert score.share == 1
+
+
+def test_unknown_is_neither_zero_nor_left_unsaid():
+    inputs = dict.fromkeys(NAMES, known(0.5, ""))
+    less = {**inputs, "coverage": unknown("")}
+    assert formula.weighted(inputs, Health()) == formula.Score(50, 1)
+    assert formula.weighted(less, Health()) == formula.Score(50, 0.7)
+    little = {**less, "tests": unknown(""), "contract": unknown("")}
+    assert formula.weighted(little, Health()) == formula.Score(None, 0.35)
+
+
+@pytest.mark.parametrize(
+    ("performance", "met", "value"),
+    [
+        ({"observed": {"latency_p95_ms": 9}, "sla_targets": {"latency_p95_ms": 10}}, True, 68.2),
+        ({"observed": {"latency_p95_ms": 11}, "sla_targets": {"latency_p95_ms": 10}}, False, 38.2),
+        ({"observed": {"latency_p95_ms": 0}, "sla_targets": {"latency_p95_ms": 10}}, None, 38.2),
+        ({"observed": [], "sla_targets": {"latency_p95_ms": True}}, None, 38.2),
+        (7, None, 38.2),
+    ],
+)
+def test_the_published_formula_counts_a_met_service_level(make_repository, performance, met, value):
+    manifest = {"testing": {"coverage_observed": 36.5}, "performance": performance}
+    made = make_repository(
+        {"a/module.manifest.json": json.dumps(manifest), "a/b/c/notes.md": "x", "b.md": "x"}
+    )
+    health = look(made, Config(health=Health(profile="published")))
+    assert (health.published.sla, health.published.value, health.score) == (met, value, value)
+    assert health.weighted.value is None
+
+
+@pytest.mark.parametrize(
+    ("testing", "points"),
+    [
+        ({}, 0),
+        ({"coverage_observed": 100}, 50),
+        ({"coverage_observed": 101}, 0),
+        ({"coverage_observed": "7"}, 0),
+        ({"coverage_observed": True}, 0),
+        ([], 0),
+    ],
+)
+def test_the_published_formula_reads_what_is_a_percentage(make_repository, testing, points):
+    made = make_repository({"a/module.manifest.json": json.dumps({"testing": testing})})
+    assert look(made).published.value == points
+
+
+def test_the_published_scores_come_out_module_by_module(make_repository):
+    rows = json.loads(PUBLISHED.read_text())
+    tracked = [row for row in rows if row["tracked"]]
+    files = {}
+    for row in tracked:
+        observed = row["coverage_observed"]
+        testing = {} if observed is None else {"coverage_observed": observed}
+        manifest = {"module": row["path"].replace("/", "."), "testing": testing}
+        files[f"{row['path']}/module.manifest.json"] = json.dumps(manifest)
+        if row["docs_count"]:
+            files[f"{row['path']}/README.md"] = "# Module\n"
+    here = place(make_repository(files))
+    found = modules.discover(here)
+    ground = Ground(here, found)
+    ours = {module.path: formula.published(ground, module).value for module in found}
+    assert ours == {row["path"]: row["health_score"] for row in tracked}
+    assert len(ours) == 140
+    assert [row["path"] for row in rows if not row["tracked"]] == [
+        *("__pycache__", "data", "environments", "htmlcov", "logs", "lukhas_ai.egg-info"),
+        *("models", "reports", "temp"),
+    ], "folders that git did not track, which nobody can look at any more"
+    assert round(sum(row["health_score"] for row in rows) / len(rows), 1) == 20.3
+
+
+def test_an_explanation_says_how_the_score_is_made_up_and_what_would_raise_it(make_repository):
+    made = make_repository(FILES | {"a/CHANGELOG.md": ""})
+    enter(made, coverage(made.git("rev-parse", "HEAD")))
+    here = place(made)
+    document = explanation.document(here, look(made))
+    assert artifacts.validate(document, "health") == []
+    told = "\n".join(explanation.lines(document))
+    assert told.startswith("a (a): health 82.4/100\n")
+    assert "row 0: 3 of 4 statements ran\n      ledger row 0 of commit" in told
+    assert "a/c.json (blob 9e26dfeeb6e6)" in told
+    assert (
+        "weighted:  100 * (0.3*0.75 + 0.2*0.75 + 0.15*1 + 0.15*1 + 0.1*0.6667) / 0.9 = 82.4; "
+        "100% of the weight is known"
+    ) in told
+    assert "published: 0 (half of the coverage, up to 50: no figure, counted as 0) + 0" in told
+    raising = told.partition("what would raise it")[2]
+    assert raising.index("up to +8.3") < raising.index("up to +5.6") < raising.index("up to +3.7")
+    points = sum(row["points"] or 0 for row in document["inputs"])
+    assert points == pytest.approx(document["score"], abs=0.1)
+
+
+def test_an_explanation_of_little_gives_no_number(make_repository):
+    made = make_repository({"a/module.manifest.json": "{}", "a/x.py": ""})
+    document = explanation.document(place(made), look(made))
+    assert (document["score"], document["inputs"][0]["gain"]) == (None, None)
+    told = "\n".join(explanation.lines(document))
+    assert "a (a): health unknown" in told
+    assert "of the weight is known, at least 50% has to be" in told
+
+
+def test_a_module_is_named_by_path_or_name(make_repository):
+    names = {"a": "tide", "b": "tide", "c": "a", "dock/crane": "Crane"}
+    made = make_repository(
+        {
+            f"{path}/module.manifest.json": json.dumps({"module": name})
+            for path, name in names.items()
+        }
+    )
+    found = modules.discover(place(made))
+    assert finding.named(found, "a").path == "a", "a path goes before a name"
+    assert finding.named(found, "dock/crane/").path == "dock/crane"
+    assert finding.named(found, "Crane").path == "dock/crane"
+    with pytest.raises(CockpitError, match=r"2 modules have this name; give the path of one: a, b"):
+        finding.named(found, "tide")
+    with pytest.raises(CockpitError, match=r"no such module; did you mean Crane or dock/crane\?"):
+        finding.named(found, "crane\n")
+    with pytest.raises(CockpitError, match=r"no such module; MODULE_INDEX.md lists them"):
+        finding.named(found, "zzzz")
+    with pytest.raises(CockpitError, match=r"no file matches tool.cockpit.registry.manifests"):
+        finding.named([], "a")
+
+
+def test_a_formula_needs_a_weight(tmp_path):
+    zeros = "\n".join(f"{name} = 0" for name in NAMES)
+    (tmp_path / "cockpit.toml").write_text(f"[health]\n{zeros}\n")
+    with pytest.raises(CockpitError, match=r"cockpit.toml: health: all weights are 0"):
+        load(tmp_path)
+
+
+@given(ROWS)
+def test_rows_of_any_shape_are_read(rows):
+    for found in measured.coverage(rows):
+        assert found.percent is None or 0 <= found.percent <= 100
+        assert (found.statements is None) == (found.missing is None)
+    for each in measured.benchmarks(rows):
+        assert 0 < each.low <= each.median <= each.high
+
+
+@pytest.fixture(scope="session")
+def anything(tmp_path_factory):
+    """A place whose manifest and ledger are exchanged by the tests that use it."""
+    from tests.conftest import ObjectRepository
+
+    root = tmp_path_factory.mktemp("anything")
+    made = ObjectRepository(root)
+    made.git("init", "-q", "-b", "main")
+    made.commit({**FILES})
+    here = place(made)
+    return here, modules.discover(here)
+
+
+@given(
+    rows=ROWS,
+    declared=st.dictionaries(
+        st.sampled_from(["module", "testing", "performance", "contracts", "matrix"]) | st.text(),
+        JSON,
+    ),
+)
+def test_any_manifest_and_any_rows_give_health(anything, rows, declared):
+    here, found = anything
+    # As if they were the ledger's: a cached property is an entry of the instance.
+    other = replace(here)
+    other.__dict__.update(rows=rows, entries=here.entries)
+    changed = [replace(found[0], declared=declared)]
+    rows[:] = [{"kind": "x", **row} for row in rows]
+    document = explanation.document(here, examine(Ground(other, changed), changed[0]))
+    assert artifacts.validate(document, "health") == []
+    assert list(explanation.lines(document))
