@@ -15,6 +15,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "pytest_cockpit.commands.baselines": ("merge-baseline", "install-merge-driver"),
     "pytest_cockpit.commands.ledger": ("ledger",),
     "pytest_cockpit.commands.guard": ("guard",),
+    "pytest_cockpit.commands.shard": ("shard",),
     "pytest_cockpit.commands.freeze": ("freeze",),
 }
 """Modules with the commands of each. Their function `register(subparsers)` adds parsers whose

@@ -214,7 +214,7 @@ def _report(name: str, answer: _Answer) -> Report:
     failure = answer.failure
     if failure is None:
         try:
-            return _consistent(Report.from_json(answer.data))
+            return consistent(Report.from_json(answer.data))
         except (KeyError, TypeError, ValueError) as error:
             failure = f"the answer is no report ({type(error).__name__}: {error})"
     return _error(f"{name}: {failure}", answer.completed)
@@ -246,7 +246,7 @@ def _tail(completed: Completed) -> str:
     return "\n".join(redact(text)[-_TAIL_CHARACTERS:].splitlines()[-_TAIL_LINES:])
 
 
-def _consistent(report: Report) -> Report:
+def consistent(report: Report) -> Report:
     """The report, if its verdict is one that its own findings allow.
 
     Raises

@@ -24,6 +24,7 @@ from pytest_cockpit.sessions.conductor import Conductor
 from pytest_cockpit.sessions.gating import dated, judge, keep_report, scratch, steps
 from pytest_cockpit.sessions.once import Once
 from pytest_cockpit.sessions.settings import artifacts_folder, load_checked
+from pytest_cockpit.sessions.sharded import Part
 from pytest_cockpit.sessions.unaltered import Unaltered
 from pytest_cockpit.sessions.waiving import VARIABLE
 
@@ -70,6 +71,9 @@ class EverydayConductor(Conductor):
         self.shared = Path(told["shared"]) if told else None
         self.once = Once(self._judge, self.shared)
         self.header: list[str] = []
+        self.part = None if told else self._part(config)
+        declared = self.part.gates if self.part else settings.gates
+        self.gates: list[str] = told["gates"] if told else list(declared)
         self.cases = told["cases"] if told else self._cases(config.option.cockpit_markers)
         folder = artifacts_folder(root, settings)
         super().__init__(
@@ -87,7 +91,10 @@ class EverydayConductor(Conductor):
         self._demanded = [] if free else selected
         names = ", ".join(name.removeprefix("gate:") for name in selected)
         self.header.insert(0, f"cockpit: gates {names} over the working tree")
+        if self.part:
+            self.header.append(f"cockpit: {self.part.said}")
         self._session: pytest.Session | None = None
+        self._left = ""
         self._contradicted: list[str] = []
         if config.option.cockpit_base:
             self.header.append(
@@ -95,8 +102,12 @@ class EverydayConductor(Conductor):
                 f"base with {config.option.cockpit_base}"
             )
 
+    def _part(self, config: pytest.Config) -> Part | None:
+        markers = config.option.cockpit_markers
+        return Part.of(config, self.repository, self.settings, markers, self.base)
+
     def _steps(self) -> Iterator[Step]:
-        for step in steps(self.settings.gates, discovery.gates(), self._gate):
+        for step in steps(self.gates, discovery.gates(), self._gate):
             yield step
             gate = step.name.removeprefix("gate:")
             for case in self.cases.get(gate, ()):
@@ -106,7 +117,7 @@ class EverydayConductor(Conductor):
     def _cases(self, selected: list[str]) -> dict[str, list[str]]:
         """The cases of each gate that may run; a gate that cannot tell says so when it runs."""
         installed, found = discovery.gates().loaded, {}
-        for name in self.settings.gates:
+        for name in self.gates:
             if name in installed and installed[name].marker in selected:
                 try:
                     with self._context(name) as context:
@@ -167,7 +178,11 @@ class EverydayConductor(Conductor):
         if self.shared is None:
             self.shared = Path(tempfile.mkdtemp(prefix="cockpit-"))
             self.once = Once(self._judge, self.shared)
-        node.workerinput[_INPUT] = {"shared": str(self.shared), "cases": self.cases}
+        node.workerinput[_INPUT] = {
+            "shared": str(self.shared),
+            "cases": self.cases,
+            "gates": self.gates,
+        }
         node.workerinput[VARIABLE] = sorted(self.waiving.labels)
 
     def pytest_unconfigure(self) -> None:
@@ -191,6 +206,8 @@ class EverydayConductor(Conductor):
             gates = self.folder / "gates"
             self.written = [path for path in self.written if path.parent != gates]
             self.facts["extra"] = {"contradicted": self._contradicted}
+        elif self.part:
+            self._left = self.part.settle(self, self.once, session)
 
     def restore(self) -> None:
         """A red gate is a red session, whatever hooks have made of it."""
@@ -225,6 +242,8 @@ class EverydayConductor(Conductor):
         for row in self.rows:
             if row["kind"] == "gate":
                 terminal.write_line(f"{row['name']}: {row['verdict']}: {row['summary']}")
+        if self._left:
+            terminal.write_line(f"cockpit: {self._left}")
         for line in self._contradicted:
             terminal.write_line(f"cockpit: {line}", red=True)
 

@@ -1,0 +1,160 @@
+"""`cockpit shard merge`: what the parts of a sweep or of the gates come to, as on one machine."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_cockpit.api import CockpitError
+
+if TYPE_CHECKING:
+    from pytest_cockpit.phases import Place, Result
+    from pytest_cockpit.sharding.merging import Whole
+    from pytest_cockpit.sharding.plan import Plan
+
+
+def register(subparsers: Any) -> None:
+    """Add the command."""
+    shard = subparsers.add_parser("shard", help="the parts of sweeps and gates", allow_abbrev=False)
+    actions = shard.add_subparsers(dest="action", metavar="ACTION", required=True)
+    text = "join the parts of a sweep or of the gates; the result is that of one machine"
+    merge = actions.add_parser("merge", help=text, description=text, allow_abbrev=False)
+    merge.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="a shard, or a folder of them"
+    )
+    merge.add_argument(
+        "--durations", action="store_true", help="write down how long everything took"
+    )
+    merge.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a setting that the parts were given with --cockpit-set; repeatable",
+    )
+    merge.set_defaults(run=_merge)
+
+
+def _merge(arguments: argparse.Namespace) -> int:
+    from pytest_cockpit.sharding import merging, reading
+    from pytest_cockpit.sharding.plan import Kind
+
+    whole = merging.together(map(reading.read, reading.files(arguments.files)))
+    place = _place(whole.plan, arguments.set)
+    _demand_of(place, whole.plan)
+    code = _sweep(place, whole) if whole.plan.kind is Kind.SWEEP else _gates(place, whole)
+    if arguments.durations and not whole.missing:
+        _remember(place, whole)
+    return code
+
+
+def _place(plan: Plan, overrides: list[str]) -> Place:
+    """The tree that the shards are of."""
+    from pytest_cockpit import config
+    from pytest_cockpit.git import Repository
+    from pytest_cockpit.phases import Place, clock
+
+    repository = Repository.discover(Path.cwd())
+    settings = config.load(repository.root, overrides)
+    return Place(repository, settings, plan.commit, plan.commit, clock(), say=print)
+
+
+def _demand_of(place: Place, plan: Plan) -> None:
+    """Demand that the shards are of what is checked out, and that nothing is left out of them."""
+    from pytest_cockpit.sharding import gating, sweeping
+    from pytest_cockpit.sharding.plan import Kind
+
+    head = place.repository.resolve("HEAD")
+    if head != plan.commit:
+        raise CockpitError(
+            f"the shards are of {plan.commit[:12]}, and {head[:12]} is checked out; "
+            f"git switch --detach {plan.commit[:12]}"
+        )
+    if place.settings.digest() != plan.settings_sha256:
+        raise CockpitError(
+            "the configuration is not that of the shards; check out the same tree, and name with "
+            "--set what --cockpit-set replaced"
+        )
+    if plan.kind is Kind.SWEEP:
+        expected = sweeping.plan(place, plan.of)
+    else:
+        tree = place.repository.tracked()
+        if tree != plan.tree:
+            raise CockpitError(
+                f"the shards are of tree {plan.tree[:12]}, and the tracked files here are "
+                f"{tree[:12]}; check out the same, with the same changes"
+            )
+        known = set(plan.weights) <= set(place.settings.gates)
+        gates = plan.weights if known else place.settings.gates
+        expected = gating.plan(
+            place.repository, place.settings, gates, plan.of, select=plan.select, base=plan.base
+        )
+    if expected != plan:
+        raise CockpitError("the shards' plan is not that of this commit; do all parts again")
+
+
+def _sweep(place: Place, whole: Whole) -> int:
+    from pytest_cockpit.sweep import phase
+
+    if whole.missing:
+        _tell_lost(whole)
+        print("nothing was changed")
+        return 1
+    result = phase.settle(place, whole.measured())
+    _write(place, result)
+    print(f"sweep: {result.verdict}: {result.summary}")
+    if result.text and not result.verdict.opens:
+        print(result.text)
+    return 0 if result.verdict.opens else 1
+
+
+def _gates(place: Place, whole: Whole) -> int:
+    from pytest_cockpit.api import Verdict
+    from pytest_cockpit.records import artifacts
+    from pytest_cockpit.records.text import one_line
+
+    folder = place.repository.root / place.settings.artifacts
+    for name, report in whole.reports().items():
+        data = {"schema": "pytest-cockpit/gate-report/1", "gate": name, **report.to_json()}
+        artifacts.write(folder / "gates" / f"{name}.json", data, "gate-report")
+    combined = whole.combined()
+    artifacts.write(folder / "gates.json", combined, "shard-gates")
+    for row in combined["gates"]:
+        print(one_line(f"gate:{row['gate']}: {row['verdict']}: {row['summary']}"))
+    _tell_lost(whole)
+    verdict = whole.verdict()
+    print(f"gates: {verdict}; {place.settings.artifacts}/gates.json")
+    return 0 if verdict.opens or verdict is Verdict.SKIP else 1
+
+
+def _tell_lost(whole: Whole) -> None:
+    from pytest_cockpit.records.text import one_line
+
+    for line in whole.lost:
+        print(one_line(line))
+
+
+def _write(place: Place, result: Result) -> None:
+    """Keep the artifacts of a phase, and write what it wants changed, as its session does."""
+    from pytest_cockpit.records import artifacts
+    from pytest_cockpit.sessions import changing
+
+    folder = place.repository.root / place.settings.artifacts
+    for name, (document, schema) in result.artifacts.items():
+        artifacts.write(folder / name, document, schema)
+    if result.verdict.opens:
+        changing.apply(place, result.changes)
+
+
+def _remember(place: Place, whole: Whole) -> None:
+    from pytest_cockpit.records import artifacts, ledger_content
+    from pytest_cockpit.sharding import durations
+
+    where = durations.path_of(place.settings)
+    if ledger_content.linked(place.repository.root, where):
+        raise CockpitError(f"{where}: lies behind a symbolic link, which may lead anywhere")
+    old = durations.read(ledger_content.of(place.repository.root, where), where)
+    document = durations.renewed(old, whole.plan, whole.seconds)
+    artifacts.write(place.repository.root / where, document, durations.SCHEMA)
+    print(f"{where}: written; commit it")
