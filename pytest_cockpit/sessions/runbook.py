@@ -203,7 +203,11 @@ class RunbookConductor(Conductor):
             return
         terminal.section(f"cockpit: runbook {self.identity.runbook_id}")
         ran = {row["name"] for row in self.rows}
-        for line in [*page.lines(self.done, ran), *_lines(self.rows), *self._state()]:
+        told = [(one.phase, one.verdict, one.summary) for one in self.done if one.phase not in ran]
+        told += [(row["name"], row["verdict"], row["summary"]) for row in self.rows]
+        for name, verdict, summary in told:
+            terminal.write_line(f"{name}: {verdict}: {summary}")
+        for line in self._state():
             terminal.write_line(line)
 
     def _state(self) -> Sequence[str]:
@@ -218,12 +222,3 @@ class RunbookConductor(Conductor):
             f"{kept_so_far} kept; go on with --cockpit-runbook --cockpit-resume",
             "HEAD, index and work tree are as they were",
         ]
-
-
-def _lines(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Gates, what was red, and the seal."""
-    return [
-        f"{row['name']}: {row['verdict']}: {row['summary']}"
-        for row in rows
-        if row["kind"] in ("gate", "seal") or not Verdict(row["verdict"]).opens
-    ]

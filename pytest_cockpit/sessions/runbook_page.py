@@ -9,7 +9,6 @@ from typing import Any
 from pytest_cockpit.api import Verdict
 from pytest_cockpit.records.markdown import code, plain
 from pytest_cockpit.records.text import count
-from pytest_cockpit.sessions.runbook_chain import Done
 
 _LISTED = 20
 _UNKNOWN = "unknown"
@@ -18,15 +17,6 @@ _UNKNOWN = "unknown"
 def of(report: Mapping[str, Any]) -> str:
     """`RUNBOOK_REPORT.md`."""
     return "\n".join(_lines(report)) + "\n"
-
-
-def lines(done: Sequence[Done], ran: set[str]) -> list[str]:
-    """Every phase for the terminal; those of an earlier session are marked."""
-    return [
-        f"{one.phase}: {one.verdict}: {one.summary}"
-        + ("" if one.phase in ran else f" ({one.commit[:12]}, of an earlier session)")
-        for one in done
-    ]
 
 
 def _lines(report: Mapping[str, Any]) -> Iterator[str]:

@@ -55,6 +55,7 @@ def seal(
     CockpitError: something else has one of their names, a tag cannot be signed, or the checkout
         cannot be written.
     """
+    demand_free(repository, identity, done)
     name = f"{settings.seal.branch_prefix}runbook-{identity.runbook_id}"
     branch, commit = f"refs/heads/{name}", done[-1].commit
     _publish(repository, {branch: commit, **_tags(repository, settings, identity, done)})
