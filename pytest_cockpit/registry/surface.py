@@ -14,7 +14,7 @@ from pytest_cockpit.registry import signatures
 # What may give a file names that no statement of it binds.
 _OPENS = re.compile(rb"\b(?:globals|vars|exec|setattr)\s*\(|__getattr__|sys\.modules")
 
-_DEFINED = ("function", "async function", "class")
+DEFINED = ("function", "async function", "class")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ def _assign(reading: _Reading, node: Any, instead: bool) -> None:
         else:
             # What is wrapped under its own name is still what it was defined as.
             known = reading.names.get(name)
-            defined = known is not None and known.kind in _DEFINED
+            defined = known is not None and known.kind in DEFINED
             reading.bind(name, _value(name), instead or defined)
 
 
