@@ -147,7 +147,7 @@ class Renderer:
             # An expression of a template may raise anything.
             line = getattr(error, "lineno", None)
             where = f"{self._at(name)}:{line}" if line else self._at(name)
-            said = one_line(printable(str(error)))[:200] or type(error).__name__
+            said = one_line(printable(str(error)))[:200].rstrip(".") or type(error).__name__
             raise CockpitError(f"{where}: {said}; correct the template") from error
 
 
