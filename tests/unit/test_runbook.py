@@ -31,6 +31,7 @@ from pytest_cockpit.sessions.runbook_phases import (
 )
 from pytest_cockpit.sessions.runbook_watch import Watch
 
+NONE = {verdict.value: 0 for verdict in Verdict}
 REGISTRY = {"modules": [{"docs": ["a.md"], "tests": [], "api": {"count": 3}}]}
 META = {
     "summary": {
@@ -61,7 +62,7 @@ def repository(tmp_path):
 def facts(phase):
     if phase in (BEFORE, AFTER):
         red = int(phase == BEFORE)
-        return {"checks": {**dict.fromkeys(Verdict, 0), "fail": red, "pass": 7 - red, "skip": 1}}
+        return {"checks": {**NONE, "fail": red, "pass": 7 - red, "skip": 1}}
     if phase in (BASELINE, PRODUCTION):
         named = ("tag", "freeze", "base", "manifest", "manifest_sha256", "digest")
         return dict.fromkeys(named, "x")
@@ -120,7 +121,7 @@ def test_a_report_counts_what_is_otherwise(repository):
         "META_REGISTRY.json",
         "MODULE_REGISTRY.json",
     ]
-    assert data["totals"] == {**dict.fromkeys(Verdict, 0), "pass": 10, "skip": 1}
+    assert data["totals"] == {**NONE, "pass": 10, "skip": 1}
     assert data["checks"]["before"]["fail"] == 1
     metrics = {row["name"]: (row["before"], row["after"]) for row in data["metrics"]}
     assert metrics["mean health"] == (20.25, 20.25)
