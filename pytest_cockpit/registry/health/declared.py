@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_cockpit.config import Config
 from pytest_cockpit.records.text import count, parse, printable
 from pytest_cockpit.registry.health import files
 from pytest_cockpit.registry.health.ground import Ground
@@ -14,12 +15,9 @@ _NAMED = 3
 
 def contract(ground: Ground, module: Module) -> Input:
     """Whether the contracts that the manifest declares are tracked and can be read."""
-    settings = ground.place.settings
-    reason = settings.skip("matriz")
-    if reason is not None:
-        return not_applicable(f"the gate matriz is declared not applicable: {reason}")
-    if "matriz" not in settings.gates:
-        return not_applicable("the gate matriz is not among the configured gates")
+    reason = _out_of_force(ground.place.settings, "matriz")
+    if reason:
+        return not_applicable(reason)
     declared = files.contracts(module)
     if not module.declared:
         said = f"{printable(module.manifest)} cannot be read"
@@ -47,9 +45,9 @@ def contract(ground: Ground, module: Module) -> Input:
 
 def imports(ground: Ground, module: Module) -> Input:
     """Which share of its Python files is not known to fail to import."""
-    reason = ground.place.settings.skip("imports")
-    if reason is not None:
-        return not_applicable(f"the gate imports is declared not applicable: {reason}")
+    reason = _out_of_force(ground.place.settings, "imports")
+    if reason:
+        return not_applicable(reason)
     if not module.python:
         return not_applicable("no Python code")
     found = ground.imports
@@ -86,6 +84,14 @@ def documentation(ground: Ground, module: Module) -> Input:
         *(ground.file(path) for path in written.values() if path),
         remedy=f"write {' and '.join(lacking)}",
     )
+
+
+def _out_of_force(settings: Config, gate: str) -> str:
+    """Why the gate that an input belongs to is not in use here; empty where it is."""
+    reason = settings.skip(gate)
+    if reason is not None:
+        return f"the gate {gate} is declared not applicable: {reason}"
+    return "" if gate in settings.gates else f"the gate {gate} is not among the configured gates"
 
 
 def _contract_fault(ground: Ground, module: Module, path: str) -> str:

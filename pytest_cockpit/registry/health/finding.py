@@ -36,9 +36,12 @@ def named(modules: Sequence[Module], word: str) -> Module:
 def _near(modules: Sequence[Module], word: str) -> str:
     if not modules:
         return "; there is none, as no file matches tool.cockpit.registry.manifests"
-    known = {name: None for module in modules for name in (printable(module.path), module.name)}
-    folded = {name.casefold(): name for name in reversed(list(known))}
-    close = difflib.get_close_matches(word.casefold(), folded, n=_NAMED)
+    known: dict[str, str] = {}
+    for module in modules:
+        path = printable(module.path)
+        known |= dict.fromkeys((module.name.casefold(), path.casefold()), path)
+    close = difflib.get_close_matches(word.casefold(), known, n=_NAMED)
     if not close:
         return "; MODULE_INDEX.md lists them"
-    return f"; did you mean {one_line(' or '.join(folded[name] for name in close))}?"
+    paths = dict.fromkeys(known[name] for name in close)
+    return f"; did you mean {one_line(' or '.join(paths))}?"

@@ -15,6 +15,17 @@ from pytest_cockpit.registry.modules import Module
 _SWEEP = "measure it: pytest --cockpit-sweep"
 _BENCH = "measure them: pytest --cockpit-bench"
 _MOST = 100
+_WRITE = "write some: pytest --cockpit-scaffold=apply begins them"
+_ENDED = {
+    "no-tests": "it has no tests",
+    "error": "its tests could not be collected",
+    "crashed": "its tests crashed",
+}
+_CURES = {
+    "no-tests": _WRITE,
+    "error": "repair what keeps its tests from being collected",
+    "crashed": "find what ends its tests: pytest --cockpit-sweep shows their last words",
+}
 
 
 def coverage(ground: Ground, module: Module) -> Input:
@@ -24,8 +35,8 @@ def coverage(ground: Ground, module: Module) -> Input:
         return _claimed(ground, module)
     evidence = row_of(row)
     if row.statements is None or row.missing is None:
-        said = f"row {row.seq}: nothing was measured, its tests ended as {row.state}"
-        return unknown(said, evidence, remedy=_to_measure(row.state))
+        said = f"row {row.seq}: nothing was measured, {_ENDED.get(row.state, row.state)}"
+        return unknown(said, evidence, remedy=_CURES.get(row.state, _SWEEP))
     if not row.statements:
         return not_applicable(f"row {row.seq}: there is no statement to cover", evidence)
     ran = row.statements - row.missing
@@ -49,14 +60,15 @@ def tests(ground: Ground, module: Module) -> Input:
         return unknown(f"row {row.seq} is of other content: {reason}", evidence, remedy=_SWEEP)
     if row.state == "no-tests":
         said = f"row {row.seq}: it has no tests"
-        return known(0, said, evidence, remedy="write some: pytest --cockpit-scaffold begins them")
+        return known(0, said, evidence, remedy=_WRITE)
     passed, failed, errors, skipped = (
         row.tests.get(name, 0) for name in ("passed", "failed", "errors", "skipped")
     )
     ran = passed + failed + errors
     if row.state == "crashed" or not ran:
-        said = f"row {row.seq}: its tests ended as {row.state}, {count(skipped, 'test')} skipped"
-        return unknown(said, evidence, remedy=_to_measure(row.state))
+        ended = _ENDED.get(row.state, "none of its tests ran")
+        said = f"row {row.seq}: {ended}, {count(skipped, 'test')} skipped"
+        return unknown(said, evidence, remedy=_CURES.get(row.state, _SWEEP))
     said = f"row {row.seq}: {passed:,} of {count(ran, 'test')} passed, {skipped:,} skipped"
     return known(passed / ran, said, evidence, remedy="repair the tests that fail")
 
@@ -115,15 +127,6 @@ def claimed(module: Module) -> float | None:
 def _testing(module: Module) -> dict[str, Any]:
     found = module.declared.get("testing")
     return found if isinstance(found, dict) else {}
-
-
-def _to_measure(state: str) -> str:
-    cures = {
-        "no-tests": "write tests: pytest --cockpit-scaffold begins them",
-        "error": "repair what keeps its tests from being collected",
-        "crashed": "find what ends its tests: pytest --cockpit-sweep shows their last words",
-    }
-    return cures.get(state, _SWEEP)
 
 
 def _without_benchmarks(ground: Ground, module: Module) -> Input:
