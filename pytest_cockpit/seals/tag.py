@@ -78,14 +78,13 @@ def made(repo: Repository, settings: Settings) -> str:
         repo.run("init", "-q", "--bare", "--template=", form, "--", scratch)
         with Path(scratch, "config").open("a", encoding="utf-8") as config:
             config.writelines(f"[include]\n\tpath = {_value(own)}\n" for own in _own_settings(repo))
+            config.write("[user]\n\tuseConfigOnly = true\n")
         env = {"GIT_DIR": scratch, "GIT_OBJECT_DIRECTORY": str(repo.common_dir / "objects")}
         sign = ["--sign"] if settings.sign else []
-        words = ("-c", "user.useConfigOnly=true", "tag", "--annotate")
+        words = ("tag", "--annotate", "--cleanup=verbatim", "--file=-")
         repo.run(
             *words,
             *sign,
-            "--cleanup=verbatim",
-            "--file=-",
             "--",
             settings.name,
             settings.commit,
