@@ -1,0 +1,38 @@
+"""A pytest plugin that tells apart which module's tests run which line.
+
+pytest imports it before any conftest.py, so that nothing of the tree has run when it starts to
+measure. Where the request beside it was not written for this folder, this is another host, which
+has the tree beside this package.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+HOME = Path(__file__).resolve().parent
+_ASKED = Path(os.environ.get("COCKPIT_SWEEP_REQUEST") or HOME / "request.json")
+REQUEST: dict[str, Any] = json.loads(_ASKED.read_text(encoding="utf-8"))
+REMOTE = Path(REQUEST["home"]) != HOME
+ROOT = Path(os.path.realpath(HOME.parent / REQUEST["tree"] if REMOTE else REQUEST["root"]))
+
+if REMOTE:
+    # Here, nobody has set what the processes of the first host inherit.
+    sys.path[:0] = [str(ROOT), *(str(ROOT / folder) for folder in REQUEST["folders"])]
+
+with contextlib.ExitStack() as _stack:
+    # A `coverage` in the tree must not measure in the real one's place.
+    _stack.callback(sys.path.__setitem__, slice(None), list(sys.path))
+    sys.path[:] = [
+        path for path in sys.path if not Path(os.path.realpath(path)).is_relative_to(ROOT)
+    ]
+    from .recorder import Recorder
+
+RECORDER: Recorder = Recorder(ROOT, HOME / "coverage.toml")
+RECORDER.start()
+
+from .plugin import *  # noqa: E402, F403 - the hooks, once everything is measured

@@ -1,0 +1,126 @@
+"""What one run of tests, joint or of a module alone, has come to: turn by turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_cockpit.measurement import outcome
+from pytest_cockpit.sweep.attribution import Observed
+from pytest_cockpit.sweep.model import Counts, State
+
+_COMPLETE = (0, 1, 5)
+"""Exit codes of pytest after which every test has run: all passed, some failed, there were none."""
+_COLLECT, _RUN = "collect", "run"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What became of the tests of some files."""
+
+    state: State
+    tests: Counts
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run.
+
+    Parameters
+    ----------
+    tests: what was reported.
+    observed: what the processes that came to their end handed over.
+    culprits: turns in which a process ended that handed nothing over.
+    lost: turns that such a process had before.
+    durations: seconds by turn, as far as they were told.
+    """
+
+    tests: outcome.TestRun
+    observed: Observed
+    culprits: frozenset[str]
+    lost: frozenset[str]
+    durations: Mapping[str, float]
+
+    @property
+    def complete(self) -> bool:
+        """Whether pytest came to its end, with every test run."""
+        return self.tests.exit in _COMPLETE
+
+    def judge(self, files: Iterable[str]) -> Judgement:
+        """What became of the tests of these files."""
+        wanted = frozenset(files)
+        own = {
+            test: result
+            for test, result in self.tests.outcomes.items()
+            if test.partition("::")[0] in wanted
+        }
+        broken = [
+            test
+            for test in self.tests.around
+            if test.partition("::")[0] in wanted and test not in own
+        ]
+        around = [test for test in own if test in self.tests.around]
+        failed = [test for test, result in own.items() if result == "failed"]
+        counts = Counts(
+            passed=sum(result == "passed" for result in own.values()),
+            failed=len(set(failed) - set(around)),
+            errors=len(around) + len(broken),
+            skipped=sum(result == "skipped" for result in own.values()),
+        )
+        return Judgement(*_state(counts, broken, failed, self.tests.failures))
+
+
+def read(tests: bytes, rows: Sequence[Mapping[str, Any]]) -> Run:
+    """A run from what it left."""
+    handed = [row for row in rows if row["row"] == "data"]
+    entered: dict[int, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        if row["row"] == "enter":
+            entered.setdefault(row["process"], []).append(row)
+    whole = {row["process"] for row in handed}
+    crashed = [own for process, own in entered.items() if process not in whole]
+    lost = {row["module"] for own in crashed for row in own if row["when"] == _RUN}
+    return Run(
+        tests=outcome.read(tests),
+        observed=Observed.of(handed),
+        culprits=frozenset(own[-1]["module"] for own in crashed),
+        lost=frozenset(lost),
+        durations=_durations(rows),
+    )
+
+
+def _state(
+    counts: Counts,
+    broken: Sequence[str],
+    failed: Sequence[str],
+    failures: Mapping[str, outcome.Failure],
+) -> tuple[State, Counts, str]:
+    if broken:
+        return State.ERROR, counts, f"{broken[0]}: {failures[broken[0]].message}"
+    if failed:
+        return State.FAILED, counts, f"{failed[0]}: {failures[failed[0]].message}"
+    if not counts.total:
+        return State.NO_TESTS, counts, "its test files hold no tests"
+    return State.PASSED, counts, ""
+
+
+def _durations(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Seconds between the beginning of a turn and the end of it, summed over the processes."""
+    found: dict[str, float] = {}
+    for turn, seconds in _spans(rows):
+        found[turn] = found.get(turn, 0.0) + seconds
+    return found
+
+
+def _spans(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, float]]:
+    last: dict[int, Mapping[str, Any]] = {}
+    for row in rows:
+        process = row["process"]
+        before = last.get(process)
+        if before is not None and before["when"] == _RUN:
+            yield before["module"], row["at"] - before["at"]
+        last.pop(process, None)
+        if row["row"] == "enter":
+            last[process] = row

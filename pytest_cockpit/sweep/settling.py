@@ -1,0 +1,199 @@
+"""What measured figures change: manifests, rows of the ledger, and what is said of each module."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pytest_cockpit.api import CockpitError, Verdict
+from pytest_cockpit.phases import Changes, Place, Result
+from pytest_cockpit.records import globs, ledger_content
+from pytest_cockpit.records.text import count, printable, sha256
+from pytest_cockpit.registry import measured as recorded
+from pytest_cockpit.registry import substance
+from pytest_cockpit.registry.modules import Module, discover
+from pytest_cockpit.sweep import manifest
+from pytest_cockpit.sweep.model import Measured, Outcome, State
+
+ARTIFACT = "sweep.measured.json"
+_SHOWN = 40
+_VERDICTS = {
+    State.PASSED: Verdict.PASS,
+    State.FAILED: Verdict.FAIL,
+    State.ERROR: Verdict.ERROR,
+    State.NO_TESTS: Verdict.SKIP,
+    State.CRASHED: Verdict.UNKNOWN,
+}
+_TOLERATED = (State.FAILED, State.ERROR)
+
+
+def verdict(outcome: Outcome, failures: str) -> Verdict:
+    """What a module's outcome is to the session; `failures` is the setting of that name."""
+    if failures == "warn" and outcome.state in _TOLERATED:
+        return Verdict.WARN
+    return _VERDICTS[outcome.state]
+
+
+def said(outcome: Outcome) -> str:
+    """One line about a module."""
+    tests = outcome.tests
+    counts = ", ".join(f"{number} {name}" for name, number in tests.to_json().items() if number)
+    parts = [outcome.state.value if outcome.state is not State.PASSED else "", _figure(outcome)]
+    if outcome.state is State.NO_TESTS:
+        parts = [outcome.reason]
+    elif counts:
+        parts.append(counts)
+    if outcome.unreadable:
+        parts.append(f"{count(len(outcome.unreadable), 'file')} cannot be parsed")
+    return "; ".join(part for part in parts if part)
+
+
+def text(outcome: Outcome) -> str:
+    """All there is to say about a module that is not green."""
+    lines = [said(outcome)]
+    if outcome.reason and outcome.state is not State.NO_TESTS:
+        lines.append(outcome.reason)
+    if outcome.apart:
+        lines.append(f"run again in a process of its own, which counts: {outcome.apart}")
+    lines += [f"{path}: {error}" for path, error in sorted(outcome.unreadable.items())]
+    return "\n  ".join(map(printable, lines))
+
+
+def settle(place: Place, measured: Measured) -> Result:
+    """What the figures change; starts nothing and writes nothing.
+
+    Raises
+    ------
+    CockpitError: they were measured of another commit.
+    """
+    if measured.commit != place.commit:
+        raise CockpitError(
+            f"measured at {measured.commit[:12]}, not at {place.commit[:12]}; measure again"
+        )
+    failures = place.settings.sweep.failures
+    modules = {module.path: module for module in discover(place)}
+    outcomes = [each for each in measured.outcomes if each.module in modules]
+    verdicts = [verdict(each, failures) for each in outcomes]
+    changed = _changed(place, modules, outcomes)
+    files, faults = _manifests(place, modules, changed)
+    rows = [_row(place, modules[each.module], each) for each in changed]
+    listed = [text(each) for each in outcomes if verdict(each, failures) is not Verdict.PASS]
+    return Result(
+        _worst(verdicts),
+        _summary(outcomes, len(changed)),
+        "\n".join([*_some(listed), *faults]),
+        Changes(files, (*rows, *_bound(place, files))),
+        facts(measured),
+        {ARTIFACT: (measured.to_json(), "sweep-measured")},
+    )
+
+
+def facts(measured: Measured) -> dict[str, Any]:
+    """The figures of a sweep."""
+    states = Counter(each.state.value for each in measured.outcomes)
+    with_figure = [each.percent for each in measured.outcomes if each.percent is not None]
+    statements = sum(each.statements or 0 for each in measured.outcomes)
+    missing = sum(each.missing or 0 for each in measured.outcomes)
+    return {
+        "modules": len(measured.outcomes),
+        "states": {state.value: states[state.value] for state in State},
+        "with_coverage": len(with_figure),
+        "apart": sum(bool(each.apart) for each in measured.outcomes),
+        "statements": statements,
+        "missing": missing,
+    }
+
+
+def _figure(outcome: Outcome) -> str:
+    if outcome.percent is None:
+        return "no statement to cover" if outcome.state.measured else ""
+    covered = (outcome.statements or 0) - (outcome.missing or 0)
+    return f"{outcome.percent:.2f} % ({covered} of {count(outcome.statements or 0, 'line')})"
+
+
+def _worst(verdicts: Sequence[Verdict]) -> Verdict:
+    """A module without tests does not make the others' figures less than they are."""
+    told = [each for each in verdicts if each is not Verdict.SKIP]
+    if told:
+        return Verdict.worst(told)
+    return Verdict.SKIP
+
+
+def _summary(outcomes: Sequence[Outcome], changed: int) -> str:
+    states = Counter(each.state for each in outcomes)
+    told = ", ".join(f"{states[state]} {state.value}" for state in State if states[state])
+    new = f"{changed} changed" if changed else "no figure changed"
+    return f"{count(len(outcomes), 'module')}: {told or 'none'}; {new}"
+
+
+def _some(lines: Sequence[str]) -> list[str]:
+    more = len(lines) - _SHOWN
+    return [*lines[:_SHOWN], *([f"… and {more} more"] if more > 0 else [])]
+
+
+def _changed(
+    place: Place, modules: Mapping[str, Module], outcomes: Sequence[Outcome]
+) -> list[Outcome]:
+    """Outcomes that say something else than the newest row of their module."""
+    newest = recorded.newest(recorded.coverage(place.rows))
+    found = []
+    for each in outcomes:
+        before = newest.get(printable(each.module))
+        told = before and (
+            before.state,
+            before.statements,
+            before.missing,
+            before.digest,
+            before.content,
+        )
+        content = substance.digest(place, modules[each.module])
+        now = (each.state.value, each.statements, each.missing, each.data_sha256, content)
+        if told != now:
+            found.append(each)
+    return found
+
+
+def _row(place: Place, module: Module, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "kind": recorded.COVERAGE,
+        "at": place.at(),
+        "module": printable(outcome.module),
+        "commit": place.commit,
+        "state": outcome.state.value,
+        "statements": outcome.statements,
+        "missing": outcome.missing,
+        "tests": outcome.tests.to_json(),
+        "data_sha256": outcome.data_sha256,
+        "content_sha256": substance.digest(place, module),
+    }
+
+
+def _manifests(
+    place: Place, modules: Mapping[str, Module], changed: Sequence[Outcome]
+) -> tuple[dict[str, bytes], list[str]]:
+    """Manifests with the new figures, and what is odd about those that can hold none."""
+    wanted = {modules[each.module].manifest: each for each in changed if each.percent is not None}
+    files, faults = {}, []
+    for path, content in place.read_all(sorted(wanted)):
+        values = {
+            "coverage_observed": wanted[path].percent,
+            "observed_at": place.at(),
+            "observed_commit": place.commit,
+        }
+        try:
+            files[path] = manifest.entered(content, values)
+        except manifest.Unfit as error:
+            faults.append(f"{printable(path)}: {error}; its figures are in the ledger alone")
+    return files, faults
+
+
+def _bound(place: Place, files: Mapping[str, bytes]) -> Iterator[dict[str, Any]]:
+    """Rows for those manifests that the ledger is to speak of."""
+    bound = place.settings.gate.get("ledger", {}).get("bound", ())
+    newest = ledger_content.newest(place.rows)
+    old = dict(place.read_all(sorted(files)))
+    for path in sorted(files):
+        if path in newest or globs.matches(path, bound):
+            previous = newest.get(path, sha256(old[path]))
+            yield ledger_content.row(path, files[path], previous, place.commit, len(place.commit))
