@@ -19,7 +19,7 @@ _QUARANTINE = "authz_quarantine"
 _NEEDS = {
     "cockpit_batch_size": ("batch", "burst"),
     "cockpit_modules": ("batch", "burst"),
-    "cockpit_dry_run": ("batch", "burst", "rollback"),
+    "cockpit_dry_run": ("batch", "burst", "rollback", "runbook"),
     "cockpit_skip_pr": ("batch", "burst", "rollback"),
     "cockpit_target": ("burst",),
     "cockpit_max_batches": ("burst",),
