@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_cockpit.api import Verdict
-from pytest_cockpit.estimation import intervals, prediction
+from pytest_cockpit.estimation import intervals, prediction, steps
 from pytest_cockpit.estimation.intervals import Interval
 from pytest_cockpit.records.text import count
 
@@ -20,7 +20,7 @@ SUSPECT = 0.05
 ENOUGH = 10
 """Recorded runs on machines alike without which nothing is said."""
 
-RECENT = 50
+RECENT = 100
 """Recorded runs that are looked at, the newest."""
 
 _LEAST_SPREAD = 0.001
@@ -96,17 +96,37 @@ def by_record(value: float, past: Sequence[float], *, threshold: float) -> Opini
     value: median of this run's processes.
     past: those of recorded runs, the oldest first.
     """
-    size = len(past)
-    if size < ENOUGH:
-        said = f"{count(ENOUGH - size, 'more run')} on a machine like this needed"
-        return Opinion(Verdict.UNKNOWN, said, recorded=size, early=True)
+    if len(past) < ENOUGH:
+        said = f"{count(ENOUGH - len(past), 'more run')} on a machine like this needed"
+        return Opinion(Verdict.UNKNOWN, said, recorded=len(past), early=True)
+    known = usual([math.log(seen) for seen in past[-RECENT:]], threshold)
+    size = len(known)
     if value <= 0:
         return Opinion(Verdict.UNKNOWN, "too short to be timed; let it do more", recorded=size)
-    logs = [math.log(seen) for seen in past]
-    edge = prediction.limit(logs, SUSPECT, least_spread=_LEAST_SPREAD) + math.log1p(threshold)
-    limit = math.exp(edge)
+    limit = math.exp(_edge(known, threshold))
     runs = f"{size} recorded runs"
     if value > limit:
         said = f"above {limit:.3g} s, where {runs} and {threshold:.0%} more end"
         return Opinion(Verdict.WARN, said, limit=limit, recorded=size)
     return Opinion(Verdict.PASS, f"as expected of {runs}", limit=limit, recorded=size)
+
+
+def usual(past: Sequence[float], threshold: float) -> list[float]:
+    """Those of the recorded runs, as logarithms, that tell what to expect of the next.
+
+    A slow run is recorded like any other, and must not make the same slow run of tomorrow a usual
+    one: what was above all that could be expected then is left out. A new level counts from when
+    enough runs have shown it; then nothing before it does.
+    """
+    cuts = steps.fit(past)
+    since = cuts[-1] if cuts else 0
+    recent = past[since:] if len(past) - since >= ENOUGH else past
+    known = list(recent[:ENOUGH])
+    for value in recent[ENOUGH:]:
+        if value <= _edge(known, threshold):
+            known.append(value)
+    return known
+
+
+def _edge(known: Sequence[float], threshold: float) -> float:
+    return prediction.limit(known, SUSPECT, least_spread=_LEAST_SPREAD) + math.log1p(threshold)

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_cockpit.benchmarking.history import Point
+from pytest_cockpit.benchmarking.judging import RECENT
 from pytest_cockpit.estimation import steps
 from pytest_cockpit.estimation.intervals import Interval
-
-LONGEST = 100
-"""Recorded runs that are looked at, the newest."""
 
 _SHOWN = 12
 
@@ -43,9 +41,9 @@ class Level:
 
 def find(points: Sequence[Point]) -> list[Level]:
     """Every step of one benchmark's rows, the oldest first."""
-    recent = points[-LONGEST:]
+    recent = points[-RECENT:]
     cuts = steps.find([math.log(point.median) for point in recent])
-    ends = [*(step.at for step in cuts[1:]), len(recent)]
+    edges = [*(step.at for step in cuts), len(recent)]
     return [
         Level(
             recent[step.at].at,
@@ -55,7 +53,7 @@ def find(points: Sequence[Point]) -> list[Level]:
             step.interval and _ratio(step.interval),
             end - step.at,
         )
-        for step, end in zip(cuts, ends, strict=True)
+        for step, end in zip(cuts, edges[1:], strict=True)
     ]
 
 

@@ -14,8 +14,11 @@ from pytest_cockpit.api import Verdict
 from pytest_cockpit.benchmarking.running import Ran, Runner, Unmeasured
 from pytest_cockpit.estimation import intervals
 
-SPARE = 3
-"""Pairs beyond those without which nothing could ever be shown."""
+SPARE = 8
+"""Pairs beyond those without which nothing could ever be shown.
+
+With so many, one pair in which another program got in between is no matter, however far off it is.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,7 @@ def _recorded(task: Task, runs: Sequence[Ran]) -> Iterator[tuple[str, Opinion]]:
             said = f"measured in {len(values)} of {len(runs)} processes"
             yield name, Opinion(Verdict.UNKNOWN, said)
             continue
-        past = [point.median for point in task.past.get(name, ())][-judging.RECENT :]
+        past = [point.median for point in task.past.get(name, ())]
         yield name, judging.by_record(median(values), past, threshold=task.threshold)
 
 
@@ -199,7 +199,7 @@ def _told(task: Task, runs: Sequence[Ran], opinions: Mapping[str, Opinion]) -> I
 
 
 def _with_news(opinion: Opinion, level: Level) -> Opinion:
-    if opinion.verdict is not Verdict.PASS:
+    if not opinion.verdict.opens:
         return opinion
     return dataclasses.replace(opinion, verdict=Verdict.WARN, said=f"{opinion.said}; {level}")
 

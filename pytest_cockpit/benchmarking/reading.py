@@ -51,22 +51,20 @@ def load(path: Path) -> Mapping[str, Times]:
     CockpitError: it is no regular file, too large, or not what pytest-benchmark writes.
     """
     try:
-        # What runs beside it could have put a pipe or a link in its place.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(path, "rb", opener=_opener) as stream:
+            found = os.fstat(stream.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise CockpitError(f"{path.name}: is no regular file")
+            if found.st_size > LARGEST:
+                raise CockpitError(
+                    f"{path.name}: {found.st_size:,} bytes of samples, {LARGEST:,} are read at "
+                    "most; lower --benchmark-max-time or split the file"
+                )
+            return times(stream.read(LARGEST + 1), path.name)
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise CockpitError(f"{path.name}: cannot be read ({error.strerror})") from error
-    with os.fdopen(descriptor, "rb") as stream:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise CockpitError(f"{path.name}: is no regular file")
-        if found.st_size > LARGEST:
-            raise CockpitError(
-                f"{path.name}: {found.st_size:,} bytes of samples, {LARGEST:,} are read at most; "
-                "lower --benchmark-max-time or split the file"
-            )
-        return times(stream.read(LARGEST + 1), path.name)
 
 
 def times(data: bytes, name: str) -> Mapping[str, Times]:
@@ -87,3 +85,8 @@ def times(data: bytes, name: str) -> Mapping[str, Times]:
             raise CockpitError(f"{name}: {benchmark}: appears twice; give each benchmark its name")
         read[benchmark] = Times.of(row["stats"]["data"])
     return read
+
+
+def _opener(path: str, flags: int) -> int:
+    # What runs beside it could have put a pipe or a link in its place.
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
