@@ -10,7 +10,7 @@ from pytest_cockpit.records import schema
 from pytest_cockpit.records.schema import Problem
 
 PROMOTION, ROLLBACK, CONTENT, EPOCH, TAG = "promotion", "rollback", "content", "epoch", "tag"
-MERGED, FREEZE, BENCHMARK = "merged", "freeze", "benchmark"
+MERGED, FREEZE, BENCHMARK, COVERAGE = "merged", "freeze", "benchmark", "coverage"
 _COMMON = "ledger-kinds"
 _TABLE = {
     PROMOTION: _COMMON,
@@ -21,6 +21,7 @@ _TABLE = {
     MERGED: _COMMON,
     FREEZE: _COMMON,
     BENCHMARK: _COMMON,
+    COVERAGE: _COMMON,
     "scaffold": _COMMON,
     "waiver": "waiver",
     "waiver-revoked": _COMMON,

@@ -172,6 +172,16 @@ GOOD: dict[str, dict[str, Any]] = {
         "manifest": "docs/_generated/BASELINE_FREEZE.json",
         "manifest_sha256": SHA,
     },
+    "coverage": {
+        "at": "2026-01-31T12:00:00Z",
+        "module": "port",
+        "commit": "a" * 40,
+        "state": "failed",
+        "statements": 40,
+        "missing": 2,
+        "tests": {"passed": 8, "failed": 1, "errors": 0, "skipped": 0},
+        "data_sha256": SHA,
+    },
     "benchmark": {
         "at": "2026-01-31T12:00:00Z",
         "module": "port",
