@@ -93,7 +93,23 @@ def made(repo: Repository, settings: Settings) -> str:
             tied=True,
         )
         found = repo.run("rev-parse", "--verify", ref_of(settings.name), env=env).stdout
-        return found.decode("ascii").strip()
+    oid = found.decode("ascii").strip()
+    # Some versions of git make an unsigned tag where the key of OpenSSH cannot be read.
+    if (settings.sign or _signs(repo)) and not _is_signed(repo, oid):
+        raise GitError(
+            f"{settings.name}: git could not sign it; see git config user.signingKey and gpg.format"
+        )
+    return oid
+
+
+def _signs(repo: Repository) -> bool:
+    done = repo.run("config", "--type=bool", "--get", "tag.gpgSign", check=False)
+    return done.stdout.strip() == b"true"
+
+
+def _is_signed(repo: Repository, oid: str) -> bool:
+    text = repo.run("cat-file", "tag", oid).stdout.partition(b"\n\n")[2]
+    return b"\n-----BEGIN " in text
 
 
 def _own_settings(repo: Repository) -> list[Path]:
