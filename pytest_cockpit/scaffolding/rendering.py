@@ -1,8 +1,9 @@
 """What a template gives for one module: paths and contents, in memory.
 
-Jinja renders by itself what copier would: a template is parsed once for all modules, which copier
-does again for each (46 ms of CPU against 1 ms), and nothing is written anywhere. It runs in
-Jinja's sandbox, and what a module is told is never taken for a template.
+Jinja renders by itself what copier would. Copier parses a template again for every module (70 ms
+of CPU against 0.4 ms), writes files, and needs a library under the GPL; tests hold what comes out
+here against what copier makes of it. Jinja runs in its sandbox, and what is said of a module is
+never taken for a template.
 """
 
 from __future__ import annotations
