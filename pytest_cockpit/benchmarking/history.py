@@ -5,14 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from pytest_cockpit.records.ledger_kinds import BENCHMARK
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One benchmark in one session, in seconds."""
+    """One benchmark in one session, in seconds.
+
+    Parameters
+    ----------
+    seq: number of the ledger's row.
+    content: digest of the module's files that were measured; empty where the row has none.
+    digest: of the samples; empty where the row has none.
+    """
 
     at: str
     module: str
@@ -22,6 +29,9 @@ class Point:
     median: float
     low: float
     high: float
+    seq: int = 0
+    content: str = ""
+    digest: str = ""
 
 
 def points(rows: Iterable[Mapping[str, Any]]) -> Iterator[Point]:
@@ -36,7 +46,13 @@ def points(rows: Iterable[Mapping[str, Any]]) -> Iterator[Point]:
         median, low, high = map(float, times)  # type: ignore[arg-type] # as `_is_time` has seen
         if low <= median <= high:
             at, module, name, commit, fingerprint = map(str, words)
-            yield Point(at, module, name, commit, fingerprint, median, low, high)
+            seq, content, digest = map(row.get, ("seq", "content_sha256", "data_sha256"))
+            yield Point(
+                *(at, module, name, commit, fingerprint, median, low, high),
+                seq=seq if type(seq) is int else 0,
+                content=content if _is_text(content) else "",
+                digest=digest if _is_text(digest) else "",
+            )
 
 
 def of(found: Iterable[Point], module: str, fingerprint: str) -> dict[str, list[Point]]:
@@ -48,7 +64,7 @@ def of(found: Iterable[Point], module: str, fingerprint: str) -> dict[str, list[
     return own
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: Any) -> TypeGuard[str]:
     return isinstance(value, str) and bool(value)
 
 

@@ -81,9 +81,19 @@ class _Found:
 
     place: Place
 
-    @cached_property
+    @property
     def made(self) -> Mapping[str, bytes]:
-        return documents.generate(self.place)
+        if isinstance(self._outcome, CockpitError):
+            raise self._outcome
+        return self._outcome
+
+    @cached_property
+    def _outcome(self) -> Mapping[str, bytes] | CockpitError:
+        """What is generated, or why nothing can be: worked out once for all checks."""
+        try:
+            return documents.generate(self.place)
+        except CockpitError as error:
+            return error
 
     def current(self, paths: Sequence[str]) -> Result:
         """Whether files are as they would be written now."""

@@ -1,17 +1,12 @@
-"""What rows of the ledger say was measured; a row of another shape says nothing."""
+"""What rows of the ledger say of coverage; a row of another shape says nothing."""
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-COVERAGE, BENCHMARK = "coverage", "benchmark"
-
-# A name such as HEAD would be of another commit tomorrow.
-_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+COVERAGE = "coverage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +43,10 @@ class Coverage:
         return round(100 * (self.statements - self.missing) / self.statements, 2)
 
 
-@dataclass(frozen=True, slots=True)
-class Benchmark:
-    """One benchmark's samples, as an interval around their median."""
-
-    seq: int
-    module: str
-    name: str
-    commit: str
-    fingerprint: str
-    low: float
-    median: float
-    high: float
-    digest: str
-    content: str
-
-
 def coverage(rows: Iterable[Mapping[str, Any]]) -> Iterator[Coverage]:
     """Every measured coverage, in the ledger's order."""
     for row in rows:
-        if row.get("kind") != COVERAGE or not _texts(row, "module", "state") or not _bound(row):
+        if row.get("kind") != COVERAGE or not _texts(row, "module", "commit", "state"):
             continue
         statements, missing = _whole(row.get("statements")), _whole(row.get("missing"))
         if statements is None or missing is None or missing > statements:
@@ -86,37 +65,9 @@ def coverage(rows: Iterable[Mapping[str, Any]]) -> Iterator[Coverage]:
         )
 
 
-def benchmarks(rows: Iterable[Mapping[str, Any]]) -> Iterator[Benchmark]:
-    """Every measured benchmark, in the ledger's order."""
-    for row in rows:
-        if row.get("kind") != BENCHMARK:
-            continue
-        figures = [_figure(row.get(key)) for key in ("low", "median", "high")]
-        low, median, high = figures
-        if low is None or median is None or high is None or not low <= median <= high:
-            continue
-        if _texts(row, "module", "benchmark", "fingerprint") and _bound(row):
-            yield Benchmark(
-                _seq(row),
-                row["module"],
-                row["benchmark"],
-                row["commit"],
-                row["fingerprint"],
-                low,
-                median,
-                high,
-                _text(row, "data_sha256"),
-                _text(row, "content_sha256"),
-            )
-
-
 def newest(found: Iterable[Coverage]) -> dict[str, Coverage]:
     """By module, the row that counts."""
     return {each.module: each for each in found}
-
-
-def _bound(row: Mapping[str, Any]) -> bool:
-    return bool(_COMMIT.fullmatch(_text(row, "commit")))
 
 
 def _texts(row: Mapping[str, Any], *keys: str) -> bool:
@@ -130,11 +81,6 @@ def _text(row: Mapping[str, Any], key: str) -> str:
 
 def _whole(value: Any) -> int | None:
     return value if type(value) is int and value >= 0 else None
-
-
-def _figure(value: Any) -> float | None:
-    fits = type(value) in (int, float) and math.isfinite(value) and value > 0
-    return float(value) if fits else None
 
 
 def _seq(row: Mapping[str, Any]) -> int:

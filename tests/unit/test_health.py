@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_cockpit.api import CockpitError
+from pytest_cockpit.benchmarking import history
 from pytest_cockpit.config import Bench, Config, Health, load
 from pytest_cockpit.records import artifacts, baselines, ledger_content
 from pytest_cockpit.registry import measured, modules
@@ -77,12 +78,15 @@ def test_a_measurement_of_other_content_is_unknown(make_repository, digest):
     assert health.weighted == formula.Score(None, 0.4444)
 
 
-def test_a_measurement_whose_commit_is_not_here_is_unknown(make_repository):
+@pytest.mark.parametrize("commit", [ABSENT, "HEAD", "--all", "main"])
+def test_a_measurement_whose_commit_is_not_here_is_unknown(make_repository, commit):
     made = make_repository(FILES)
+    here = place(made)
+    found = modules.discover(here)
+    said = Ground(here, found).changes.since(commit, found[0])
+    assert said == f"commit {commit[:12]} is not in this clone"
     enter(made, coverage(ABSENT))
-    found = look(made).inputs["coverage"]
-    assert (found.state, found.value) == (State.UNKNOWN, None)
-    assert "commit 111111111111 is not in this clone" in found.said
+    assert look(made).inputs["coverage"].state is State.UNKNOWN
 
 
 def test_a_deleted_file_and_a_module_taken_out_are_changes(make_repository):
@@ -401,8 +405,9 @@ def test_rows_of_any_shape_are_read(rows):
     for found in measured.coverage(rows):
         assert found.percent is None or 0 <= found.percent <= 100
         assert (found.statements is None) == (found.missing is None)
-    for each in measured.benchmarks(rows):
+    for each in history.points(rows):
         assert 0 < each.low <= each.median <= each.high
+        assert type(each.seq) is int
 
 
 @pytest.fixture(scope="session")
@@ -425,6 +430,8 @@ def anything(tmp_path_factory):
         JSON,
     ),
 )
+@example(rows=[coverage("HEAD")], declared={})
+@example(rows=[{**BENCHMARK, "commit": "\n"}], declared={"contracts": ["\n"]})
 def test_any_manifest_and_any_rows_give_health(anything, rows, declared):
     here, found = anything
     # As if they were the ledger's: a cached property is an entry of the instance.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,9 +10,12 @@ from functools import cached_property
 from pytest_cockpit.git import Entry, GitError
 from pytest_cockpit.phases import Place
 from pytest_cockpit.records import globs
+from pytest_cockpit.records.text import one_line
 from pytest_cockpit.registry import substance
 from pytest_cockpit.registry.modules import Module, owner
 
+# A name such as HEAD would be of another commit tomorrow.
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 CHANGED = "its files have changed since"
 
 
@@ -29,11 +33,13 @@ class Changes:
             self._known[commit] = self._changed(commit)
         changed = self._known[commit]
         if changed is None:
-            return f"commit {commit[:12]} is not in this clone"
+            return f"commit {one_line(commit[:12])} is not in this clone"
         return CHANGED if module.path in changed else ""
 
     def _changed(self, commit: str) -> frozenset[str] | None:
         """The modules that are not as in a commit; None where there is no such commit."""
+        if not _COMMIT.fullmatch(commit):
+            return None
         try:
             found = self.place.repository.changes(
                 self.place.repository.resolve(commit), self.place.tree

@@ -9,13 +9,15 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from pytest_cockpit.api import CockpitError
+from pytest_cockpit.benchmarking import history
+from pytest_cockpit.benchmarking.history import Point
 from pytest_cockpit.phases import Place
 from pytest_cockpit.records import baselines, ledger_kinds
 from pytest_cockpit.records.text import one_line, printable
 from pytest_cockpit.registry import measured, substance
 from pytest_cockpit.registry.health import files
 from pytest_cockpit.registry.health.changes import Changes
-from pytest_cockpit.registry.measured import Benchmark, Coverage
+from pytest_cockpit.registry.measured import Coverage
 from pytest_cockpit.registry.modules import Module
 
 _MARKDOWN = ".md"
@@ -32,7 +34,7 @@ class Ground:
         """The newest row about its coverage."""
         return self._coverage.get(printable(module.path))
 
-    def benchmarks_of(self, module: Module) -> Mapping[str, Sequence[Benchmark]]:
+    def benchmarks_of(self, module: Module) -> Mapping[str, Sequence[Point]]:
         """By benchmark, all rows about it in order."""
         return self._benchmarks.get(printable(module.path), {})
 
@@ -41,9 +43,9 @@ class Ground:
         return measured.newest(measured.coverage(self.place.rows))
 
     @cached_property
-    def _benchmarks(self) -> Mapping[str, Mapping[str, Sequence[Benchmark]]]:
-        found: dict[str, dict[str, list[Benchmark]]] = {}
-        for each in measured.benchmarks(self.place.rows):
+    def _benchmarks(self) -> Mapping[str, Mapping[str, Sequence[Point]]]:
+        found: dict[str, dict[str, list[Point]]] = {}
+        for each in history.points(self.place.rows):
             found.setdefault(each.module, {}).setdefault(each.name, []).append(each)
         return found
 
@@ -88,7 +90,7 @@ class Ground:
                 found.update(parent.as_posix() for parent in PurePosixPath(path).parents)
         return frozenset(found)
 
-    def stale(self, module: Module, row: Coverage | Benchmark) -> str:
+    def stale(self, module: Module, row: Coverage | Point) -> str:
         """Why a measurement is not of the module as it is; empty where it is."""
         if row.content:
             same = row.content == self._digests[module.path]
@@ -116,6 +118,6 @@ class Ground:
         return {"path": printable(path), "blob": entry.oid if entry else None}
 
 
-def row_of(found: Coverage | Benchmark) -> dict[str, Any]:
+def row_of(found: Coverage | Point) -> dict[str, Any]:
     """A row of the ledger as evidence."""
     return {"seq": found.seq, "commit": found.commit, "data_sha256": found.digest or None}

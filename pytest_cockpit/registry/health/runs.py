@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pytest_cockpit.benchmarking.history import Point
 from pytest_cockpit.records import globs
 from pytest_cockpit.records.text import count
 from pytest_cockpit.registry.health.ground import Ground, row_of
 from pytest_cockpit.registry.health.inputs import Input, known, not_applicable, unknown
-from pytest_cockpit.registry.measured import Benchmark
 from pytest_cockpit.registry.modules import Module
 
 _SWEEP = "measure it: pytest --cockpit-sweep"
@@ -138,7 +138,7 @@ def _without_benchmarks(ground: Ground, module: Module) -> Input:
     return not_applicable("it has no benchmarks")
 
 
-def _slower(rows: Sequence[Benchmark], threshold: float) -> bool:
+def _slower(rows: Sequence[Point], threshold: float) -> bool:
     """Whether even the lower end of the newest lies above the upper end of the one before."""
     last = rows[-1]
     before = [row for row in rows[:-1] if row.fingerprint == last.fingerprint]
