@@ -35,9 +35,8 @@ class _Ground:
 
     def of(self, module: Module) -> Iterator[Fault]:
         """Everything odd about one manifest, in order."""
-        for what in module.faults:
-            yield Fault(module.manifest, "", what)
         if not module.declared:
+            yield from (Fault(module.manifest, "", what) for what in module.faults)
             return
         found = [
             *(
@@ -54,7 +53,7 @@ class _Ground:
 
     def _name(self, module: Module) -> Iterator[tuple[Path, str]]:
         given = module.declared.get("module")
-        if not isinstance(given, str):
+        if not isinstance(given, str) or not given.strip():
             return
         dotted = module.path.replace("/", ".")
         if module.path != "." and given != dotted:

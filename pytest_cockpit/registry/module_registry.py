@@ -22,7 +22,7 @@ def document(place: Place, found: Survey) -> dict[str, Any]:
     tests = contents.tests(place, found.modules)
     apis = public_api.of_all(place, found.modules)
     odd = manifests.faults(place, found.modules)
-    loose = Counter(path.partition("/")[0] if "/" in path else "." for path in found.loose)
+    loose = Counter(path.partition("/")[0] for path in found.loose if "/" in path)
     return {
         "schema": SCHEMA,
         "module_count": len(found.modules),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pytest_cockpit.api import Verdict
@@ -50,10 +50,13 @@ def look(place: Place, made: Mapping[str, bytes]) -> Result:
             ("names", "public name"),
         )
     )
-    lines = [*_faults(row["faults"] for row in rows), *_outside(registry)]
-    if not lines:
+    loose = registry["without_manifest"]
+    if loose:
+        said = f"{said}; {count(len(loose), 'folder')} of Python files without a manifest"
+    odd = [*_faults(row["faults"] for row in rows), *_artefacts(registry)]
+    if not odd:
         return Result(Verdict.PASS, said, facts=facts)
-    return Result(Verdict.WARN, said, "\n".join([said, *lines]), facts=facts)
+    return Result(Verdict.WARN, said, "\n".join([said, *odd, *_loose(loose)]), facts=facts)
 
 
 def _faults(found: Iterable[Iterable[Mapping[str, Any]]]) -> list[str]:
@@ -72,14 +75,15 @@ def _faults(found: Iterable[Iterable[Mapping[str, Any]]]) -> list[str]:
     return [*lines[:_LISTED], *([f"  … and {left:,} more, in MODULE_REGISTRY.json"] * (left > 0))]
 
 
-def _outside(registry: Mapping[str, Any]) -> list[str]:
+def _artefacts(registry: Mapping[str, Any]) -> list[str]:
     return [
-        *(
-            f"  {row['path']}: {count(row['python'], 'Python file')} in no module; no manifest"
-            for row in registry["without_manifest"][:_LISTED]
-        ),
-        *(
-            f"  {row['path']}: {count(row['files'], 'tracked file')} that a build left behind"
-            for row in registry["artefacts"][:_LISTED]
-        ),
+        f"  {row['path']}: {count(row['files'], 'tracked file')} that a build left behind"
+        for row in registry["artefacts"][:_LISTED]
+    ]
+
+
+def _loose(folders: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [
+        f"  {row['path']}: {count(row['python'], 'Python file')} in no module; no manifest"
+        for row in folders[:_LISTED]
     ]
