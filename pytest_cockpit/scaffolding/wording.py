@@ -43,7 +43,7 @@ def told(standing: Standing) -> str:
 
 def text(standing: Standing) -> str:
     """One module with what to do, and what drifted as a difference."""
-    lines = [f"{printable(standing.module.path)}: {told(standing)}"]
+    lines = [told(standing)]
     lines += [
         f"  {file.said}: move it away, or exclude the module" for file in standing.of(State.BLOCKED)
     ]
@@ -53,6 +53,8 @@ def text(standing: Standing) -> str:
         lines.append("  write what lacks with: pytest --cockpit-scaffold=apply")
     if standing.of(State.OUTDATED):
         lines.append("  delete what is outdated and apply again, to have it written anew")
+    if standing.of(State.DIVERGED):
+        lines.append("  what you edited is yours for good without its line `cockpit: scaffold`")
     return "\n".join(lines)
 
 

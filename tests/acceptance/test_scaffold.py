@@ -43,7 +43,10 @@ def test_what_lacks_is_shown_written_once_and_then_nothing_lacks(make_sandbox):
     sandbox = make_sandbox(FILES)
     seen = sandbox.pytest("--cockpit-scaffold")
     assert seen.returncode == 1
-    assert "acme/core: lacks CHANGELOG.md, CONTEXT.md, README.md, docs/API.md" in seen.stdout
+    assert (
+        "lacks CHANGELOG.md, CONTEXT.md, README.md, docs/API.md, docs/ARCHITECTURE.md and 5"
+        in seen.stdout
+    )
     assert "2 modules; 19 lacking" in seen.stdout
     assert sandbox.git("status", "--porcelain", "--", "acme", "loose") == ""
     listed = sandbox.pytest("--cockpit-scaffold=apply", "--co", "-q", "-n", "2")
@@ -96,7 +99,7 @@ def test_drift_is_shown_as_a_difference_and_never_written_over(scaffolded):
     assert (done.returncode, scaffolded.snapshot()) == (0, before), done.stdout
     seen = scaffolded.pytest("--cockpit-scaffold")
     assert seen.returncode == 0
-    assert "loose: outdated: CONTEXT.md, docs/API.md, tests/test_smoke.py" in seen.stdout
+    assert "scaffold:loose: outdated: docs/API.md, tests/test_smoke.py" in seen.stdout
     assert "+| `another()` | function |" in seen.stdout
     assert "edited: README.md" in seen.stdout
     assert "1 warned" in seen.stdout

@@ -239,7 +239,7 @@ def test_a_new_public_name_makes_the_given_tests_outdated(make_repository):
     applied(made)
     made.commit({"core/sums.py": CORE["core/sums.py"] + "\n\ndef twice(a):\n    return 2 * a\n"})
     drifted = {path for path, state in states(place(made.root)).items() if state != "current"}
-    assert drifted == {f"core/{name}" for name in ("docs/API.md", *TESTS[1:], "CONTEXT.md")}
+    assert drifted == {f"core/{name}" for name in ("docs/API.md", *TESTS[1:])}
 
 
 def test_line_ends_are_no_drift(make_repository):
