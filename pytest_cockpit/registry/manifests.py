@@ -57,7 +57,7 @@ class _Ground:
             return
         dotted = module.path.replace("/", ".")
         if module.path != "." and given != dotted:
-            yield ("module",), f"is {given!r}, and its folder {dotted!r}"
+            yield ("module",), f"is {given!r}; its folder is {dotted!r}"
         others = [other.path for other in self.named[given] if other is not module]
         if others:
             yield ("module",), f"is the name of {_some(others)} as well"

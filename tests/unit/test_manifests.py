@@ -81,7 +81,7 @@ def test_a_manifest_as_it_should_be(faults):
         ({"module": 5}, "/module", "expected dotted name of the module, got 5"),
         ({"module": ""}, "/module", 'expected dotted name of the module, got ""'),
         ({"module": "a/b"}, "/module", 'expected dotted name of the module, got "a/b"'),
-        ({"module": "dock"}, "/module", "is 'dock', and its folder 'quay'"),
+        ({"module": "dock"}, "/module", "is 'dock'; its folder is 'quay'"),
         ({"dependencies": ["tides"]}, "/dependencies/0", "'tides' is the name of no module"),
         ({"dependencies": "tides"}, "/dependencies", 'expected array, got "tides"'),
         (
@@ -151,7 +151,7 @@ def test_a_name_twice_is_said_of_both_and_of_who_needs_it(faults):
     assert found == {
         "core": [("/module", "is the name of lib/core as well")],
         "lib/core": [
-            ("/module", "is 'core', and its folder 'lib.core'"),
+            ("/module", "is 'core'; its folder is 'lib.core'"),
             ("/module", "is the name of core as well"),
         ],
         "quay": [("/dependencies/0", "'core' is the name of core, lib/core")],
@@ -176,9 +176,9 @@ def test_published_manifests_are_read_with_what_is_odd_about_them(make_repositor
         for module in found.modules
         if schema.problems(module.declared, "module_manifest")
     ] == []
-    assert "is 'core', and its folder 'lukhas.core'" in told["lukhas/core"]
+    assert "is 'core'; its folder is 'lukhas.core'" in told["lukhas/core"]
     assert "is the name of lukhas/core as well" in told["core"]
-    assert "is 'final-sweep', and its folder 'final_sweep'" in told["final_sweep"]
+    assert "is 'final-sweep'; its folder is 'final_sweep'" in told["final_sweep"]
     assert all(any("generator" in what for what in each) for each in told.values())
 
 
