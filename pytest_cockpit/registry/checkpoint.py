@@ -11,11 +11,12 @@ from typing import Any
 
 from pytest_cockpit import rendering
 from pytest_cockpit.api import CockpitError, Report, Verdict
-from pytest_cockpit.git import GitError
 from pytest_cockpit.phases import Place, Result
 from pytest_cockpit.records import artifacts
 from pytest_cockpit.records.text import count, one_line, parse
-from pytest_cockpit.registry import contents, documents, ledger_check, measured
+from pytest_cockpit.registry import contents, documents, ledger_check, modules
+from pytest_cockpit.registry.health.examine import examine
+from pytest_cockpit.registry.health.ground import Ground
 
 Check = Callable[[], Result]
 Judge = Callable[[Place], Report]
@@ -153,18 +154,11 @@ class _Found:
         return _difference(content, made)
 
     def _absent(self) -> list[str]:
-        """Commits that measurements without a digest of their content name, and nobody has here."""
-        rows = measured.newest(measured.coverage(self.place.rows)).values()
-        commits = dict.fromkeys(row.commit for row in rows if not row.content)
-        return [commit for commit in commits if not _is_here(self.place, commit)]
-
-
-def _is_here(place: Place, commit: str) -> bool:
-    try:
-        place.repository.resolve(commit)
-    except GitError:
-        return False
-    return True
+        """Commits that health would have been told by, and nobody has here."""
+        ground = Ground(self.place, modules.discover(self.place))
+        for module in ground.modules:
+            examine(ground, module)
+        return ground.changes.absent
 
 
 def _ledger(place: Place, judge: Judge) -> Result:

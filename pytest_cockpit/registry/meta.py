@@ -31,17 +31,17 @@ def document(
     }
 
 
-def health_of(health: Health) -> dict[str, Any]:
+def _health(health: Health) -> dict[str, Any]:
     """A module's health as data."""
     return {
         "score": health.score,
         "scores": {"weighted": health.weighted.value, "published": health.published.value},
         "known": health.weighted.share,
-        "inputs": {name: input_of(health.inputs[name]) for name in NAMES},
+        "inputs": {name: _input(health.inputs[name]) for name in NAMES},
     }
 
 
-def input_of(found: Input) -> dict[str, Any]:
+def _input(found: Input) -> dict[str, Any]:
     """One input as data."""
     return {
         "state": found.state.value,
@@ -61,7 +61,7 @@ def _row(health: Health, known: Mapping[str, Any]) -> dict[str, Any]:
         "docs_count": len(known["docs"]),
         "tests_count": len(known["tests"]),
         "api_count": known["api"]["count"],
-        "health": health_of(health),
+        "health": _health(health),
     }
 
 

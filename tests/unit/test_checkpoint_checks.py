@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from pytest_cockpit.api import Verdict
 from pytest_cockpit.config import Config
@@ -16,6 +19,7 @@ from tests.measured_modules import (
     ABSENT,
     BENCHMARK,
     FILES,
+    JSON,
     LEDGER,
     NOW,
     content,
@@ -211,9 +215,21 @@ def test_a_document_that_is_none_is_red(make_repository, change, said):
     assert said in results(made)["meta-registry-schema"].summary
 
 
-def test_where_history_is_cut_off_stale_health_is_unknown(make_repository):
+def manifest_of(head):
+    """A manifest that says what was measured, and the row that binds it."""
+    testing = {"coverage_observed": 50.0, "observed_commit": head}
+    data = json.dumps({"module": "a", "matrix": {"contract": "c.json"}, "testing": testing})
+    return data, ledger_content.row("a/module.manifest.json", data.encode(), None, None, 40)
+
+
+@pytest.mark.parametrize("by", ["row", "manifest"])
+def test_where_history_is_cut_off_stale_health_is_unknown(make_repository, by):
     made = make_repository(FILES)
-    enter(made, coverage(made.git("rev-parse", "HEAD")))
+    head = made.git("rev-parse", "HEAD")
+    manifest, bound = manifest_of(head)
+    if by == "manifest":
+        made.commit({"a/module.manifest.json": manifest})
+    enter(made, bound if by == "manifest" else coverage(head))
     write(made)
     only(made)
     cut = made.root.parent / "cut"
@@ -260,3 +276,31 @@ def test_generating_again_gives_the_same_bytes(make_repository):
     again = documents.generate(place(made))
     assert again == {path: blob(made, path) for path in again}
     assert ledger.verify(blob(made, LEDGER)) == []
+
+
+@given(st.binary(), st.binary())
+@example(b"", b"\n")
+def test_a_difference_is_one_line_whatever_differs(content, made):
+    said = checkpoint._difference(content, made)
+    assert bool(said) == (content != made)
+    assert said.isprintable()
+
+
+class Tree(Place):
+    """A place in which every file holds the same."""
+
+    def read(self, path):
+        return self.tree
+
+
+@pytest.mark.parametrize(
+    ("schema", "told"),
+    [("module_registry", checkpoint._modules), ("meta_registry", checkpoint._healthy)],
+)
+@given(content=st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
+def test_any_document_is_judged(schema, told, content):
+    nowhere = Repository(Path(), Path())
+    here = Tree(nowhere, Config(), content, "", NOW)
+    found = checkpoint._Found(here).valid("x.json", schema, told)
+    assert found.verdict is Verdict.FAIL
+    assert found.summary.isprintable()

@@ -36,6 +36,11 @@ class Changes:
             return f"commit {one_line(commit[:12])} is not in this clone"
         return CHANGED if module.path in changed else ""
 
+    @property
+    def absent(self) -> list[str]:
+        """The commits among those asked for that are not in this clone."""
+        return [commit for commit, changed in self._known.items() if changed is None]
+
     def _changed(self, commit: str) -> frozenset[str] | None:
         """The modules that are not as in a commit; None where there is no such commit."""
         if not _COMMIT.fullmatch(commit):

@@ -16,7 +16,7 @@ from pytest_cockpit.records import baselines, ledger_kinds
 from pytest_cockpit.records.text import one_line, printable
 from pytest_cockpit.registry import measured, substance
 from pytest_cockpit.registry.health import files
-from pytest_cockpit.registry.health.changes import Changes
+from pytest_cockpit.registry.health.changes import CHANGED, Changes
 from pytest_cockpit.registry.measured import Coverage
 from pytest_cockpit.registry.modules import Module
 
@@ -94,7 +94,7 @@ class Ground:
         """Why a measurement is not of the module as it is; empty where it is."""
         if row.content:
             same = row.content == self._digests[module.path]
-            return "" if same else "its files have changed since"
+            return "" if same else CHANGED
         return self.changes.since(row.commit, module)
 
     @cached_property
