@@ -19,15 +19,15 @@ def branch_of(sandbox):
 
 
 @pytest.fixture
-def blocked(ready):
+def blocked(quick):
     """A batch that is sealed, whose checkout could not be brought forward."""
-    main = ready.root / "app/main.py"
+    main = quick.root / "app.py"
     text = main.read_text()
     main.write_text(text + "# mine\n")
-    assert ready.pytest("--cockpit-batch", "-q").returncode == 0
+    assert quick.pytest("--cockpit-batch", "-q").returncode == 0
     main.write_text(text)
-    assert branch_of(ready)
-    return ready
+    assert branch_of(quick)
+    return quick
 
 
 def test_a_dry_run_never_finishes_a_seal(blocked):
@@ -61,7 +61,7 @@ def test_finishing_keeps_what_the_first_session_measured(blocked):
 def test_a_commit_added_to_the_sealed_branch_is_not_taken(blocked):
     branch = branch_of(blocked)
     blocked.git("switch", "-q", branch)
-    blocked.commit({"app/main.py": "raise SystemExit('unjudged')\n"})
+    blocked.commit({"app.py": "raise SystemExit('unjudged')\n"})
     blocked.git("switch", "-q", "main")
     before = blocked.snapshot()
     done = blocked.pytest("--cockpit-batch", "-q")
@@ -70,16 +70,16 @@ def test_a_commit_added_to_the_sealed_branch_is_not_taken(blocked):
     assert blocked.snapshot() == before
 
 
-def test_a_branch_of_that_name_made_by_hand_is_not_taken(ready):
-    assert ready.pytest("--cockpit-batch", "--co", "-q").returncode == 0
-    batch_id = json.loads((ready.root / PLAN).read_text().splitlines()[0])["batch_id"]
-    tree = ready.git("rev-parse", "HEAD^{tree}")
-    orphan = ready.git("commit-tree", "-m", "orphan", tree)
-    ready.git("branch", f"cockpit/{batch_id}", orphan)
-    before = ready.snapshot()
-    done = ready.pytest("--cockpit-batch", "-q")
+def test_a_branch_of_that_name_made_by_hand_is_not_taken(quick):
+    assert quick.pytest("--cockpit-batch", "--co", "-q").returncode == 0
+    batch_id = json.loads((quick.root / PLAN).read_text().splitlines()[0])["batch_id"]
+    tree = quick.git("rev-parse", "HEAD^{tree}")
+    orphan = quick.git("commit-tree", "-m", "orphan", tree)
+    quick.git("branch", f"cockpit/{batch_id}", orphan)
+    before = quick.snapshot()
+    done = quick.pytest("--cockpit-batch", "-q")
     assert done.returncode == 4, done.stdout
-    assert ready.snapshot() == before
+    assert quick.snapshot() == before
 
 
 def test_a_forged_plan_with_fewer_gates_is_refused(ready):
@@ -99,9 +99,9 @@ def test_a_forged_plan_with_fewer_gates_is_refused(ready):
     assert ready.snapshot() == before
 
 
-def test_a_size_beside_a_named_plan_is_refused(ready):
-    assert ready.pytest("--cockpit-batch", "--co", "-q").returncode == 0
-    done = ready.pytest("--cockpit-batch", "--cockpit-batch-size=1", PLAN)
+def test_a_size_beside_a_named_plan_is_refused(quick):
+    assert quick.pytest("--cockpit-batch", "--co", "-q").returncode == 0
+    done = quick.pytest("--cockpit-batch", "--cockpit-batch-size=1", PLAN)
     assert done.returncode == 4
     assert "has a size and modules of its own" in done.stderr
 
@@ -157,10 +157,10 @@ def test_files_that_wait_in_an_unmerged_batch_are_not_promoted_again(blocked):
     assert done.returncode == 5, done.stdout + done.stderr
 
 
-def test_colours_of_the_user_do_not_hide_importers(ready):
-    ready.git("config", "color.ui", "always")
-    assert ready.pytest("--cockpit-batch", "-q").returncode == 0
-    assert "candidate" not in (ready.root / "app/main.py").read_text()
+def test_colours_of_the_user_do_not_hide_importers(quick):
+    quick.git("config", "color.ui", "always")
+    assert quick.pytest("--cockpit-batch", "-q").returncode == 0
+    assert "candidate" not in (quick.root / "app.py").read_text()
 
 
 def test_the_repository_s_modules_are_not_imported_into_this_process(ready):
@@ -204,9 +204,9 @@ def test_a_passed_secret_reaches_no_artifact(ready):
 @pytest.mark.parametrize(
     "option", ["--cockpit-dry-run", "--cockpit-batch-size=3", "--cockpit-skip-pr"]
 )
-def test_an_option_of_the_batch_needs_the_batch(ready, option):
+def test_an_option_of_the_batch_needs_the_batch(quick, option):
     for mode in ((), ("--cockpit-init",)):
-        done = ready.pytest(*mode, option)
+        done = quick.pytest(*mode, option)
         assert done.returncode == 4
         assert "needs --cockpit-batch" in done.stderr
 
@@ -216,9 +216,11 @@ def test_a_path_in_addopts_is_meant_for_ordinary_runs(ready):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_limit_on_coverage_does_not_judge_the_tool(ready):
+def test_a_limit_on_coverage_does_not_judge_the_tool(quick):
     pytest.importorskip("pytest_cov")
-    done = ready.pytest("--cockpit-batch", "-q", "--cov=app", "--cov-fail-under=80")
+    done = quick.pytest(
+        "--cockpit-batch", "-q", "-p", "pytest_cov", "--cov=app", "--cov-fail-under=80"
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -229,14 +231,14 @@ def test_not_gate_is_an_ordinary_run(ready):
     assert "cockpit" not in done.stdout
 
 
-def test_a_tree_that_is_not_all_there_is_not_judged(ready):
-    ready.commit({"report.bin": "a large report that got lost"})
-    oid = ready.git("rev-parse", "HEAD:report.bin")
-    (ready.root / ".git/objects" / oid[:2] / oid[2:]).unlink()
-    done = ready.pytest("--cockpit-batch", "-q")
+def test_a_tree_that_is_not_all_there_is_not_judged(quick):
+    quick.commit({"report.bin": "a large report that got lost"})
+    oid = quick.git("rev-parse", "HEAD:report.bin")
+    (quick.root / ".git/objects" / oid[:2] / oid[2:]).unlink()
+    done = quick.pytest("--cockpit-batch", "-q")
     assert done.returncode == 1, done.stdout
     assert "the content of 1 file is not in the object store: report.bin" in done.stdout
-    assert branch_of(ready) == ""
+    assert branch_of(quick) == ""
 
 
 def test_help_plans_nothing(ready):
