@@ -136,15 +136,14 @@ def _tell_lost(whole: Whole) -> None:
 
 
 def _write(place: Place, result: Result) -> None:
-    """Keep the artifacts of a phase, and write what it wants changed, as its session does."""
+    """Keep the figures of every module that has some, as the session of one machine does."""
     from pytest_cockpit.records import artifacts
     from pytest_cockpit.sessions import changing
 
     folder = place.repository.root / place.settings.artifacts
     for name, (document, schema) in result.artifacts.items():
         artifacts.write(folder / name, document, schema)
-    if result.verdict.opens:
-        changing.apply(place, result.changes)
+    changing.apply(place, result.changes)
 
 
 def _remember(place: Place, whole: Whole) -> None:

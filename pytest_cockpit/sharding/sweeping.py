@@ -10,6 +10,7 @@ from pytest_cockpit.records.text import count
 from pytest_cockpit.sharding import durations
 from pytest_cockpit.sharding.plan import Kind, Plan, weights
 from pytest_cockpit.sharding.shard import SCHEMA, Shard
+from pytest_cockpit.sweep.model import Measured
 from pytest_cockpit.sweep.phase import candidates, measure
 
 
@@ -39,9 +40,9 @@ def run(place: Place, part: tuple[int, int], *, hosts: Sequence[str] = ()) -> Re
     whole = plan(place, of)
     known = {name: weight / 1000 for name, weight in whole.weights.items()}
     mine = set(whole.parts[number - 1])
-    measured = measure(
-        place, [each for each in candidates(place) if each.path in mine], hosts, known
-    )
+    modules = [each for each in candidates(place) if each.path in mine]
+    nothing = Measured(place.commit, ())
+    measured = measure(place, modules, hosts, known) if modules else nothing
     seconds = {each.module: round(each.duration_s, 3) for each in measured.outcomes}
     shard = Shard(whole, number, measured, {}, seconds)
     said = f"{count(len(mine), 'module')} measured, {len(whole.weights) - len(mine)} left to others"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pytest_cockpit.api import CockpitError, Verdict
-from pytest_cockpit.phases import Changes, Place, Result
+from pytest_cockpit.phases import Changes, Place, Result, is_fixed
 from pytest_cockpit.records import globs, ledger_content
 from pytest_cockpit.records.text import count, printable, sha256
 from pytest_cockpit.registry import measured as recorded
@@ -85,7 +85,7 @@ def settle(place: Place, measured: Measured) -> Result:
         "\n".join([*_some(listed), *faults]),
         Changes(files, (*rows, *_bound(place, files))),
         facts(measured),
-        {ARTIFACT: (measured.to_json(), "sweep-measured")},
+        {ARTIFACT: ((measured.lasting() if is_fixed() else measured).to_json(), "sweep-measured")},
     )
 
 
