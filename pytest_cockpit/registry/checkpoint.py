@@ -40,7 +40,7 @@ def checks(place: Place, *, judge: Judge = ledger_check.report) -> Sequence[tupl
 
     Parameters
     ----------
-    judge: asks the gate `ledger`; a session gives one that takes waivers into account.
+    judge: asks the gate `ledger`, as a session with gates of its own does.
     """
     found = _Found(place)
     paths = {path.rpartition("/")[2]: path for path in contents.generated(place.settings.registry)}

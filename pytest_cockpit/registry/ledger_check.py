@@ -23,7 +23,7 @@ def report(place: Place, run: RunGate = runner.run_gate) -> Report:
 
     Parameters
     ----------
-    run: runs the gate; a session gives one that takes waivers into account.
+    run: runs the gate, as a session with gates of its own does.
     """
     settings = place.settings
     # Below git's folder, by which the gate knows where the user's refs are.

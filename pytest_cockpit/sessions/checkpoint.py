@@ -8,13 +8,11 @@ from typing import Any
 
 import pytest
 
-from pytest_cockpit.api import CockpitError, Context, Report, Verdict
+from pytest_cockpit.api import CockpitError, Verdict
 from pytest_cockpit.items import Outcome, Step
-from pytest_cockpit.phases import Place
-from pytest_cockpit.registry import checkpoint, ledger_check
+from pytest_cockpit.registry import checkpoint
 from pytest_cockpit.registry.checkpoint import Check
 from pytest_cockpit.rendering import table
-from pytest_cockpit.sessions import gating
 from pytest_cockpit.sessions.phase import PhaseConductor, Stage
 
 MODE = "checkpoint"
@@ -33,11 +31,8 @@ class CheckpointConductor(PhaseConductor):
         super().__init__(stage, lambda _: self._plan(), title="checkpoint of the tracked files")
 
     def _plan(self) -> list[Step]:
-        found = checkpoint.checks(self.place, judge=self._ledger)
+        found = checkpoint.checks(self.place)
         return [Step(name, "check", partial(self._look, check)) for name, check in found]
-
-    def _ledger(self, place: Place) -> Report:
-        return ledger_check.report(place, self._run)
 
     def _look(self, check: Check) -> Outcome:
         return self.conclude_phase(check())
@@ -59,9 +54,6 @@ class CheckpointConductor(PhaseConductor):
         for line in table((row["name"], row["verdict"], row["summary"]) for row in self.rows):
             terminal.write_line(line)
         terminal.write_line(self._said())
-
-    def _run(self, name: str, context: Context) -> Report:
-        return gating.judge(self, name, context, self.place.settings)
 
     def _said(self) -> str:
         said = checkpoint.totals(Verdict(row["verdict"]) for row in self.rows)
