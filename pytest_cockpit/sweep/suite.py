@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_cockpit.phases import Place
 from pytest_cockpit.records import globs
 from pytest_cockpit.registry import contents
 from pytest_cockpit.registry.modules import Module, discover
+from pytest_cockpit.scaffolding import marks
 
 _LINK = "120000"
 
@@ -58,10 +59,11 @@ def suites(place: Place, modules: Sequence[Module]) -> tuple[Suite, ...]:
     Links are left out: what they lead to is measured where it lies.
     """
     tests = contents.tests(place, modules)
+    given = _scaffolds(place, tests.values())
     return tuple(
         Suite(
             module.path,
-            _files(place, tests[module.path]),
+            _files(place, [path for path in tests[module.path] if path not in given]),
             _files(place, contents.code(module)),
         )
         for module in sorted(modules, key=lambda module: module.path)
@@ -77,6 +79,12 @@ def turns(found: Sequence[Suite]) -> Turns:
     files = {path: " + ".join(modules) for path, modules in users.items()}
     named = {files[path]: tuple(modules) for path, modules in users.items()}
     return Turns(files, named)
+
+
+def _scaffolds(place: Place, groups: Iterable[Iterable[str]]) -> frozenset[str]:
+    """Test files that came from a template and that nobody has changed: they earn no credit."""
+    paths = sorted({path for group in groups for path in group})
+    return frozenset(path for path, data in place.read_all(paths) if marks.is_scaffold(data))
 
 
 def _files(place: Place, paths: Sequence[str]) -> tuple[str, ...]:

@@ -19,9 +19,11 @@ from pytest_cockpit.git import Repository
 from pytest_cockpit.phases import Place
 from pytest_cockpit.records import artifacts, ledger, ledger_kinds, schema
 from pytest_cockpit.records.text import sha256
+from pytest_cockpit.registry.modules import discover
 from pytest_cockpit.scaffolding import marks, phase, template
 from pytest_cockpit.scaffolding.drift import State
 from pytest_cockpit.scaffolding.rendering import Renderer
+from pytest_cockpit.sweep.suite import suites
 
 DOCUMENTS = (
     "CHANGELOG.md",
@@ -257,6 +259,18 @@ def test_a_long_difference_is_cut(make_repository):
     made.commit({"t/LONG.md": "short\n"})
     (file,) = phase.survey(place(made.root, with_template())).standings[0].files
     assert file.said.endswith("… and 2,604 more lines")
+
+
+def test_tests_that_nobody_has_touched_earn_no_coverage(make_repository):
+    made = make_repository(CORE)
+    applied(made)
+    here = place(made.root)
+    (suite,) = suites(here, discover(here))
+    assert suite.tests == ()
+    made.commit({"core/tests/test_unit.py": here.read("core/tests/test_unit.py") + b"# mine\n"})
+    here = place(made.root)
+    (suite,) = suites(here, discover(here))
+    assert suite.tests == ("core/tests/test_unit.py",)
 
 
 # Modules of every kind
