@@ -188,6 +188,17 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return sandbox.root
 
 
+@pytest.fixture(scope="session")
+def first_batch(measured: Path, tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    """The same with one batch sealed and brought forward; to be looked at or copied, not used."""
+    root = tmp_path_factory.mktemp("first") / "repo"
+    shutil.copytree(measured, root, symlinks=True)
+    sandbox = Sandbox(root)
+    done = sandbox.pytest("--cockpit-batch", "-q")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return sandbox
+
+
 @pytest.fixture
 def ready(measured: Path, tmp_path: Path) -> Sandbox:
     """A small repository in which a batch can be run."""

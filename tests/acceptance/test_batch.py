@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 
 import pytest
-
-from tests.acceptance.conftest import Sandbox
 
 PLAN = "artifacts/promotion_batch.plan.jsonl"
 
@@ -61,37 +58,27 @@ def test_a_batch_is_promoted_and_sealed(ready):
     assert record["totals"]["skip"] == 1
 
 
-@pytest.fixture(scope="module")
-def moved(measured, tmp_path_factory):
-    """A repository after its first batch; to be looked at, not changed."""
-    root = tmp_path_factory.mktemp("moved") / "repo"
-    shutil.copytree(measured, root, symlinks=True)
-    sandbox = Sandbox(root)
-    assert sandbox.pytest("--cockpit-batch", "-q").returncode == 0
-    return sandbox
-
-
-def test_old_and_new_paths_give_the_same_object_and_tests_still_pass(moved):
+def test_old_and_new_paths_give_the_same_object_and_tests_still_pass(first_batch):
     code = (
         "import warnings; warnings.simplefilter('ignore')\n"
         "import candidate.core.tide as old, core.tide as new\n"
         "assert old is new, (old, new)\n"
     )
-    subprocess.run([sys.executable, "-c", code], cwd=moved.root, check=True)
-    assert "candidate" not in (moved.root / "app/main.py").read_text()
-    assert '"core.tide.metres"' in (moved.root / "tests/test_app.py").read_text()
-    assert 'tide = "core.tide:height"' in (moved.root / "pyproject.toml").read_text()
-    assert moved.pytest("-q", "-p", "no:cockpit").returncode == 0
+    subprocess.run([sys.executable, "-c", code], cwd=first_batch.root, check=True)
+    assert "candidate" not in (first_batch.root / "app/main.py").read_text()
+    assert '"core.tide.metres"' in (first_batch.root / "tests/test_app.py").read_text()
+    assert 'tide = "core.tide:height"' in (first_batch.root / "pyproject.toml").read_text()
+    assert first_batch.pytest("-q", "-p", "no:cockpit").returncode == 0
 
 
-def test_history_is_followed_through_the_move(moved):
-    subjects = moved.git("log", "--follow", "--format=%s", "--", "core/tide.py").splitlines()
+def test_history_is_followed_through_the_move(first_batch):
+    subjects = first_batch.git("log", "--follow", "--format=%s", "--", "core/tide.py").splitlines()
     assert subjects[-1] == "start"
     assert len(subjects) == 2
 
 
-def test_what_cannot_move_says_why_and_the_rest_goes_on(moved):
-    refused = {row["source"]: row["rule"] for row in rows(moved) if row["kind"] == "refusal"}
+def test_what_cannot_move_says_why_and_the_rest_goes_on(first_batch):
+    refused = {row["source"]: row["rule"] for row in rows(first_batch) if row["kind"] == "refusal"}
     assert refused == {
         "candidate/broken.py": "syntax-error",
         "candidate/clash.py": "target-exists",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -10,16 +11,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pytest_cockpit.records import artifacts
+from tests.acceptance.conftest import Sandbox
 
 
 @pytest.fixture
-def promoted(ready):
+def promoted(first_batch, tmp_path):
     """A repository with one batch sealed and brought forward, and the tree before it."""
-    before = tree(ready, "HEAD")
-    done = ready.pytest("--cockpit-batch", "-q")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Batch-Id" in ready.git("log", "-1", "--format=%B")
-    return ready, batch_id(ready), before
+    shutil.copytree(first_batch.root, tmp_path / "repo", symlinks=True)
+    sandbox = Sandbox(tmp_path / "repo")
+    assert "Batch-Id" in sandbox.git("log", "-1", "--format=%B")
+    return sandbox, batch_id(sandbox), tree(sandbox, "HEAD^")
 
 
 def batch_id(sandbox):
@@ -211,7 +212,7 @@ def test_options_of_a_rollback(ready):
     done = ready.pytest("--cockpit-dry-run")
     assert done.returncode == 4
     assert (
-        "--cockpit-dry-run: needs --cockpit-batch or --cockpit-burst or --cockpit-rollback"
+        "--cockpit-dry-run: needs --cockpit-batch or --cockpit-burst or --cockpit-rollback or --cockpit-runbook"
         in done.stderr
     )
 
