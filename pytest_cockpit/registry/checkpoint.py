@@ -129,7 +129,7 @@ class _Found:
         """Whether a document answers to its schema."""
         content = self.place.read(path)
         if content is None:
-            return _red(f"{path}: is no tracked file", _WRITE)
+            return _red(f"{path}: {self._untracked(path)}", _WRITE)
         try:
             document = parse(content)
         except ValueError as error:
@@ -148,10 +148,15 @@ class _Found:
         if content == made:
             return ""
         if content is None:
-            return "is no tracked file"
+            return self._untracked(path)
         if made is None:
             return "is there, and nothing in the tree and its ledger gives it"
         return _difference(content, made)
+
+    def _untracked(self, path: str) -> str:
+        there = (self.place.repository.root / path).is_file()
+        hint = ", though it is there; git add it, with -f where git ignores it" if there else ""
+        return f"is no tracked file{hint}"
 
     def _absent(self) -> list[str]:
         """Commits that health would have been told by, and nobody has here."""

@@ -222,6 +222,15 @@ def manifest_of(head):
     return data, ledger_content.row("a/module.manifest.json", data.encode(), None, None, 40)
 
 
+def test_a_document_that_was_written_and_never_added_is_told(make_repository):
+    made = sound(make_repository)
+    made.commit({META: None})
+    (made.root / META).parent.mkdir(parents=True)
+    (made.root / META).write_text("{}")
+    for found in only(made, "meta-registry", "meta-registry-schema"):
+        assert f"{META}: is no tracked file, though it is there; git add it" in found.summary
+
+
 @pytest.mark.parametrize("by", ["row", "manifest"])
 def test_where_history_is_cut_off_stale_health_is_unknown(make_repository, by):
     made = make_repository(FILES)
