@@ -6,7 +6,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,18 +100,17 @@ def _export(repository: Repository, entries: Iterable[Entry], folder: Path) -> N
         raise artifacts.os_error(folder, "cannot write", error) from error
 
 
-def _write(repository: Repository, known: Iterable[Entry], folder: Path) -> None:
+def _write(repository: Repository, known: Sequence[Entry], folder: Path) -> None:
     """Links come last: nothing is written through one of them."""
     files = [entry for entry in known if entry.mode != SUBMODULE]
-    for entry in known:
-        if entry.mode == SUBMODULE:
-            (folder / entry.path).mkdir(parents=True, exist_ok=True)
+    modules = {entry.path for entry in known if entry.mode == SUBMODULE}
+    for inner in sorted(modules | {entry.path.rpartition("/")[0] for entry in files}):
+        (folder / inner).mkdir(parents=True, exist_ok=True)
     contents = repository.blobs(entry.oid for entry in files)
     for entry, (_, content) in zip(files, contents, strict=True):
         if content is None:
             raise GitError(f"{printable(entry.path)}: its content is not in this clone; fetch it")
         path = folder / entry.path
-        path.parent.mkdir(parents=True, exist_ok=True)
         if entry.mode == LINK:
             path.symlink_to(os.fsdecode(content))
             continue

@@ -96,9 +96,9 @@ def test_every_number_is_of_the_tree_that_is_frozen(harbour: Harbour):
     assert found.removed == ("quay/deep/pilot.py",)
     assert LEDGER in found.changed
     lines = list(found.lines())
-    assert "mean health              unknown   61.5/100  unknown" in lines
-    assert "modules with coverage    0         4         +4" in lines
-    assert "documentation files      6         15        +9 (+150.0%)" in lines
+    assert "mean health              unknown  61.5/100  unknown" in lines
+    assert "modules with coverage    0        4         +4" in lines
+    assert "documentation files      6        15        +9 (+150.0%)" in lines
 
 
 def test_a_published_freeze_is_read_and_marked_unverified(harbour: Harbour):
