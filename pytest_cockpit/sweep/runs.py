@@ -59,7 +59,7 @@ class Run:
         broken = [
             test
             for test in self.tests.around
-            if test.partition("::")[0] in wanted and test not in own
+            if test not in own and (test.partition("::")[0] in wanted or _holds(test, wanted))
         ]
         around = [test for test in own if test in self.tests.around]
         failed = [test for test, result in own.items() if result == "failed"]
@@ -89,6 +89,11 @@ def read(tests: bytes, rows: Sequence[Mapping[str, Any]]) -> Run:
         lost=frozenset(lost),
         durations=_durations(rows),
     )
+
+
+def _holds(folder: str, files: Iterable[str]) -> bool:
+    """Whether any of the files lies below what may be a folder that could not be collected."""
+    return any(file.startswith(f"{folder}/") for file in files)
 
 
 def _state(

@@ -78,7 +78,12 @@ class Turns:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_make_collect_report(self, collector: pytest.Collector) -> Generator[None, Any, Any]:
         """What collecting a file runs is its module's."""
-        module = None if isinstance(collector, pytest.Session) else _STAGE.of(collector.path)
+        if isinstance(collector, pytest.Session):
+            report = yield
+            # A folder that cannot be collected is an error of its own, and not the run's.
+            collector._notfound.clear()  # noqa: SLF001 - pytest would run no test at all
+            return report
+        module = _STAGE.of(collector.path)
         if module is None:
             return (yield)
         _turn(module, "collect")
