@@ -137,6 +137,11 @@ class PartConductor(PhaseConductor):
     def _part(self, part: tuple[int, int], hosts: Sequence[str]) -> Outcome:
         return self.conclude_phase(sweeping.run(self.place, part, hosts=hosts))
 
+    def conclude(self, terminal: Any) -> None:
+        """The shard, what was done for it, and what was left to others."""
+        for row in self.rows:
+            terminal.write_line(f"cockpit: {row['summary']}")
+
 
 def _hosts(config: pytest.Config) -> tuple[str, ...]:
     """What the session was told of processes and hosts, which is meant for the modules' tests."""

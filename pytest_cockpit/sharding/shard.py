@@ -13,6 +13,7 @@ from pytest_cockpit.sweep.model import Measured
 
 SCHEMA = "shard"
 FOLDER = "shards"
+_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,9 @@ class Shard:
     @property
     def said(self) -> str:
         """What was done here, and what was left to others."""
-        what = ", ".join(self.units) or "nothing: there are fewer units than parts"
+        more = len(self.units) - _SHOWN
+        some = ", ".join(self.units[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        what = some or "nothing: there are fewer units than parts"
         others = len(self.plan.weights) - len(self.units)
         return f"part {self.part} of {self.plan.of}: {what}; {others} left to other parts"
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pytest_cockpit.api import Verdict
 from pytest_cockpit.phases import Place, Result
-from pytest_cockpit.records.text import count
+from pytest_cockpit.records.text import one_line
 from pytest_cockpit.sharding import durations
 from pytest_cockpit.sharding.plan import Kind, Plan, weights
 from pytest_cockpit.sharding.shard import SCHEMA, Shard
@@ -45,10 +45,9 @@ def run(place: Place, part: tuple[int, int], *, hosts: Sequence[str] = ()) -> Re
     measured = measure(place, modules, hosts, known) if modules else nothing
     seconds = {each.module: round(each.duration_s, 3) for each in measured.outcomes}
     shard = Shard(whole, number, measured, {}, seconds)
-    said = f"{count(len(mine), 'module')} measured, {len(whole.weights) - len(mine)} left to others"
     return Result(
         Verdict.PASS,
-        f"part {number} of {of}: {said}",
+        one_line(f"{place.settings.artifacts}/{shard.name}: {shard.said}"),
         facts={"part": number, "of": of, "modules": sorted(mine), "shard": shard.digest},
         artifacts={shard.name: (shard.to_json(), SCHEMA)},
     )

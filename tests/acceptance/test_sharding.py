@@ -53,6 +53,8 @@ def swept(sandbox, of, *, sessions):
             shard = f"{number}/{of}"
             done = sandbox.pytest("--cockpit-sweep", "--cockpit-shard", shard, env=FIXED)
             assert done.returncode == 0, done.stdout + done.stderr
+            assert f".json: part {number} of {of}: " in done.stdout
+            assert f"; {number} left to other parts" in done.stdout
             continue
         result = sweeping.run(place(sandbox), (number, of))
         for name, (document, schema) in result.artifacts.items():

@@ -87,6 +87,8 @@ def test_more_parts_than_units_leave_some_empty():
     assert (
         "nothing: there are fewer units than parts; 4 left to other parts" in judged(plan, 6).said
     )
+    many = planned(1, Kind.GATES, **{f"g{number}": 1 for number in range(10)})
+    assert "g7 and 2 more; 0 left" in judged(many, 1).said
     assert judged(plan, 1).said == "part 1 of 6: coverage; 3 left to other parts"
 
 
