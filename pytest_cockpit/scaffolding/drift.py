@@ -90,7 +90,7 @@ class Ground:
         entries = place.entries
         self._folders = _folders(entries)
         # Some file systems take `readme.md` for `README.md`.
-        self._folded = {path.casefold(): path for path in entries}
+        self._folded = {path.casefold() for path in entries}
 
     def standings(
         self, rendered: Iterable[tuple[Module, Mapping[str, bytes]]]

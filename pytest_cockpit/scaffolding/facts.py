@@ -7,6 +7,7 @@ import json
 import posixpath
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -75,12 +76,19 @@ class _Telling:
         broken = {fault.file: "does not parse" for fault in offer.faults if _unparsed(fault.what)}
         self.reasons = {**reasons, **broken}
 
+    @cached_property
+    def _public(self) -> tuple[str, ...]:
+        return tuple(contents.public(contents.code(self.module), self.module))
+
     def told(self) -> Told:
         module = self.module
         imported, left_out = [], []
-        for path in contents.public(contents.code(module), module):
-            dotted = self.layout.module_of(path)
+        dotted_of = {path: self.layout.module_of(path) for path in self._public}
+        users = Counter(dotted_of.values())
+        for path, dotted in dotted_of.items():
             reason = self.reasons.get(path, "" if dotted else "has no name to be imported by")
+            if dotted and users[dotted] > 1:
+                reason = "has the name of a package"
             if reason:
                 left_out.append((path, reason))
             else:
@@ -125,10 +133,7 @@ class _Telling:
     @cached_property
     def _by_file(self) -> dict[str, dict[str, Name]]:
         """The public names by the file that has them, relative to the module."""
-        files = {
-            _prefix(self.module.inner(path)): self.module.inner(path)
-            for path in contents.public(contents.code(self.module), self.module)
-        }
+        files = {_prefix(self.module.inner(path)): self.module.inner(path) for path in self._public}
         found: dict[str, dict[str, Name]] = {}
         for full, what in self.offer.names.items():
             prefix, _, name = full.rpartition(".")

@@ -33,8 +33,6 @@ class ScaffoldConductor(PhaseConductor):
     def __init__(self, stage: Stage) -> None:
         self.survey: phase.Survey | None = None
         self.applies = stage.config.option.cockpit_scaffold == "apply"
-        place = dataclasses.replace(stage.place, say=self.say)
-        stage = dataclasses.replace(stage, place=place)
         super().__init__(stage, lambda _: self._plan(), title="scaffolds of modules")
 
     def _plan(self) -> Sequence[Step]:
@@ -61,7 +59,8 @@ class ScaffoldConductor(PhaseConductor):
         return os.path.lexists(self.place.repository.root / path)
 
     def _apply(self) -> Outcome:
-        return self.conclude_phase(phase.run(self.place, apply=True, exists=self._exists))
+        place = dataclasses.replace(self.place, say=self.say)
+        return self.conclude_phase(phase.run(place, apply=True, exists=self._exists))
 
     def _all(self) -> Outcome:
         found = self._result()

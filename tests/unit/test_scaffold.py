@@ -313,6 +313,15 @@ def test_scripts_are_not_run_by_the_tests_that_are_given(make_repository, source
     assert ("a/tests/test_smoke.py" in {file.path for file in standing.files}) == (not reason)
 
 
+def test_a_file_and_a_package_of_one_name_are_not_told_apart(make_repository):
+    made = make_repository(
+        {"a/module.manifest.json": "{}", "a/x.py": "X = 1\n", "a/x/__init__.py": "Y = 1\n"}
+    )
+    (standing,) = phase.survey(place(made.root)).standings
+    assert {path for path, _ in standing.left_out} == {"a/x.py", "a/x/__init__.py"}
+    assert {reason for _, reason in standing.left_out} == {"has the name of a package"}
+
+
 def test_a_module_may_be_the_whole_repository_or_lie_below_a_source_root(make_repository):
     made = make_repository(
         {
