@@ -85,14 +85,21 @@ def medians(runs: Iterable[Ran]) -> Mapping[str, list[float]]:
 
 def _pair(runner: Runner, commits: tuple[str, str]) -> Pair:
     base, head = commits
-    head_first = bool(secrets.randbits(1))
-    done = {}
-    for side in ("head", "base") if head_first else ("base", "head"):
-        try:
-            done[side] = runner.run(head if side == "head" else base)
-        except Unmeasured as error:
-            if side == "head":
-                raise
-            said = f"at {base[:12]}: {error.said}"
-            raise Unmeasured(Verdict.UNKNOWN, said, error.text) from error
-    return Pair(done["base"], done["head"], head_first)
+    if secrets.randbits(1):
+        ours = runner.run(head)
+        return Pair(_base(runner, base), ours, head_first=True)
+    try:
+        theirs = _base(runner, base)
+    except Unmeasured:
+        # What is wrong with head as well is head's own fault.
+        runner.run(head)
+        raise
+    return Pair(theirs, runner.run(head), head_first=False)
+
+
+def _base(runner: Runner, commit: str) -> Ran:
+    try:
+        return runner.run(commit)
+    except Unmeasured as error:
+        said = f"at {commit[:12]}: {error.said}"
+        raise Unmeasured(Verdict.UNKNOWN, said, error.text) from error

@@ -97,7 +97,8 @@ class Benches:
         return StagedTree(self.place.repository)
 
     @cached_property
-    def _against(self) -> str | None:
+    def against(self) -> str | None:
+        """The commit that `base` names."""
         return self.base and self.place.repository.resolve(self.base)
 
     def measure(self, path: str) -> Answer:
@@ -135,7 +136,7 @@ class Benches:
             at=self.place.at(),
             fingerprint=fingerprint,
             past=history.of(self._past, printable(path), fingerprint),
-            base=self._against,
+            base=self.against,
             level=judging.FALSE_ALARMS / len(self.modules),
             threshold=settings.threshold,
             runs=settings.runs,
@@ -178,7 +179,7 @@ class Benches:
                 "recorded": len(rows),
                 "verdicts": dict(Counter(each.opinion.verdict.value for each in judged)),
                 "not_measured": [printable(answer.path) for answer in broken],
-                "base": self._against,
+                "base": self.against,
                 "fingerprint": machine.fingerprint(self.machine),
             },
             artifacts={name: each for answer in found for name, each in answer.artifacts.items()},

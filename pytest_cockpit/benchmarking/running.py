@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import sys
 import tempfile
@@ -20,11 +21,11 @@ from pytest_cockpit.records.text import count, one_line
 
 _OWN = ("--benchmark-only", "--benchmark-enable", "--benchmark-quiet")
 # What other plugins would do to times, and how each is told not to.
-_QUIET = {
-    "pytest-cov": ("--no-cov",),
-    "pytest-randomly": ("-p", "no:randomly"),
-    "pytest-xdist": ("-n0",),
-}
+_QUIET = (
+    ("pytest-cov", "no:pytest_cov", ("--no-cov",)),
+    ("pytest-randomly", "no:randomly", ("-p", "no:randomly")),
+    ("pytest-xdist", "no:xdist", ("-n0",)),
+)
 _FAILED, _USAGE, _NOTHING = 1, 4, 5
 _UNKNOWN = "unrecognized arguments"
 _TAIL = 15
@@ -89,7 +90,7 @@ class Runner:
         return process.run(
             [
                 *(sys.executable, *settings.bench.command),
-                *(*_OWN, *_quiet(), f"--benchmark-json={results}"),
+                *(*_OWN, *_quiet(settings.bench.command), f"--benchmark-json={results}"),
                 *(f"./{path}" for path in files),
             ],
             cwd=root,
@@ -104,13 +105,13 @@ class Runner:
             raise Unmeasured(Verdict.ERROR, str(error)) from error
 
 
-def _quiet() -> Iterator[str]:
-    for name, arguments in _QUIET.items():
-        try:
+def _quiet(command: Sequence[str]) -> Iterator[str]:
+    for name, absent, arguments in _QUIET:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             importlib.metadata.distribution(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        yield from arguments
+            # Without the plugin, its options are not known.
+            if absent not in command:
+                yield from arguments
 
 
 def _demand_end(done: Completed, timeout_s: float) -> None:

@@ -79,22 +79,6 @@ def fit(values: Sequence[float], price: float = PRICE) -> list[int]:
     return best[paid.index(min(paid))][1]
 
 
-def potts(values: Sequence[float], gamma: float, shortest: int = 1) -> tuple[list[int], float]:
-    """The cuts that make the sum of distances and `gamma` for each piece least, and that sum."""
-    size = len(values)
-    costs = _costs(values)
-    least: list[tuple[float, list[int]]] = [(-gamma, [])]
-    for end in range(1, size + 1):
-        options = (
-            (least[start][0] + gamma + costs[start][end - start - 1], start)
-            for start in range(end - shortest + 1)
-            if math.isfinite(least[start][0]) or not start
-        )
-        cost, start = min(options, default=(math.inf, 0))
-        least.append((cost, [*least[start][1], start] if start else []))
-    return least[size][1], least[size][0] + gamma
-
-
 def _best(costs: Sequence[Sequence[float]], size: int, most: int) -> list[tuple[float, list[int]]]:
     """The least cost with one piece, two and so on, each with its cuts."""
     rows = [[math.inf] * (size + 1)]

@@ -32,12 +32,15 @@ class BenchConductor(PhaseConductor):
         place = dataclasses.replace(stage.place, say=self.live)
         self.benches = Benches(place, stage.config.option.cockpit_base)
         self.answers: list[Answer] = []
-        title = "benchmarks" if self.benches.base is None else "benchmarks in pairs"
         super().__init__(
-            dataclasses.replace(stage, place=place), lambda _: self._planned(), title=title
+            dataclasses.replace(stage, place=place), lambda _: self._planned(), title="benchmarks"
         )
+        if self.benches.against is not None:
+            self.header[-1] += f", in pairs with {self.benches.against[:12]}"
 
     def _planned(self) -> Sequence[Step]:
+        # A name that no commit has is told before anything runs.
+        _ = self.benches.against
         steps = [
             Step(f"bench:{printable(path)}", "bench", partial(self._measure, path))
             for path in self.benches.modules

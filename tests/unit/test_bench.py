@@ -198,6 +198,14 @@ def test_a_base_that_cannot_be_run_is_not_the_fault_of_head():
     assert caught.value.said == "at bbbbbbbbbbbb: pytest ended with exit code 3"
 
 
+def test_what_is_broken_at_both_is_the_fault_of_head():
+    broken = Unmeasured(Verdict.ERROR, "pytest ended with exit code 3")
+    for _ in range(5):
+        with pytest.raises(Unmeasured) as caught:
+            measure(task(base=OLD), Runs(**{OLD: broken, HEAD: broken}))
+        assert caught.value.verdict is Verdict.ERROR
+
+
 class Fickle(Runs):
     """A benchmark that only some processes have."""
 

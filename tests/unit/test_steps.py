@@ -38,15 +38,17 @@ def test_the_cost_of_a_growing_piece_is_that_of_its_median(values):
     assert found == pytest.approx([cost(values[: end + 1]) for end in range(len(values))])
 
 
-@given(SERIES, st.floats(0.1, 30), st.integers(1, 3))
-def test_the_potts_fit_is_the_least_of_all(values, gamma, shortest):
-    best = min(
-        (sum(map(cost, pieces(values, cuts))) + gamma * (len(cuts) + 1))
-        for cuts in everything(len(values), min(shortest, len(values)))
-    )
-    cuts, found = steps.potts(values, gamma, min(shortest, len(values)))
-    assert found == pytest.approx(best)
-    assert sum(map(cost, pieces(values, cuts))) + gamma * (len(cuts) + 1) == pytest.approx(best)
+@given(st.lists(st.integers(0, 20).map(float), min_size=6, max_size=13))
+def test_the_fit_with_so_many_pieces_is_the_least_of_all(values):
+    most = len(values) // steps.SHORTEST
+    least = [math.inf] * most
+    for cuts in everything(len(values), steps.SHORTEST):
+        least[len(cuts)] = min(least[len(cuts)], sum(map(cost, pieces(values, cuts))))
+    found = steps._best(steps._costs(values), len(values), most)
+    assert [price for price, _ in found] == pytest.approx(least)
+    for count, (price, cuts) in enumerate(found):
+        assert len(cuts) == count
+        assert sum(map(cost, pieces(values, cuts))) == pytest.approx(price)
 
 
 @given(st.lists(st.floats(-1e6, 1e6), max_size=40))
