@@ -5,8 +5,10 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 from pathlib import PurePosixPath
 
+from pytest_cockpit.analysis.layout import is_name
 from pytest_cockpit.config import Registry
 from pytest_cockpit.phases import Place
 from pytest_cockpit.registry.modules import Module, artefact_above
@@ -17,13 +19,13 @@ MODULE_INDEX = "MODULE_INDEX.md"
 META_REGISTRY = "META_REGISTRY.json"
 COVERAGE_TREND = "coverage_trend.csv"
 UNVERIFIED_TREND = "coverage_trend.unverified.csv"
-UNVERIFIED_TREND = "coverage_trend.unverified.csv"
 BENCH_TREND = "bench_trend.csv"
 
 _DOCUMENTS = (".md", ".rst")
 _REPORTS = ("RUNBOOK_REPORT.md",)
 
 
+@lru_cache(maxsize=8)
 def generated(settings: Registry) -> tuple[str, ...]:
     """The paths of everything that is generated from all modules, in the order it is made."""
     named = (MODULE_REGISTRY, DOCUMENTATION_MAP, MODULE_INDEX, META_REGISTRY)
@@ -47,11 +49,7 @@ def tests(place: Place, modules: Sequence[Module]) -> dict[str, tuple[str, ...]]
 
     Those of the folder that a manifest names for tests are its module's, wherever that lies.
     """
-    elsewhere = {
-        module.path: folder
-        for module in modules
-        if (folder := tests_folder(module)) is not None and not within(folder, module.path)
-    }
+    elsewhere = tests_elsewhere(modules)
     there = _below_any(place, set(elsewhere.values()))
     return {
         module.path: tuple(
@@ -60,6 +58,15 @@ def tests(place: Place, modules: Sequence[Module]) -> dict[str, tuple[str, ...]]
             )
         )
         for module in modules
+    }
+
+
+def tests_elsewhere(modules: Iterable[Module]) -> dict[str, str]:
+    """By module, the folder of its tests where that lies outside of its own."""
+    return {
+        module.path: folder
+        for module in modules
+        if (folder := tests_folder(module)) is not None and not within(folder, module.path)
     }
 
 
@@ -118,17 +125,21 @@ def is_test(path: str) -> bool:
 
 
 def _of_tests(path: str) -> bool:
-    return is_test(path) or path.endswith("conftest.py") or "tests" in path.split("/")[:-1]
+    *folders, name = path.split("/")
+    return is_test(path) or name == "conftest.py" or "tests" in folders
 
 
 def public(paths: Iterable[str], module: Module) -> Iterator[str]:
     """Those of a module's files that can be imported by a name without an underscore."""
     for path in paths:
-        parts = module.inner(path).removesuffix(".py").split("/")
-        if parts[-1] == "__init__":
-            parts.pop()
-        if all(part.isidentifier() and not part.startswith("_") for part in parts):
+        if all(is_name(part) and not part.startswith("_") for part in inner_name(path, module)):
             yield path
+
+
+def inner_name(path: str, module: Module) -> list[str]:
+    """The parts of a file's name as it is imported from its module; of its `__init__.py` none."""
+    parts = module.inner(path).removesuffix(".py").split("/")
+    return parts[:-1] if parts[-1] == "__init__" else parts
 
 
 def below(folder: str, name: str) -> str:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from pytest_cockpit.api import CockpitError
 from pytest_cockpit.benchmarking import history
-from pytest_cockpit.config import Bench, Config, Health, load
+from pytest_cockpit.config import Bench, Config, Health, Registry, load
 from pytest_cockpit.records import artifacts, baselines, ledger_content
-from pytest_cockpit.registry import measured, modules
+from pytest_cockpit.registry import measured, modules, substance
 from pytest_cockpit.registry.health import explanation, finding, formula
 from pytest_cockpit.registry.health.examine import examine
 from pytest_cockpit.registry.health.ground import Ground
@@ -87,6 +87,37 @@ def test_a_measurement_whose_commit_is_not_here_is_unknown(make_repository, comm
     assert said == f"commit {commit[:12]} is not in this clone"
     enter(made, coverage(ABSENT))
     assert look(made).inputs["coverage"].state is State.UNKNOWN
+
+
+@pytest.mark.parametrize("digest", [False, True])
+def test_tests_that_lie_elsewhere_are_part_of_what_was_measured(make_repository, digest):
+    manifest = json.dumps({"module": "a", "layout": {"paths": {"tests": "../tests/a"}}})
+    made = make_repository(
+        FILES | {"a/module.manifest.json": manifest, "tests/a/test_a.py": "", "tests/b.py": ""}
+    )
+    own = {"content_sha256": content(made)} if digest else {}
+    enter(made, coverage(made.git("rev-parse", "HEAD"), **own))
+    made.commit({"tests/b.py": "B = 1\n"})
+    assert look(made).inputs["coverage"].state is State.KNOWN
+    made.commit({"tests/a/data.json": "{}"})
+    assert look(made).inputs["coverage"].state is State.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "path", ["a/docs/_generated/META_REGISTRY.json", "a/trends/coverage_trend.csv", "a/.c/x.json"]
+)
+def test_what_is_generated_in_a_module_is_no_change_of_it(make_repository, path):
+    registry = Registry(output="a/docs/_generated", trends="a/trends")
+    settings = Config(registry=registry, records="a/.c")
+    made = make_repository(FILES)
+    before = place(made, settings)
+    made.commit({path: "{}", "a/trends/own.csv": ""})
+    after = place(made, settings)
+    (was,), (now,) = (modules.discover(here) for here in (before, after))
+    assert path in now.files
+    assert not substance.counts(path, settings)
+    assert substance.counts("a/trends/own.csv", settings)
+    assert substance.digest(before, was) != substance.digest(after, now)
 
 
 def test_a_deleted_file_and_a_module_taken_out_are_changes(make_repository):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,7 +11,7 @@ from pytest_cockpit.git import Entry, GitError
 from pytest_cockpit.phases import Place
 from pytest_cockpit.records import globs
 from pytest_cockpit.records.text import one_line
-from pytest_cockpit.registry import substance
+from pytest_cockpit.registry import contents, substance
 from pytest_cockpit.registry.modules import Module, owner
 
 # A name such as HEAD would be of another commit tomorrow.
@@ -54,20 +54,39 @@ class Changes:
         return frozenset(self._touched(found))
 
     def _touched(self, found: Mapping[str, tuple[Entry | None, Entry | None]]) -> set[str]:
-        touched = set()
+        manifests = globs.Matcher(self.place.settings.registry.manifests)
+        touched: set[str] = set()
         for path, (before, after) in found.items():
-            inner = owner(path, self._folders)
-            if inner is None:
-                continue
-            manifest = globs.matches(path, self.place.settings.registry.manifests)
-            if manifest and not (before and after):
-                # Where a module came or went, files changed hands.
-                touched.add(inner)
-                outer = owner(inner, self._folders)
-                touched.update([outer] if outer else [])
-            elif not manifest and substance.counts(path, self.place.settings):
-                touched.add(inner)
+            if manifests.matches(path):
+                # Where a module came or went, files changed hands; what a manifest says is no code.
+                touched.update(() if before and after else self._around(path))
+            elif substance.counts(path, self.place.settings):
+                touched.update(self._of(path))
         return touched
+
+    def _of(self, path: str) -> Iterator[str]:
+        """The modules that a path is a file of, or a test."""
+        inner = owner(path, self._folders)
+        if inner is not None:
+            yield inner
+        for folder in contents.folders_above(path):
+            yield from self._testing.get(folder, ())
+
+    def _around(self, path: str) -> Iterator[str]:
+        """The module of a manifest, and the one that it is, or was, taken out of."""
+        inner = owner(path, self._folders)
+        if inner is not None:
+            yield inner
+            outer = owner(inner, self._folders)
+            yield from (outer,) if outer else ()
+
+    @cached_property
+    def _testing(self) -> Mapping[str, Sequence[str]]:
+        """By folder outside of modules, those whose tests lie there."""
+        found: dict[str, list[str]] = {}
+        for module, folder in contents.tests_elsewhere(self.modules).items():
+            found.setdefault(folder, []).append(module)
+        return found
 
     @cached_property
     def _folders(self) -> frozenset[str]:

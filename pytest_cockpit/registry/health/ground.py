@@ -99,7 +99,7 @@ class Ground:
 
     @cached_property
     def _digests(self) -> Mapping[str, str]:
-        return {module.path: substance.digest(self.place, module) for module in self.modules}
+        return substance.digests(self.place, self.modules)
 
     def vouched(self, module: Module) -> Mapping[str, Any] | None:
         """The row that says that the manifest is as it is; None where there is none."""
