@@ -120,6 +120,7 @@ class Ground:
         if blocked:
             return File(path, State.BLOCKED, content, blocked)
         if path.casefold() in self._folded or self.exists(path):
+            # Under another spelling, as a link, or untracked: it is there, and nobody's but theirs.
             return File(path, State.OWN, content)
         folder, _, name = path.rpartition("/")
         if name == "__init__.py" and folder in self._folders:
@@ -128,10 +129,11 @@ class Ground:
         return File(path, State.LACKING, content)
 
     def _blocked(self, path: str) -> str:
-        """What is in the place of a file, or of a folder on the way to it."""
+        """What is in the place of a folder on the way to a file, or a folder in its own."""
         if path in self._folders:
             return f"{printable(path)} is a folder"
-        for each in (path, *(parent.as_posix() for parent in PurePosixPath(path).parents)):
+        for parent in PurePosixPath(path).parents:
+            each = parent.as_posix()
             entry = self.place.entries.get(each)
             if entry is not None:
                 what = {"120000": "a symbolic link", "160000": "a submodule"}.get(entry.mode)

@@ -169,7 +169,7 @@ def test_progress_is_told_where_there_are_many(make_repository, monkeypatch):
 
 
 def test_nothing_is_written_over_or_behind_what_is_there(make_repository):
-    files = {f"{name}/module.manifest.json": "{}" for name in "abcde"}
+    files = {f"{name}/module.manifest.json": "{}" for name in "abcdef"}
     made = make_repository(
         {
             "t/docs/NOTES.md": "notes\n",
@@ -179,6 +179,7 @@ def test_nothing_is_written_over_or_behind_what_is_there(make_repository):
             "c/docs": ("160000", "0" * 39 + "1"),
             "d/docs/NOTES.md/x": "",
             "e/docs/notes.MD": "mine\n",
+            "f/docs/NOTES.md": ("120000", "../../README.md"),
         }
     )
     found = phase.survey(place(made.root, with_template()))
@@ -189,6 +190,7 @@ def test_nothing_is_written_over_or_behind_what_is_there(make_repository):
         "c": ("blocked", "c/docs is a submodule"),
         "d": ("blocked", "d/docs/NOTES.md is a folder"),
         "e": ("own", ""),
+        "f": ("own", ""),
     }
     result = phase.run(place(made.root, with_template()), apply=True)
     assert (result.verdict, bool(result.changes)) == (Verdict.WARN, False)
