@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from pytest_cockpit.analysis.layout import INIT, Layout
@@ -12,6 +13,9 @@ from pytest_cockpit.registry import contents, surface
 from pytest_cockpit.registry.faults import Fault
 from pytest_cockpit.registry.modules import Module
 from pytest_cockpit.registry.surface import Name, Surface
+
+# Files that are followed one out of another; nobody has so many on purpose.
+_DEEPEST = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +32,33 @@ class PublicApi:
     faults: tuple[Fault, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What a file has and lists, that of the module's other files included.
+
+    Parameters
+    ----------
+    loose: only running it would tell whether that is all.
+    """
+
+    names: Mapping[str, Name]
+    exports: tuple[str, ...] | None
+    loose: bool
+
+    def starred(self) -> Iterable[str]:
+        """The names that a star import of it gives."""
+        if self.exports is not None:
+            return self.exports
+        return [name for name in self.names if not name.startswith("_")]
+
+
 def of_all(place: Place, modules: Iterable[Module]) -> dict[str, PublicApi]:
     """The public API of each module, by the module's path."""
     modules = list(modules)
     layout = Layout(place.settings.lane)
+    importable = _importable(path for module in modules for path in module.python)
     surfaces = _surfaces(place, (path for module in modules for path in contents.code(module)))
-    return {module.path: _Offer(module, surfaces, layout).api() for module in modules}
+    return {module.path: _Offer(module, surfaces, layout, importable).api() for module in modules}
 
 
 def of(place: Place, module: Module) -> PublicApi:
@@ -63,16 +88,32 @@ def _surfaces(place: Place, paths: Iterable[str]) -> dict[str, Surface]:
     }
 
 
+def _importable(paths: Iterable[str]) -> frozenset[str]:
+    """Python files without their suffix, and the folders they are in."""
+    found: set[str] = set()
+    for path in paths:
+        found.add(path.removesuffix(".py"))
+        found.update(contents.folders_above(path))
+    return frozenset(found)
+
+
 class _Offer:
     """What one module's files come to."""
 
-    def __init__(self, module: Module, surfaces: Mapping[str, Surface], layout: Layout) -> None:
+    def __init__(
+        self,
+        module: Module,
+        surfaces: Mapping[str, Surface],
+        layout: Layout,
+        importable: AbstractSet[str],
+    ) -> None:
         self.module = module
         self.files = {path: surfaces[path] for path in contents.code(module) if path in surfaces}
         self.dotted = {name: path for path in self.files if (name := layout.module_of(path))}
-        self.folders = {folder for path in self.files for folder in contents.folders_above(path)}
+        self.importable = importable
         self.public = tuple(contents.public(self.files, module))
         self.faults: list[Fault] = []
+        self.followed: dict[str, Followed] = {}
 
     def api(self) -> PublicApi:
         """The names of every public file, and what is wrong with any file."""
@@ -87,25 +128,21 @@ class _Offer:
         return PublicApi(dict(sorted(names.items())), tuple(self.faults))
 
     def _prefix(self, path: str) -> str:
-        dotted = self.module.inner(path).removesuffix(".py").replace("/", ".")
-        inner = dotted.removesuffix("__init__").rstrip(".")
-        return f"{inner}." if inner else ""
+        return "".join(f"{part}." for part in contents.inner_name(path, self.module))
 
     def _names(self, path: str) -> Iterator[tuple[str, Name]]:
-        found = self.files[path]
-        every = self._bound(path, frozenset())
+        found = self._follow(path)
         if found.exports is None:
-            for name, what in every.items():
+            for name, what in found.names.items():
                 if not name.startswith("_") and self._offered(path, what):
                     yield name, what
             return
-        loose = found.open or self._unknown_stars(path)
-        for name in self._exports(path, frozenset()):
-            if name in every:
-                yield name, every[name]
+        for name in found.exports:
+            if name in found.names:
+                yield name, found.names[name]
             elif self._submodule(path, name):
                 yield name, Name("module")
-            elif loose:
+            elif found.loose:
                 yield name, Name("unknown")
             else:
                 told = f"lists {name!r}, which the file does not have"
@@ -123,46 +160,42 @@ class _Offer:
         inner = what.detail.startswith(".") or source in self.dotted or what.detail in self.dotted
         return inner and path.endswith(INIT)
 
-    def _bound(self, path: str, seen: frozenset[str]) -> Mapping[str, Name]:
-        """What a file binds, star imports of the same module's files followed."""
-        found = self.files[path]
+    def _follow(self, path: str, depth: int = 0) -> Followed:
+        """What a file has with its star imports, and what it lists with the `__all__` of others.
+
+        Only the module's own files are followed. In a ring of files, the one that is met again has
+        what its own statements bind: as when they are imported.
+        """
+        if path in self.followed:
+            return self.followed[path]
+        own = self.files[path]
+        exports = None if own.exports is None else tuple(filter(str.isidentifier, own.exports))
+        found = self.followed[path] = Followed(own.names, exports, own.open or own.broken)
         names: dict[str, Name] = {}
-        for star in found.stars:
-            target = self._file(path, star)
-            if target is not None and target not in seen:
-                names |= {
-                    name: Name("import", f"{star}.{name}" if star.strip(".") else f"{star}{name}")
-                    for name in self._given(target, seen | {path})
-                }
-        return {**names, **found.names}
+        listed, loose = dict.fromkeys(exports or ()), found.loose
+        for star in own.stars:
+            given = self._other(path, star, depth)
+            loose |= given.loose
+            dot = "" if star.endswith(".") else "."
+            names |= {name: Name("import", f"{star}{dot}{name}") for name in given.starred()}
+        for other in own.extended:
+            bound = own.names.get(other)
+            given = self._other(path, bound.detail if bound else other, depth)
+            loose |= given.loose
+            listed |= dict.fromkeys(given.exports or ())
+        exports = None if exports is None else tuple(listed)
+        self.followed[path] = Followed({**names, **own.names}, exports, loose)
+        return self.followed[path]
 
-    def _given(self, path: str, seen: frozenset[str]) -> Iterable[str]:
-        """The names that a star import of a file gives."""
-        if self.files[path].exports is not None:
-            return self._exports(path, seen)
-        return [name for name in self._bound(path, seen) if not name.startswith("_")]
-
-    def _exports(self, path: str, seen: frozenset[str]) -> list[str]:
-        """What `__all__` lists, with what it adds of other files of the module."""
-        found = self.files[path]
-        names = dict.fromkeys(found.exports or ())
-        for other in found.extended:
-            bound = found.names.get(other)
-            target = self._file(path, bound.detail if bound else other)
-            if target is not None and target not in seen:
-                names |= dict.fromkeys(self._exports(target, seen | {path}))
-        return [name for name in names if name.isidentifier()]
-
-    def _unknown_stars(self, path: str) -> bool:
-        found = self.files[path]
-        others = [*found.stars, *found.extended]
-        return any(self._file(path, star) is None for star in others)
+    def _other(self, path: str, source: str, depth: int) -> Followed:
+        target = self._file(path, source)
+        if target is None or depth == _DEEPEST:
+            return Followed({}, None, loose=True)
+        return self._follow(target, depth + 1)
 
     def _submodule(self, path: str, name: str) -> bool:
         folder = path.removesuffix(INIT)
-        if folder == path:
-            return False
-        return f"{folder}{name}.py" in self.files or f"{folder}{name}" in self.folders
+        return folder != path and f"{folder}{name}" in self.importable
 
     def _file(self, path: str, source: str) -> str | None:
         """The module's own file that an import in one of its files names."""

@@ -14,6 +14,15 @@ from pytest_cockpit.phases import Place
 from pytest_cockpit.registry import public_api
 from pytest_cockpit.registry.modules import discover
 
+NAME = "module.manifest.json"
+
+
+def placed(made, lane=None):
+    repository = Repository.discover(made.root)
+    head = repository.resolve("HEAD")
+    day = datetime(2026, 1, 2, tzinfo=UTC)
+    return Place(repository, Config(lane=lane or Lane()), head, head, day)
+
 
 @pytest.fixture
 def api(make_repository):
@@ -21,11 +30,9 @@ def api(make_repository):
 
     def look(files, folder="m", lane=None):
         manifest = {
-            f"{folder}/module.manifest.json".removeprefix("./"): json.dumps({"module": folder})
+            f"{folder}/{NAME}".removeprefix("./"): json.dumps({"module": folder}),
         }
-        repository = Repository.discover(make_repository({**manifest, **files}).root)
-        head = repository.resolve("HEAD")
-        place = Place(repository, Config(lane=lane or Lane()), head, head, datetime(2026, 1, 2, tzinfo=UTC))
+        place = placed(make_repository({**manifest, **files}), lane)
         (module,) = discover(place)
         found = public_api.of(place, module)
         faults = [(fault.file, fault.pointer, fault.what) for fault in found.faults]
@@ -117,9 +124,13 @@ def test_tests_private_files_and_names_that_no_import_can_spell_are_left_out(api
             "m/my-script.py": "F = 1",
             "m/part.py": "G = 1",
             "m/part_test.py": "H = 1",
+            "m/class.py": "I = 1",
+            "m/own__init__.py": "J = 1",
+            "m/myconftest.py": "K = 1",
         }
     )
-    assert (found, faults) == ({"part.G": "constant"}, [])
+    assert list(found) == ["myconftest.K", "own__init__.J", "part.G"]
+    assert faults == []
 
 
 def test_what_does_not_parse_is_a_fault_wherever_it_is_code(api):
@@ -153,3 +164,46 @@ def test_an_absolute_import_below_a_source_root_is_followed(api):
         "total": "import m.part.total",
         "part.total": "function ()",
     }
+
+
+def test_many_files_that_star_import_all_others_take_no_longer_than_few(api):
+    count = 60
+    stars = "".join(f"from .f{number} import *\n" for number in range(count))
+    found, faults = api({f"m/f{number}.py": f"{stars}N{number} = 1\n" for number in range(count)})
+    assert found["f0.N0"] == "constant"
+    assert faults == []
+
+
+def test_a_long_chain_of_star_imports_is_followed_for_a_while(api):
+    count = 400
+    chain = {f"m/f{number}.py": f"from .f{number + 1} import *\n" for number in range(count)}
+    chain["m/f0.py"] += "__all__ = ['last']\n"
+    chain["m/f380.py"] += "__all__ = ['last']\n"
+    found, faults = api({**chain, f"m/f{count}.py": "last = 1\n"})
+    assert found == {
+        "f0.last": "unknown",
+        "f380.last": "import .f381.last",
+        "f400.last": "variable",
+    }
+    assert faults == []
+
+
+def test_what_a_package_lists_may_be_a_module_or_tests(make_repository):
+    files = {
+        f"m/{NAME}": '{"module": "m"}',
+        f"m/inner/{NAME}": '{"module": "m.inner"}',
+        "m/__init__.py": "__all__ = ['inner', 'tests', 'test_m', 'gone']",
+        "m/inner/a.py": "",
+        "m/tests/a.py": "",
+        "m/test_m.py": "",
+    }
+    place = placed(make_repository(files))
+    found = public_api.of_all(place, discover(place))["m"]
+    assert {str(what) for what in found.names.values()} == {"module"}
+    assert [fault.what for fault in found.faults] == ["lists 'gone', which the file does not have"]
+
+
+def test_star_imports_of_what_does_not_parse_leave_it_open(api):
+    found, faults = api({"m/a.py": "from .b import *\n__all__ = ['x']", "m/b.py": "def ("})
+    assert found == {"a.x": "unknown"}
+    assert faults == [("m/b.py", "", "does not parse")]
