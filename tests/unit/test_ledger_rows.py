@@ -195,6 +195,12 @@ GOOD: dict[str, dict[str, Any]] = {
         "high": 0.003,
         "data_sha256": SHA,
     },
+    "scaffold": {
+        "at": "2026-01-31T12:00:00Z",
+        "module": "port",
+        "template_sha256": SHA,
+        "files": [{"path": "port/README.md", "sha256": SHA}],
+    },
     "merged": {
         "common": 2,
         "first": {"rows": 4, "head": SHA},
@@ -222,10 +228,10 @@ def test_a_row_has_the_keys_of_its_kind(kind: str):
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../b", "a/./b", "..", "a\nb", ""])
-@pytest.mark.parametrize("kind", ["content", "epoch"])
+@pytest.mark.parametrize("kind", ["content", "epoch", "scaffold"])
 def test_a_row_leads_to_no_file_outside_of_the_repository(kind: str, path: str):
     row = json.loads(json.dumps({"kind": kind, **GOOD[kind]}))
-    (row["files"][0] if kind == "epoch" else row)["path"] = path
+    (row["files"][0] if "files" in row else row)["path"] = path
     assert ledger_kinds.misfits(row)
 
 
