@@ -191,6 +191,8 @@ def test_a_figure_of_the_manifest_is_known_where_a_row_binds_it(make_repository)
     [
         ({"matrix": {"contract": "c.json"}}, {}, 1),
         ({"contracts": ["a/c.json", "c.json", "../x", "/etc/passwd"]}, {}, 0.5),
+        ({"contracts": ["./c.json", "../a/c.json"]}, {}, 1),
+        ({"contracts": ["../../c.json", "/c.json", "\0"]}, {}, 0),
         ({"contracts": ["bad.json"]}, {}, 0),
         ({"contracts": ["list.json"]}, {}, 0),
         ({"contracts": ["link.json"]}, {}, 0),

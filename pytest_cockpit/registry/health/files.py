@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from pytest_cockpit.phases import Place
+from pytest_cockpit.registry import contents
 from pytest_cockpit.registry.modules import Module
 
 _SUFFIXES = (".md", ".rst", ".txt")
@@ -31,10 +32,10 @@ def wanted(module: Module, place: Place) -> Iterator[str]:
 
 
 def tracked(place: Place, module: Module, path: str) -> str | None:
-    """A declared path from the root or from the module's folder; None where it is neither."""
-    for candidate in (PurePosixPath(path), PurePosixPath(module.path, path)):
-        if candidate.as_posix() in place.entries:
-            return candidate.as_posix()
+    """A declared path from the module's folder or from the root; None where it is at neither."""
+    for candidate in (contents.resolve(module, path), contents.inside(path)):
+        if candidate in place.entries:
+            return candidate
     return None
 
 
