@@ -85,7 +85,9 @@ def _demand_ready(place: Place, name: str, kind: str) -> bool:
     own = (manifest.path_of(settings.registry.output, kind), ledger, tree_heads.path_of(ledger))
     dirty = [printable(path) for path in repository.dirty(own)]
     if dirty:
-        raise CockpitError(f"{', '.join(dirty[:_SHOWN])}: uncommitted; a freeze writes it: commit")
+        raise CockpitError(
+            f"{', '.join(dirty[:_SHOWN])}: uncommitted, and written by a freeze; commit it first"
+        )
     return False
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -482,6 +484,21 @@ def test_a_tag_needs_somebody_who_makes_it(harbour: Harbour, monkeypatch):
     with pytest.raises(GitError, match="git tag: "):
         tag.made(harbour.repository, tag.Settings("v2", harbour.git("rev-parse", "HEAD"), "x"))
     assert harbour.git("tag", "--list") == TAG
+
+
+def test_the_documented_program_gives_the_same_digest(harbour: Harbour, tmp_path: Path):
+    page = (Path(__file__).parents[2] / "docs/freeze.md").read_text(encoding="utf-8")
+    program = tmp_path / "digest.py"
+    program.write_text(page.split("```python\n")[1].split("```")[0], encoding="utf-8")
+    told = content(harbour)
+    done = subprocess.run(
+        [sys.executable, program, TAG, *told["excluded"]],
+        cwd=harbour.root,
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert done.stdout.strip() == told["digest"]
 
 
 # Readers
