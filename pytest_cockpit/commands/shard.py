@@ -95,44 +95,59 @@ def _demand_of(place: Place, plan: Plan) -> None:
 
 
 def _sweep(place: Place, whole: Whole) -> int:
+    from pytest_cockpit.sessions.lock import SessionLock
     from pytest_cockpit.sweep import phase
 
     if whole.missing:
         _tell_lost(whole)
-        print("nothing was changed")
+        _tell("nothing was changed")
         return 1
-    result = phase.settle(place, whole.measured())
-    _write(place, result)
-    print(f"sweep: {result.verdict}: {result.summary}")
-    if result.text and not result.verdict.opens:
-        print(result.text)
+    lock = SessionLock(place.repository.common_dir)
+    lock.acquire("shard merge")
+    try:
+        result = phase.settle(place, whole.measured())
+        _write(place, result)
+    finally:
+        lock.release()
+    _tell(f"sweep: {result.verdict}: {result.summary}")
+    if not result.verdict.opens:
+        _tell(result.text)
     return 0 if result.verdict.opens else 1
 
 
 def _gates(place: Place, whole: Whole) -> int:
     from pytest_cockpit.api import Verdict
     from pytest_cockpit.records import artifacts
-    from pytest_cockpit.records.text import one_line
 
     folder = place.repository.root / place.settings.artifacts
     for name, report in whole.reports().items():
         data = {"schema": "pytest-cockpit/gate-report/1", "gate": name, **report.to_json()}
         artifacts.write(folder / "gates" / f"{name}.json", data, "gate-report")
-    combined = whole.combined()
+    combined = whole.combined(place.settings.gates)
     artifacts.write(folder / "gates.json", combined, "shard-gates")
     for row in combined["gates"]:
-        print(one_line(f"gate:{row['gate']}: {row['verdict']}: {row['summary']}"))
+        _tell(f"gate:{row['gate']}: {row['verdict']}: {row['summary']}")
+    if combined["left_out"]:
+        _tell(f"in no part: {', '.join(combined['left_out'])} (-m {whole.plan.select!r})")
     _tell_lost(whole)
     verdict = whole.verdict()
-    print(f"gates: {verdict}; {place.settings.artifacts}/gates.json")
+    _tell(f"gates: {verdict}; {place.settings.artifacts}/gates.json")
     return 0 if verdict.opens or verdict is Verdict.SKIP else 1
 
 
 def _tell_lost(whole: Whole) -> None:
-    from pytest_cockpit.records.text import one_line
-
     for line in whole.lost:
-        print(one_line(line))
+        _tell(line)
+
+
+def _tell(text: str) -> None:
+    """Print lines that shards may have written: nothing in them is a command to a runner."""
+    from pytest_cockpit import workflow_commands
+
+    for line in text.splitlines():
+        # What begins with two colons would be one.
+        begun = "cockpit: " if line.lstrip().startswith("::") else ""
+        print(begun + workflow_commands.inert(line))
 
 
 def _write(place: Place, result: Result) -> None:
@@ -156,4 +171,4 @@ def _remember(place: Place, whole: Whole) -> None:
     old = durations.read(ledger_content.of(place.repository.root, where), where)
     document = durations.renewed(old, whole.plan, whole.seconds)
     artifacts.write(place.repository.root / where, document, durations.SCHEMA)
-    print(f"{where}: written; commit it")
+    _tell(f"{where}: written; commit it")

@@ -62,8 +62,13 @@ class Whole:
         found = [report.verdict for report in self.reports().values()]
         return Verdict.worst([*found, *([Verdict.UNKNOWN] if self.missing else [])])
 
-    def combined(self) -> dict[str, Any]:
-        """One report of all gates; see `schemas/shard-gates.json`."""
+    def combined(self, declared: Iterable[str] = ()) -> dict[str, Any]:
+        """One report of all gates; see `schemas/shard-gates.json`.
+
+        Parameters
+        ----------
+        declared: every gate of the configuration, some of which nobody may have asked for.
+        """
         said = {name: (it.verdict, it.summary) for name, it in self.reports().items()}
         rows = []
         for number, names in enumerate(self.plan.parts, 1):
@@ -78,6 +83,7 @@ class Whole:
             "plan_sha256": self.plan.digest,
             "verdict": self.verdict().value,
             "gates": sorted(rows, key=lambda row: str(row["gate"])),
+            "left_out": sorted(set(declared) - set(self.plan.weights)),
             "shards": {str(part): self.shards[part].digest for part in sorted(self.shards)},
             "missing": [
                 {"part": part, "command": self.plan.command(part)} for part in self.missing

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_cockpit.api import CockpitError, Evidence, Finding, Report, Severity, Verdict
+from pytest_cockpit.commands import shard as command
 from pytest_cockpit.config import Config
 from pytest_cockpit.records import artifacts
 from pytest_cockpit.sharding import durations, gating, merging, reading
@@ -377,7 +378,8 @@ def test_all_parts_together_whatever_their_order():
     assert merging.together([*shards, shards[0]]).combined() == one
     assert artifacts.validate(one, "shard-gates") == []
     assert one["verdict"] == "pass"
-    assert one["missing"] == []
+    assert one["missing"] == one["left_out"] == []
+    assert merging.together(shards).combined(["ledger", "matriz"])["left_out"] == ["matriz"]
     assert [row["gate"] for row in one["gates"]] == sorted(plan.weights)
 
 
@@ -432,3 +434,11 @@ def test_a_sweep_in_parts_is_the_sweep_of_one_machine(of):
     found = merging.together([swept(plan, part) for part in range(of, 0, -1)])
     assert found.measured() == one
     assert found.missing == ()
+
+
+def test_nothing_that_a_shard_says_is_a_command(capsys):
+    command._tell("::add-mask::x\n  ::error::no\n\x1b[31mred: ::stop")
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert not [line for line in lines if line.lstrip().startswith("::")]
+    assert "\x1b" not in "".join(lines)
