@@ -10,9 +10,10 @@ from pytest_cockpit.api import CockpitError
 from pytest_cockpit.config import Config
 from pytest_cockpit.freeze.manifest import ROW
 from pytest_cockpit.git import Repository
-from pytest_cockpit.records import ledger
+from pytest_cockpit.records.text import parse
 
 _CHAIN = ("seq", "prev")
+_KIND = b'"kind":"freeze"'
 
 
 def places(settings: Config) -> list[str]:
@@ -28,7 +29,7 @@ def row_at(
 
     Raises
     ------
-    CockpitError: the ledger is broken, or has two such rows.
+    CockpitError: it has two such rows.
     """
     for path in paths:
         data = repository.blob(commit, path)
@@ -41,13 +42,21 @@ def row_at(
 
 
 def rows_of(data: bytes, name: str) -> list[dict[str, Any]]:
-    """The rows of a tag's freezes in a ledger.
+    """The rows of a tag's freezes in a ledger, whether its chain holds or not.
 
-    Raises
-    ------
-    CockpitError: the ledger is broken.
+    A row in another form than the one that ledgers have is none.
     """
-    return [row for row in ledger.rows(data) if row["kind"] == ROW and row.get("tag") == name]
+    lines = (line for line in data.split(b"\n") if _KIND in line)
+    found = filter(None, map(_read, lines))
+    return [row for row in found if row.get("kind") == ROW and row.get("tag") == name]
+
+
+def _read(line: bytes) -> dict[str, Any] | None:
+    try:
+        row = parse(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) else None
 
 
 def content(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,7 +69,7 @@ def brought(repository: Repository, head: str, paths: Sequence[str], name: str) 
 
     Raises
     ------
-    CockpitError: a ledger of one of them is broken.
+    CockpitError: one of them has two such rows.
     """
     told = json.dumps(name, ensure_ascii=False)
     words = ("log", "--full-history", "--format=%H %P", f'-S"tag":{told}', head, "--", *paths)

@@ -56,7 +56,8 @@ def described(repository: Repository, name: str, oid: str) -> Tagged:
         return Tagged(name, oid, kind, oid, kind, name, {}, "", commit)
     raw = repository.run("cat-file", "tag", oid).stdout.decode("utf-8", "backslashreplace")
     header, _, text = raw.partition("\n\n")
-    fields = dict(line.partition(" ")[::2] for line in header.splitlines())
+    # Git reads the first of each; what stands below it under the same name is nobody's.
+    fields = dict(line.partition(" ")[::2] for line in reversed(header.splitlines()))
     signed = _SIGNED.search(text)
     said = text[: signed.start()] if signed else text
     return Tagged(
