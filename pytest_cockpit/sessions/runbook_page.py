@@ -16,7 +16,7 @@ _UNKNOWN = "unknown"
 
 def of(report: Mapping[str, Any]) -> str:
     """`RUNBOOK_REPORT.md`."""
-    return "\n".join(_lines(report)) + "\n"
+    return "\n".join(_lines(report)).rstrip() + "\n"
 
 
 def _lines(report: Mapping[str, Any]) -> Iterator[str]:
