@@ -72,7 +72,8 @@ def _checkpoint(place: Place, course: Course) -> Result:
 def _baseline(place: Place, course: Course) -> Result:
     from pytest_cockpit.freeze import phase
 
-    return phase.run(place, kind="baseline", tag=course.identity.baseline_tag)
+    tag = course.identity.baseline_tag
+    return phase.run(place, kind="baseline", tag=tag, checks=_checked(course, BEFORE))
 
 
 def _registry(place: Place, course: Course) -> Result:
@@ -102,14 +103,19 @@ def _benchmarks(place: Place, course: Course) -> Result:
 def _production(place: Place, course: Course) -> Result:
     from pytest_cockpit.freeze import phase
 
-    checked = next((one for one in course.done if one.phase == AFTER), None)
     return phase.run(
         place,
         kind="production",
         tag=course.identity.tag,
-        checks=sorted(checked.facts["said"].items()) if checked else None,
+        checks=_checked(course, AFTER),
         gates=sorted((name, verdict.value) for name, verdict in course.gates.items()),
     )
+
+
+def _checked(course: Course, phase: str) -> list[tuple[str, str]] | None:
+    """What each check of a checkpoint said; None where it did not run."""
+    found = next((one for one in course.done if one.phase == phase), None)
+    return sorted(found.facts["said"].items()) if found else None
 
 
 def _report(place: Place, course: Course) -> Result:
