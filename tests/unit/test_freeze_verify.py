@@ -136,6 +136,19 @@ def test_a_tag_is_of_a_tag(harbour: Harbour):
     assert "a tag of a tag" in said(harbour, "tag")
 
 
+def test_a_tag_of_a_tag_says_below_that_it_is_of_a_commit(harbour: Harbour):
+    """Git reads the first line of each kind, so another one further down must not count."""
+    raw = harbour.git("cat-file", "tag", TAG)
+    inner, commit = harbour.git("rev-parse", TAG), harbour.git("rev-parse", f"{TAG}^{{commit}}")
+    forged = raw.replace(f"object {commit}\ntype commit", f"object {inner}\ntype tag", 1)
+    forged = forged.replace("\n\n", f"\ntype commit\nobject {commit}\n\n", 1)
+    words = ("hash-object", "-t", "tag", "-w", "--literally", "--stdin")
+    oid = harbour.git(*words, stdin=forged.encode() + b"\n")
+    harbour.git("update-ref", f"refs/tags/{TAG}", oid)
+    assert red(harbour)["tag"] is Verdict.FAIL
+    assert "a tag of a tag" in said(harbour, "tag")
+
+
 def test_a_tag_is_of_something_else(harbour: Harbour):
     harbour.git("tag", "--force", "--annotate", "--message=tree", TAG, "HEAD^{tree}")
     assert red(harbour) == {"tag": Verdict.FAIL}
