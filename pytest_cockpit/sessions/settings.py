@@ -48,12 +48,12 @@ def load_for_batch(
         name = chosen.source.name if chosen.source else f"{COCKPIT} or {PYPROJECT}"
         if overrides:
             raise CockpitError(
-                "--cockpit-set: a batch is sealed by the committed configuration alone; add "
+                "--cockpit-set: only what the committed configuration judged is sealed; add "
                 "--cockpit-dry-run, or write the setting down and commit it"
             )
         raise CockpitError(
             f"{name}: the configuration differs from the commit's; commit it first, so that the "
-            "rules a batch was judged by are in git (--cockpit-dry-run works without)"
+            "rules it was judged by are in git (--cockpit-dry-run works without)"
         )
     return chosen
 

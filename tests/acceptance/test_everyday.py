@@ -198,7 +198,7 @@ def test_no_batch_is_sealed_by_settings_that_are_not_committed(ready):
     before = ready.snapshot()
     done = ready.pytest("--cockpit-batch", "--cockpit-set", "batch.size=1")
     assert done.returncode == 4
-    assert "--cockpit-set: a batch is sealed by the committed configuration" in done.stderr
+    assert "--cockpit-set: only what the committed configuration judged is sealed" in done.stderr
     assert ready.snapshot() == before
     done = ready.pytest("--cockpit-batch", "--cockpit-set", "batch.size=1", "--co", "-q")
     assert done.returncode == 0, done.stderr
