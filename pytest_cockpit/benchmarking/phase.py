@@ -164,7 +164,9 @@ class Benches:
         rows = tuple(row for answer in found for row in answer.rows)
         judged = [each for answer in found for each in answer.benchmarks]
         verdict = Verdict.worst(answer.verdict for answer in found) if found else Verdict.SKIP
-        broken = [answer for answer in found if not answer.benchmarks and not _is_green(answer)]
+        broken = [
+            each for each in found if not each.benchmarks and each.verdict is not Verdict.SKIP
+        ]
         said = _summary(judged) if judged else NONE
         if broken:
             said += f"; {count(len(broken), 'module')} not measured"
@@ -213,10 +215,6 @@ def _files(module: Module, paths: Sequence[str]) -> tuple[str, ...]:
 
 def _is_bench(path: str) -> bool:
     return contents.is_test(path) or path.rpartition("/")[2].startswith("bench_")
-
-
-def _is_green(answer: Answer) -> bool:
-    return answer.verdict is Verdict.SKIP
 
 
 def _summary(benchmarks: Sequence[Benchmark]) -> str:

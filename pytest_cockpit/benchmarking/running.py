@@ -7,7 +7,7 @@ import importlib.metadata
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_cockpit import process
@@ -50,7 +50,7 @@ class Ran:
     wall_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Runner:
     """Runs the same files at any commit, always in the same folder.
 
@@ -62,6 +62,7 @@ class Runner:
     place: Place
     tree: StagedTree
     files: tuple[str, ...]
+    _there: dict[str, list[str]] = field(default_factory=dict)
 
     def run(self, commit: str) -> Ran:
         """One process at a commit; files that are not there yet are left out.
@@ -70,8 +71,7 @@ class Runner:
         ------
         Unmeasured: it failed, crashed or hung, or pytest-benchmark is missing.
         """
-        there = {entry.path for entry in self.place.repository.entries(commit)}
-        files = [path for path in self.files if path in there]
+        files = self._files(commit)
         if not files:
             return Ran(commit, {}, 0.0)
         with tempfile.TemporaryDirectory(prefix="cockpit-") as folder:
@@ -84,6 +84,12 @@ class Runner:
                 done = self._start(root, results, files)
             _demand_end(done, self.place.settings.bench.timeout_s)
             return Ran(commit, self._read(results), done.wall_s)
+
+    def _files(self, commit: str) -> list[str]:
+        if commit not in self._there:
+            paths = {entry.path for entry in self.place.repository.entries(commit)}
+            self._there[commit] = [path for path in self.files if path in paths]
+        return self._there[commit]
 
     def _start(self, root: Path, results: Path, files: Sequence[str]) -> Completed:
         settings = self.place.settings

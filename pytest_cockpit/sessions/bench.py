@@ -63,7 +63,8 @@ class BenchConductor(PhaseConductor):
         if not self.benches.modules:
             return Outcome(Verdict.SKIP, phase.NONE)
         recorded = len(result.changes.rows)
-        return Outcome(Verdict.PASS, f"{count(recorded, 'benchmark')} recorded")
+        said = f"{count(recorded, 'benchmark')} recorded"
+        return Outcome(Verdict.PASS if recorded else Verdict.SKIP, said)
 
     def conclude(self, terminal: Any) -> None:
         """Every benchmark of which pytest has not said what became of it."""
