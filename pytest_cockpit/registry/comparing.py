@@ -9,6 +9,7 @@ from pytest_cockpit.phases import Place, Result
 from pytest_cockpit.records.text import one_line, printable
 
 REMEDY = "write it: pytest --cockpit-registry, then commit it"
+_IGNORED = " (git add --force where git ignores it)"
 
 _LINES = 3
 _WIDTH = 100
@@ -23,7 +24,7 @@ def compare(place: Place, path: str, made: bytes | None) -> Result:
     if made is None:
         return _red(f"{where}: nothing in the tree and its ledger gives it", [], "remove it")
     if content is None:
-        return _red(f"{where}: is not tracked", [], REMEDY)
+        return _red(f"{where}: is not tracked", [], f"{REMEDY}{_IGNORED}")
     return _red(f"{where}: is not as it would be written", differing(content, made), REMEDY)
 
 

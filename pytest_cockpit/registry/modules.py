@@ -76,7 +76,7 @@ def survey(place: Place) -> Survey:
     excluded = globs.Matcher(place.settings.registry.exclude)
     left: Counter[str] = Counter()
     kept = []
-    for path in place.entries:
+    for path in sorted(place.entries):
         artefact = artefact_above(path)
         if artefact:
             left[artefact] += 1

@@ -104,6 +104,7 @@ def test_without_a_module_the_session_halts_and_writes_nothing(make_sandbox):
     done = port.pytest("--cockpit-registry")
     assert done.returncode == 1
     assert "modules: no tracked file matches **/module.manifest.json" in done.stdout
+    assert port.pytest("--cockpit-registry", "-k", "META").returncode == 1
     assert not (port.root / "docs").exists()
 
 

@@ -14,15 +14,17 @@ from hypothesis import strategies as st
 
 from pytest_cockpit.api import CockpitError, Verdict
 from pytest_cockpit.config import Config, Registry
-from pytest_cockpit.git import Repository
+from pytest_cockpit.git import Entry, Repository
 from pytest_cockpit.phases import Place
 from pytest_cockpit.records import artifacts, globs
+from pytest_cockpit.records.text import sha256
 from pytest_cockpit.registry import (
     comparing,
     contents,
     documentation_map,
     documents,
     module_index,
+    module_registry,
     phase,
     public_api,
 )
@@ -290,7 +292,9 @@ def test_each_way_in_which_a_document_can_differ(place):
     assert comparing.compare(here, "y.md", made).verdict is Verdict.PASS
     assert comparing.compare(here, "none.md", None).verdict is Verdict.SKIP
     untracked = comparing.compare(here, "none.md", made)
-    assert untracked.text == f"none.md: is not tracked\n  {comparing.REMEDY}"
+    assert untracked.text == (
+        f"none.md: is not tracked\n  {comparing.REMEDY} (git add --force where git ignores it)"
+    )
     stale = comparing.compare(here, "z.md", None)
     assert stale.text == "z.md: nothing in the tree and its ledger gives it\n  remove it"
     found = comparing.compare(here, "x.md", made)
@@ -317,6 +321,29 @@ def test_a_blob_that_is_not_here_is_said(make_repository):
     public_api.forget()
     with pytest.raises(CockpitError, match=r"tides/broken\.py: its content is not in this clone"):
         documents.generate(placed(root))
+
+
+class Memory:
+    """A tree that was never in git, its paths in any order."""
+
+    def __init__(self, paths):
+        self.settings = Config()
+        oids = {path: sha256(FILES[path].encode()) for path in paths}
+        self.entries = {path: Entry(path, "100644", "blob", oids[path]) for path in paths}
+
+    def read_all(self, paths):
+        return [(path, FILES[path].encode()) for path in paths]
+
+
+@given(st.permutations(list(FILES)), st.booleans())
+def test_the_order_of_paths_changes_nothing(paths, forget):
+    if forget:
+        public_api.forget()
+    found = [
+        module_registry.document(memory, survey(memory))  # type: ignore[arg-type] # enough of one
+        for memory in (Memory(paths), Memory(list(FILES)))
+    ]
+    assert artifacts.canonical(found[0]) == artifacts.canonical(found[1])
 
 
 PART = st.sampled_from(["a", "b", "**", "*", "a*", ".", "x.py"])
