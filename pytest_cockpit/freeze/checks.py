@@ -120,12 +120,13 @@ def of_manifest(subject: Subject) -> Check:
         ((subject.row or {}).get("manifest_sha256"), "the ledger"),
     ):
         if told != digest:
-            said = f"{by} says {told[:12]}" if told else f"{by} does not say of which digest"
+            said = f"{by} says {str(told)[:12]}" if told else f"{by} does not say what it is"
             return fail("manifest", f"{where}: is {digest[:12]}, {said}")
     parents, base = _parents(subject.repository, subject.commit), content["base"]["commit"]
     wanted = (
         (content["tag"] == subject.tagged.name, f"is of the tag {printable(content['tag'])}"),
         (content["freeze"] == (subject.row or {}).get("freeze"), "is of another kind of freeze"),
+        (subject.place == (subject.row or {}).get("manifest"), "is not where the ledger says"),
         (parents == [base], f"freezes {base[:12]}, not the one parent of {subject.commit[:12]}"),
     )
     for right, said in wanted:

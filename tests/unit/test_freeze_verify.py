@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_cockpit.api import CockpitError, Verdict
-from pytest_cockpit.freeze import manifest, phase, tagged
+from pytest_cockpit.freeze import folding, manifest, origin, phase, tagged
 from pytest_cockpit.freeze.verify import Verification, verify
 from pytest_cockpit.git import GitError
 from pytest_cockpit.promotion.transaction import Delete, Write
@@ -331,6 +331,16 @@ def test_the_row_is_missing_under_the_tag(harbour: Harbour):
     assert "the ledger does not say" in said(harbour, "manifest")
 
 
+@pytest.mark.parametrize("value", [3, None, [], {"x": 1}, "../../etc/passwd"])
+def test_the_row_under_the_tag_holds_something_else(harbour: Harbour, value: object):
+    base = harbour.git("rev-parse", f"{TAG}~1")
+    opened, row = rows(harbour)
+    for key in ("manifest", "manifest_sha256", "freeze"):
+        data = enter([opened, {**row, key: value}])
+        harbour.forge([*as_frozen(harbour, MANIFEST), Write(LEDGER, data)], base=base)
+        assert red(harbour)["manifest"] is Verdict.FAIL
+
+
 def test_the_ledger_under_the_tag_is_another(harbour: Harbour):
     base = harbour.git("rev-parse", f"{TAG}~1")
     opened, row = rows(harbour)
@@ -516,6 +526,11 @@ def test_the_documented_program_gives_the_same_digest(harbour: Harbour, tmp_path
 
 # Readers
 
+
+def ledger_line(row: object) -> bytes:
+    return json.dumps(row, sort_keys=True, separators=(",", ":")).encode()
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: (
@@ -531,6 +546,38 @@ def test_whatever_lies_where_a_manifest_should_is_read_or_refused(data: bytes):
     with pytest.raises(CockpitError) as refused:
         manifest.read(data, "x.json")
     assert "\n" not in str(refused.value)
+
+
+@given(
+    st.binary(max_size=60)
+    | st.dictionaries(st.sampled_from(["kind", "tag"]), JSON).map(ledger_line)
+)
+def test_whatever_is_in_a_ledger_is_a_row_of_a_freeze_or_none(line: bytes):
+    row = {"kind": "freeze", "tag": TAG}
+    found = origin.rows_of(line + b"\n" + ledger_line(row) + b"\n" + line, TAG)
+    assert row in found
+    assert all(one["tag"] == TAG for one in found)
+
+
+@given(st.data())
+def test_a_manifest_with_another_value_is_read_or_refused(data: st.DataObject):
+    whole = manifest.document(
+        tag=TAG,
+        kind="baseline",
+        base={"commit": "a" * 40, "tree": "b" * 40, "object_format": "sha1"},
+        folded=folding.fold([]),
+        excluded=["a", "b"],
+        ledger={"path": "b", "rows": 0, "size": 0, "sha256": "c" * 64, "head": "d" * 64},
+        checks=None,
+        gates=[],
+    )
+    assert manifest.read(manifest.dump(whole), "x.json") == whole
+    key = data.draw(st.sampled_from(sorted(whole)))
+    other = {**whole, key: data.draw(JSON)}
+    try:
+        assert manifest.read(canonical(other), "x.json") == other
+    except CockpitError:
+        assert other != whole
 
 
 @given(st.dictionaries(st.sampled_from(["tag", "commit", "schema"]), JSON | st.just("a" * 40)))
