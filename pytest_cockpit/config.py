@@ -168,7 +168,8 @@ class Bench:
     """How benchmarks are run, and which slowdown counts: more than the share `threshold`.
 
     `runs` processes measure a commit alone; `pairs` measure it beside another, 0 for as many as
-    the number of benchmarks asks for.
+    the number of benchmarks asks for. `failures` is what a module whose benchmarks cannot be run
+    makes of the session: `fail` or `warn`.
     """
 
     command: tuple[str, ...] = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
@@ -177,6 +178,7 @@ class Bench:
     pairs: int = 0
     timeout_s: float = 1800.0
     threshold: float = 0.05
+    failures: str = "fail"
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ class Benches:
         try:
             found = measured.measure(task, runner, self._say(path), place.repository.resolve)
         except Unmeasured as error:
-            return Answer(path, error.verdict, error.said, error.text)
+            return Answer(path, self._tolerated(error.verdict), error.said, error.text)
         if not found.benchmarks:
             return Answer(path, Verdict.SKIP, f"{NONE}: no test takes the fixture `benchmark`")
         data = document.document(task, found, self.machine)
@@ -124,6 +124,11 @@ class Benches:
             rows,
             {document.name(path): (data, "bench")},
         )
+
+    def _tolerated(self, verdict: Verdict) -> Verdict:
+        broken = verdict in (Verdict.FAIL, Verdict.ERROR)
+        tolerated = broken and self.place.settings.bench.failures == "warn"
+        return Verdict.WARN if tolerated else verdict
 
     def _verdict(self, each: Benchmark) -> Verdict:
         return Verdict.WARN if self.collecting and each.opinion.early else each.opinion.verdict

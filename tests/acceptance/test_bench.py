@@ -126,6 +126,15 @@ def test_without_a_base_first_runs_are_recorded_and_a_crash_harms_nobody_else(ma
     assert (sandbox.root / "trends/bench_trend.csv").read_bytes() == before
 
 
+def test_what_cannot_be_run_is_a_warning_where_that_is_declared(make_sandbox):
+    files = {path: text for path, text in OTHERS.items() if path.startswith("dredger/")}
+    sandbox = make_sandbox({"cockpit.toml": '[bench]\nfailures = "warn"\n', **files})
+    done = sandbox.pytest("--cockpit-bench")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 skipped, 1 warned" in done.stdout
+    assert "bench:dredger: pytest ended with exit code 9" in done.stdout
+
+
 @pytest.mark.parametrize("arguments", [(), ("--co",)])
 def test_without_benchmarks_there_is_one_skip(make_sandbox, arguments):
     sandbox = make_sandbox({"tide/module.manifest.json": manifest("tide"), "tide/height.py": ""})
