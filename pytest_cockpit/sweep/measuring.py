@@ -97,7 +97,7 @@ def _outcomes(
             {path: errors[path] for path in own if path in errors},
             each.judgement.reason,
             each.apart,
-            each.duration_s,
+            round(each.duration_s, 3),
         )
 
 

@@ -12,6 +12,8 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped] 
 from . import ROOT
 from .stage import Owners
 
+_TWO = 2
+
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
     """The tests of a module run in one process, in the order in which they were collected."""
@@ -24,6 +26,21 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # xdist has no type
 
     def _split_scope(self, nodeid: str) -> str:
         return self._owners.of(nodeid.partition("::")[0]) or ""
+
+    def _reschedule(self, node: Any) -> None:
+        """Give a process work; it begins a test only when it knows the next, or that none is left.
+
+        One that replaces another has collected nothing at first.
+        """
+        if node not in self.registered_collections:
+            return
+        super()._reschedule(node)
+        while (
+            self.workqueue
+            and not node.shutting_down
+            and self._pending_of(self.assigned_work[node]) < _TWO
+        ):
+            super()._reschedule(node)
 
     def remove_node(self, node: Any) -> str | None:
         """Blame the module whose test was running, and give the others to other processes."""
