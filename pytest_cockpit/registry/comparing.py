@@ -17,7 +17,7 @@ _WIDTH = 100
 
 def compare(place: Place, path: str, made: bytes | None) -> Result:
     """Whether a tree has a document as it would be written; None: it would not be."""
-    where, content = printable(path), place.read(path)
+    where, content = one_line(printable(path)), place.read(path)
     if content == made:
         said = "as it would be written" if made is not None else "nothing to be written"
         return Result(Verdict.PASS if made is not None else Verdict.SKIP, f"{where}: {said}")

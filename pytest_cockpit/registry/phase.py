@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_cockpit.api import Verdict
 from pytest_cockpit.phases import Changes, Place, Result
-from pytest_cockpit.records.text import count, parse
+from pytest_cockpit.records.text import count, one_line, parse
 from pytest_cockpit.registry import contents, documents
 
 _LISTED = 20
@@ -70,20 +70,20 @@ def _faults(found: Iterable[Iterable[Mapping[str, Any]]]) -> list[str]:
     for (pointer, what), often in sorted(kinds.items(), key=lambda item: (item[1], item[0])):
         where = f"{first[pointer, what]}{f' {pointer}' if pointer else ''}"
         more = f" (and {often - 1:,} more like it)" if often > 1 else ""
-        lines.append(f"  {where}: {what}{more}")
+        lines.append(f"  {one_line(where)}: {one_line(what)}{more}")
     left = len(lines) - _LISTED
     return [*lines[:_LISTED], *([f"  … and {left:,} more, in MODULE_REGISTRY.json"] * (left > 0))]
 
 
 def _artefacts(registry: Mapping[str, Any]) -> list[str]:
     return [
-        f"  {row['path']}: {count(row['files'], 'tracked file')} that a build left behind"
+        f"  {one_line(row['path'])}: {count(row['files'], 'tracked file')} that a build left behind"
         for row in registry["artefacts"][:_LISTED]
     ]
 
 
 def _loose(folders: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
-        f"  {row['path']}: {count(row['python'], 'Python file')} in no module; no manifest"
+        f"  {one_line(row['path'])}: {count(row['python'], 'Python file')} in no module"
         for row in folders[:_LISTED]
     ]

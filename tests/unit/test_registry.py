@@ -136,7 +136,7 @@ def test_what_builds_leave_behind_is_in_no_module_and_said(place):
     assert found["without_manifest"] == [{"path": "egg-info", "python": 1}]
     lines = phase.run(here).text.splitlines()
     assert "  quay/__pycache__: 2 tracked files that a build left behind" in lines
-    assert "  egg-info: 1 Python file in no module; no manifest" in lines
+    assert "  egg-info: 1 Python file in no module" in lines
 
 
 def test_of_two_manifests_in_a_folder_the_first_by_name_counts(place):
@@ -265,6 +265,17 @@ def test_the_rarest_oddity_is_said_first_and_many_are_cut(place):
     lines = phase.run(place(files)).text.splitlines()
     assert lines[1] == "  m00/a00.py __all__: lists 'gone0', which the file does not have"
     assert lines[-1] == "  … and 12 more, in MODULE_REGISTRY.json"
+
+
+def test_what_is_said_of_a_path_stays_one_line(place):
+    folder = "a\n::error::b\x1b[2J"
+    here = place({f"{folder}/{NAME}": "{", f"{folder}/node_modules/x": "", "\x1b/a.py": ""})
+    text = phase.run(here).text
+    lines = text.splitlines()
+    assert all(line.isprintable() for line in lines)
+    assert len(lines) == 4
+    made = documents.generate(here)["docs/_generated/MODULE_INDEX.md"].decode().splitlines()
+    assert len(made) == 5
 
 
 def test_without_a_module_nothing_is_known_and_nothing_written(place):
