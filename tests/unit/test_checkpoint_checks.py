@@ -156,6 +156,24 @@ def test_a_broken_ledger_is_the_gates_to_tell_and_what_needs_it_is_unknown(make_
     assert found["registry-schema"].verdict is Verdict.PASS
 
 
+def test_a_ledger_that_lost_a_row_is_red_by_its_history(make_repository):
+    made = sound(make_repository, coverage("b" * 40, module="b"))
+    lines = blob(made, LEDGER).splitlines(keepends=True)
+    made.commit({LEDGER: lines[0]})
+    write(made)
+    (found,) = only(made, "ledger")
+    assert "ledger.rewritten" in found.text
+
+
+def test_a_mean_says_how_many_modules_it_is_over(make_repository):
+    made = make_repository(FILES | {"b/module.manifest.json": "{}", "b/x.py": ""})
+    enter(made, coverage(made.git("rev-parse", "HEAD")))
+    summary = json.loads(documents.generate(place(made))[META])["summary"]
+    assert summary["health"] == summary["weighted"] == {"mean": 86.1, "over": 1, "unknown": 1}
+    assert summary["published"] == {"mean": 10.0, "over": 2, "unknown": 0}
+    assert summary["inputs"]["coverage"] == {"known": 1, "unknown": 1, "not-applicable": 0}
+
+
 def test_a_bound_manifest_that_no_row_tells_of_is_red(make_repository):
     made = make_repository(FILES)
     manifest = "a/module.manifest.json"
@@ -249,6 +267,10 @@ def test_where_history_is_cut_off_stale_health_is_unknown(make_repository, by):
     assert "1 commit that measurements are of cannot be had" in meta.summary
     assert "git fetch --unshallow" in meta.text
     assert found["registry"].verdict is Verdict.PASS
+    made.commit({META: None})
+    made.git("clone", "-q", "--depth=1", f"file://{made.root}", f"{cut}2")
+    missing = dict(checkpoint.checks(_at(made.root.parent / "cut2")))["meta-registry"]()
+    assert missing.verdict is Verdict.FAIL
 
 
 def _at(root):

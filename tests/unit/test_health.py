@@ -120,6 +120,20 @@ def test_what_is_generated_in_a_module_is_no_change_of_it(make_repository, path)
     assert substance.digest(before, was) != substance.digest(after, now)
 
 
+@pytest.mark.parametrize("digest", [False, True])
+@pytest.mark.parametrize(
+    "change",
+    [{"a/sub/module.manifest.json": "{}"}, {"a/x.py": ("100755", "X = 1\n")}, {"a/new.txt": ""}],
+)
+def test_files_that_changed_hands_or_mode_are_changes(make_repository, change, digest):
+    made = make_repository(FILES | {"a/sub/z.py": ""})
+    own = {"content_sha256": content(made)} if digest else {}
+    enter(made, coverage(made.git("rev-parse", "HEAD"), **own))
+    assert look(made).inputs["coverage"].state is State.KNOWN
+    made.commit(change)
+    assert look(made).inputs["coverage"].state is State.UNKNOWN
+
+
 def test_a_deleted_file_and_a_module_taken_out_are_changes(make_repository):
     made = make_repository(FILES | {"a/b/y.py": "", "a/b/module.manifest.json": '{"module": "b"}'})
     base = made.git("rev-parse", "HEAD")
@@ -318,6 +332,7 @@ def test_unknown_is_neither_zero_nor_left_unsaid():
     ("performance", "met", "value"),
     [
         ({"observed": {"latency_p95_ms": 9}, "sla_targets": {"latency_p95_ms": 10}}, True, 68.2),
+        ({"observed": {"latency_p95_ms": 10}, "sla_targets": {"latency_p95_ms": 10}}, True, 68.2),
         ({"observed": {"latency_p95_ms": 11}, "sla_targets": {"latency_p95_ms": 10}}, False, 38.2),
         ({"observed": {"latency_p95_ms": 0}, "sla_targets": {"latency_p95_ms": 10}}, None, 38.2),
         ({"observed": [], "sla_targets": {"latency_p95_ms": True}}, None, 38.2),
