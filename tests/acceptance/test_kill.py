@@ -1,6 +1,6 @@
 """`kill -9` anywhere in a batch: the user's tree is as before or as after, never between.
 
-`COCKPIT_KILLS` sets the number of points (default 4; the nightly run takes 200).
+`COCKPIT_KILLS` sets the number of points (default 2; the nightly run takes 200).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-KILLS = int(os.environ.get("COCKPIT_KILLS", "4"))
+KILLS = int(os.environ.get("COCKPIT_KILLS", "2"))
 # The coverage gate runs a child pytest and takes most of a batch's time without being where a
 # kill can hurt; without it, more of the points fall on the transaction and the seal.
 SETTINGS = """

@@ -1,7 +1,7 @@
 """`kill -9` anywhere in a burst of four batches: resumed, it ends as if nothing had happened.
 
 Commits are dated, so that the killed burst must come to the very commits of the one nobody killed.
-`COCKPIT_KILLS` sets the number of points (default 4; the nightly run takes 200).
+`COCKPIT_KILLS` sets the number of points (default 2; the nightly run takes 200).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import signal
 import subprocess
 import time
 
-KILLS = int(os.environ.get("COCKPIT_KILLS", "4"))
+KILLS = int(os.environ.get("COCKPIT_KILLS", "2"))
 DATED = {f"GIT_{who}_DATE": "2026-03-02T12:00:00+00:00" for who in ("AUTHOR", "COMMITTER")}
 BURST = (
     "--cockpit-burst",

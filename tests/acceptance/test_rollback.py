@@ -260,7 +260,11 @@ def test_the_ledger_may_lie_elsewhere(make_sandbox):
     place = sandbox.root / "docs/moves.ndjson"
     text = (sandbox.root / "pyproject.toml").read_text()
     sandbox.commit(
-        {"pyproject.toml": text + '\n[tool.cockpit.gate.ledger]\npath = "docs/moves.ndjson"\n'}
+        {
+            "pyproject.toml": f"{text}\n[tool.cockpit]\n"
+            'gates = ["matriz", "imports", "ledger", "guard"]\n\n'
+            '[tool.cockpit.gate.ledger]\npath = "docs/moves.ndjson"\n'
+        }
     )
     assert sandbox.pytest("--cockpit-init", "-q").returncode == 0
     sandbox.commit({})
