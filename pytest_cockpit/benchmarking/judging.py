@@ -106,7 +106,7 @@ def by_record(value: float, past: Sequence[float], *, threshold: float) -> Opini
     limit = math.exp(_edge(known, threshold))
     runs = f"{size} recorded runs"
     if value > limit:
-        said = f"above {limit:.3g} s, where {runs} and {threshold:.0%} more end"
+        said = f"above {limit:.3g} s, the most that {runs} let expect and {threshold:.0%}"
         return Opinion(Verdict.WARN, said, limit=limit, recorded=size)
     return Opinion(Verdict.PASS, f"as expected of {runs}", limit=limit, recorded=size)
 
