@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime
 from math import log
 
@@ -10,7 +11,7 @@ import pytest
 from pytest_cockpit.config import Config
 from pytest_cockpit.git import Repository
 from pytest_cockpit.phases import Place
-from pytest_cockpit.registry import documents, modules, public_api
+from pytest_cockpit.registry import documents, modules, public_api, surfaces
 from synthetic import committed, with_manifests
 
 SIZES = (150, 1_500, 10_000)
@@ -57,7 +58,9 @@ def test_public_api(meter, growth, grown):
     here = place(repository)
     found = modules.discover(here)
     apis, cost = meter.cost(
-        lambda: public_api.of_all(here, found), setup=public_api.forget, rounds=_rounds(size)
+        lambda: public_api.of_all(here, found),
+        setup=lambda: _forget(repository),
+        rounds=_rounds(size),
     )
     assert sum(len(api.faults) for api in apis.values()) == 0
     growth("public names", size, cost)
@@ -68,11 +71,21 @@ def test_all_documents(meter, growth, grown):
     size, repository = grown
     made, cost = meter.cost(
         lambda: documents.generate(place(repository)),
-        setup=public_api.forget,
+        setup=lambda: _forget(repository),
         rounds=_rounds(size),
     )
     assert len(made) == 5
     growth("every document", size, cost)
+
+
+@pytest.mark.benchmark(group=TITLE)
+def test_all_documents_in_the_next_process(meter, growth, grown):
+    size, repository = grown
+    documents.generate(place(repository))
+    _, cost = meter.cost(
+        lambda: documents.generate(place(repository)), setup=surfaces.forget, rounds=_rounds(size)
+    )
+    growth("every document, next process", size, cost)
 
 
 @pytest.mark.benchmark(group=TITLE)
@@ -81,6 +94,11 @@ def test_all_documents_again_in_one_process(meter, growth, grown):
     documents.generate(place(repository))
     _, cost = meter.cost(lambda: documents.generate(place(repository)), rounds=_rounds(size))
     growth("every document, again", size, cost)
+
+
+def _forget(repository):
+    surfaces.forget()
+    shutil.rmtree(repository.common_dir / "cockpit", ignore_errors=True)
 
 
 def _rounds(size):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.resources
 import itertools
+import shutil
 from datetime import UTC, datetime
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from pytest_cockpit.config import Config
 from pytest_cockpit.git import Repository
 from pytest_cockpit.phases import Place
-from pytest_cockpit.registry import modules, public_api
+from pytest_cockpit.registry import modules, surfaces
 from pytest_cockpit.scaffolding import facts, phase, template
 from pytest_cockpit.scaffolding.rendering import Renderer
 from synthetic import committed, with_manifests
@@ -37,12 +38,17 @@ def told(place):
     return [each.facts for each in found.values()]
 
 
+def _forget(place):
+    surfaces.forget()
+    shutil.rmtree(place.repository.common_dir / "cockpit", ignore_errors=True)
+
+
 @pytest.mark.benchmark(group=TITLE)
 def test_the_whole_phase(meter, place):
     result = meter(
         "what lacks, rendered, with rows for the ledger",
         lambda: phase.run(place, apply=True),
-        setup=public_api.forget,
+        setup=lambda: _forget(place),
         ours=True,
     )
     assert result.facts["modules"] == SIZE

@@ -7,9 +7,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from pytest_cockpit.analysis.layout import INIT, Layout
-from pytest_cockpit.analysis.scan import uncollected
 from pytest_cockpit.phases import Place
-from pytest_cockpit.registry import contents, surface
+from pytest_cockpit.registry import contents, surfaces
 from pytest_cockpit.registry.faults import Fault
 from pytest_cockpit.registry.modules import Module
 from pytest_cockpit.registry.surface import Name, Surface
@@ -57,35 +56,13 @@ def of_all(place: Place, modules: Iterable[Module]) -> dict[str, PublicApi]:
     modules = list(modules)
     layout = Layout(place.settings.lane)
     importable = _importable(path for module in modules for path in module.python)
-    surfaces = _surfaces(place, (path for module in modules for path in contents.code(module)))
-    return {module.path: _Offer(module, surfaces, layout, importable).api() for module in modules}
+    known = surfaces.of(place, (path for module in modules for path in contents.code(module)))
+    return {module.path: _Offer(module, known, layout, importable).api() for module in modules}
 
 
 def of(place: Place, module: Module) -> PublicApi:
     """The public API of one module."""
     return of_all(place, [module])[module.path]
-
-
-# Of every content met in this process: the phases of a runbook look at nearly the same files.
-_KNOWN: dict[str, Surface] = {}
-
-
-def forget() -> None:
-    """Read every file anew, as a new process would."""
-    _KNOWN.clear()
-
-
-def _surfaces(place: Place, paths: Iterable[str]) -> dict[str, Surface]:
-    found = {path: place.entries[path] for path in paths}
-    unknown = [path for path, entry in found.items() if entry.oid not in _KNOWN]
-    with uncollected():
-        for path, source in place.read_all(unknown):
-            _KNOWN[found[path].oid] = surface.read(source)
-    return {
-        path: _KNOWN[entry.oid]
-        for path, entry in found.items()
-        if entry.oid in _KNOWN and entry.mode != "120000"
-    }
 
 
 def _importable(paths: Iterable[str]) -> frozenset[str]:
@@ -103,12 +80,12 @@ class _Offer:
     def __init__(
         self,
         module: Module,
-        surfaces: Mapping[str, Surface],
+        known: Mapping[str, Surface],
         layout: Layout,
         importable: AbstractSet[str],
     ) -> None:
         self.module = module
-        self.files = {path: surfaces[path] for path in contents.code(module) if path in surfaces}
+        self.files = {path: known[path] for path in contents.code(module) if path in known}
         self.dotted = {name: path for path in self.files if (name := layout.module_of(path))}
         self.importable = importable
         self.public = tuple(contents.public(self.files, module))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import subprocess
 from datetime import UTC, datetime
 from urllib.parse import unquote
@@ -26,7 +27,8 @@ from pytest_cockpit.registry import (
     module_index,
     module_registry,
     phase,
-    public_api,
+    surface,
+    surfaces,
 )
 from pytest_cockpit.registry.modules import artefact_above, survey
 
@@ -157,7 +159,7 @@ def test_two_clones_give_identical_bytes_and_what_is_generated_counts_for_nothin
         (clone / path).parent.mkdir(parents=True, exist_ok=True)
         (clone / path).write_bytes(content)
     commit(clone)
-    public_api.forget()
+    surfaces.forget()
     again = phase.run(placed(clone))
     assert (dict(again.changes.files), again.facts["changed"]) == ({}, [])
     assert documents.generate(placed(clone)) == made
@@ -329,7 +331,7 @@ def test_a_blob_that_is_not_here_is_said(make_repository):
     root = make_repository(FILES).root
     oid = placed(root).entries["tides/broken.py"].oid
     (root / ".git/objects" / oid[:2] / oid[2:]).unlink()
-    public_api.forget()
+    surfaces.forget()
     with pytest.raises(CockpitError, match=r"tides/broken\.py: its content is not in this clone"):
         documents.generate(placed(root))
 
@@ -337,8 +339,9 @@ def test_a_blob_that_is_not_here_is_said(make_repository):
 class Memory:
     """A tree that was never in git, its paths in any order."""
 
-    def __init__(self, paths):
+    def __init__(self, paths, common_dir):
         self.settings = Config()
+        self.repository = Repository(common_dir, common_dir)
         oids = {path: sha256(FILES[path].encode()) for path in paths}
         self.entries = {path: Entry(path, "100644", "blob", oids[path]) for path in paths}
 
@@ -347,14 +350,48 @@ class Memory:
 
 
 @given(st.permutations(list(FILES)), st.booleans())
-def test_the_order_of_paths_changes_nothing(paths, forget):
+def test_the_order_of_paths_changes_nothing(tmp_path_factory, paths, forget):
+    folder = tmp_path_factory.getbasetemp()
     if forget:
-        public_api.forget()
+        surfaces.forget()
     found = [
         module_registry.document(memory, survey(memory))  # type: ignore[arg-type] # enough of one
-        for memory in (Memory(paths), Memory(list(FILES)))
+        for memory in (Memory(paths, folder), Memory(list(FILES), folder))
     ]
     assert artifacts.canonical(found[0]) == artifacts.canonical(found[1])
+
+
+def test_surfaces_are_kept_between_processes_and_a_broken_cache_costs_no_answer(make_repository):
+    root = make_repository(FILES).root
+    made = documents.generate(placed(root))
+    cache = root / ".git/cockpit" / f"surfaces-{surfaces.SCHEMA}.sqlite"
+    assert cache.is_file()
+    # Nothing is read anew: the content is not even here.
+    oid = placed(root).entries["quay/crane.py"].oid
+    blob = root / ".git/objects" / oid[:2] / oid[2:]
+    content = blob.read_bytes()
+    blob.unlink()
+    surfaces.forget()
+    assert documents.generate(placed(root)) == made
+    blob.write_bytes(content)
+    for broken in (b"", b"no database" * 100):
+        cache.write_bytes(broken)
+        surfaces.forget()
+        assert documents.generate(placed(root)) == made
+    with sqlite3.connect(cache) as database:
+        database.execute("UPDATE facts SET data = '[1, 2]'")
+    database.close()
+    surfaces.forget()
+    assert documents.generate(placed(root)) == made
+
+
+@given(st.lists(st.sampled_from(["a", "b"])), st.booleans())
+def test_a_kept_surface_is_the_one_that_was_read(names, dynamic):
+    source = f"from .x import *\n__all__ = {names!r} + y.__all__\ndef a(b): ...\nimport c as c\n"
+    source += "globals()\n" * dynamic
+    for text in (source, "x = 1", "def ("):
+        found = surface.read(text.encode())
+        assert surfaces._decoded(surfaces._encoded(found)) == found
 
 
 PART = st.sampled_from(["a", "b", "**", "*", "a*", ".", "x.py"])
