@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -112,12 +113,12 @@ class Port:
         return {found.rule.removeprefix("ledger.") for found in broken}
 
 
-@pytest.fixture
-def port(tmp_path: Path) -> Port:
-    """Six commits, each with a row, and a work tree that is clean."""
-    root = tmp_path / "port"
+@pytest.fixture(scope="module")
+def pattern(tmp_path_factory: pytest.TempPathFactory) -> Port:
+    """Six commits, each with a row, and a work tree that is clean; to be copied, not used."""
+    root = tmp_path_factory.mktemp("pattern") / "port"
     root.mkdir()
-    (tmp_path / "scratch").mkdir()
+    (root.parent / "scratch").mkdir()
     made = Port(root)
     made.git("init", "--quiet", "--initial-branch=main")
     made.commit("before")
@@ -125,6 +126,16 @@ def port(tmp_path: Path) -> Port:
         made.note(f"ship {number}")
         made.commit(f"row {number}")
     assert made.judge().verdict is Verdict.PASS
+    return made
+
+
+@pytest.fixture
+def port(pattern: Port, tmp_path: Path) -> Port:
+    """A repository of six commits, each with a row, and a work tree that is clean."""
+    shutil.copytree(pattern.root, tmp_path / "port", symlinks=True)
+    (tmp_path / "scratch").mkdir()
+    made = Port(tmp_path / "port")
+    made.clock = pattern.clock
     return made
 
 
