@@ -72,7 +72,7 @@ class Rounds:
                 break
             run, said = self._joint(f"joint{number}", left)
             self._blame(run.culprits, "a process of the joint run ended in its tests")
-            ended = [turn for turn in left if _has_run(run, turn)]
+            ended = [turn for turn in left if self._has_run(run, turn)]
             done.update(dict.fromkeys(ended, run))
             left = [turn for turn in left if turn not in {*ended, *run.culprits}]
             if not (run.culprits or ended):
@@ -81,6 +81,15 @@ class Rounds:
         else:
             self._blame(left, "processes of the joint run kept ending")
         self._judge(done)
+
+    def _has_run(self, run: Run, turn: str) -> bool:
+        """Whether all that a turn ran was handed over."""
+        if turn in run.culprits or turn in run.lost:
+            return False
+        if f"module:{turn}" in run.observed.lines:
+            return True
+        tests = run.judge(path for path, its in self.turns.files.items() if its == turn).tests
+        return run.complete and not (tests.passed or tests.failed)
 
     def _joint(self, name: str, left: Sequence[str]) -> tuple[Run, str]:
         files = [path for path, turn in self.turns.files.items() if turn in set(left)]
@@ -199,13 +208,6 @@ class Rounds:
                 self.say(f"{told} of {whole} modules alone")
 
         return tell
-
-
-def _has_run(run: Run, turn: str) -> bool:
-    """Whether all that a turn ran was handed over."""
-    if turn in run.culprits or turn in run.lost:
-        return False
-    return run.complete or turn in run.durations
 
 
 def _ending(code: object, tests: outcome.TestRun, said: str) -> str:

@@ -80,7 +80,6 @@ class Workshop:
         package = self.work / _PACKAGE
         path = package / "request.json" if joint else self.work / f"{name}.request.json"
         document = {
-            "home": str(package.resolve()),
             "root": str(self.root),
             "tree": self.root.name,
             "folders": self.folders,

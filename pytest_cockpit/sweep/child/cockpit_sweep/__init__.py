@@ -1,8 +1,7 @@
 """A pytest plugin that tells apart which module's tests run which line.
 
 pytest imports it before any conftest.py, so that nothing of the tree has run when it starts to
-measure. Where the request beside it was not written for this folder, this is another host, which
-has the tree beside this package.
+measure. On another host, pytest starts in a folder with copies of this package and of the tree.
 """
 
 from __future__ import annotations
@@ -17,8 +16,9 @@ from typing import Any
 HOME = Path(__file__).resolve().parent
 _ASKED = Path(os.environ.get("COCKPIT_SWEEP_REQUEST") or HOME / "request.json")
 REQUEST: dict[str, Any] = json.loads(_ASKED.read_text(encoding="utf-8"))
-REMOTE = Path(REQUEST["home"]) != HOME
-ROOT = Path(os.path.realpath(HOME.parent / REQUEST["tree"] if REMOTE else REQUEST["root"]))
+_COPY = Path.cwd() / HOME.name
+REMOTE = (_COPY / "request.json").is_file()
+ROOT = Path(os.path.realpath(_COPY.parent / REQUEST["tree"] if REMOTE else REQUEST["root"]))
 
 if REMOTE:
     # Here, nobody has set what the processes of the first host inherit.

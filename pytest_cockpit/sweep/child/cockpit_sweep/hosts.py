@@ -12,7 +12,8 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped] 
 from . import ROOT
 from .stage import Owners
 
-_TWO = 2
+_NEXT = 2
+"""Tests that a process must have been given to begin the first of them."""
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
@@ -38,7 +39,7 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc] # xdist has no type
         while (
             self.workqueue
             and not node.shutting_down
-            and self._pending_of(self.assigned_work[node]) < _TWO
+            and self._pending_of(self.assigned_work[node]) < _NEXT
         ):
             super()._reschedule(node)
 
