@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +14,7 @@ from pytest_cockpit.sweep.model import Counts, State
 
 _COMPLETE = (0, 1, 5)
 """Exit codes of pytest after which every test has run: all passed, some failed, there were none."""
+_RANGES = re.compile(r"(?:\d{1,6}(?:-\d{1,6})?(?: |\Z))+")
 _COLLECT, _RUN = "collect", "run"
 
 
@@ -72,8 +75,9 @@ class Run:
         return Judgement(*_state(counts, broken, failed, self.tests.failures))
 
 
-def read(tests: bytes, rows: Sequence[Mapping[str, Any]]) -> Run:
-    """A run from what it left."""
+def read(tests: bytes, told: bytes) -> Run:
+    """A run from what it left; a row that is torn or strange counts as not written."""
+    rows = list(_rows(told))
     handed = [row for row in rows if row["row"] == "data"]
     entered: dict[int, list[Mapping[str, Any]]] = {}
     for row in rows:
@@ -89,6 +93,41 @@ def read(tests: bytes, rows: Sequence[Mapping[str, Any]]) -> Run:
         lost=frozenset(lost),
         durations=_durations(rows),
     )
+
+
+def _rows(told: bytes) -> Iterator[dict[str, Any]]:
+    for line in told.splitlines():
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(row, dict) and type(row.get("process")) is int and _shaped(row):
+            yield row
+
+
+def _shaped(row: Mapping[str, Any]) -> bool:
+    """Whether a row is as the plugin writes it; a test could write into the file, too."""
+    if type(row.get("at")) not in (int, float):
+        return False
+    if row.get("row") == "enter":
+        return isinstance(row.get("module"), str) and row.get("when") in (_COLLECT, _RUN)
+    lines, edges = row.get("lines"), row.get("edges")
+    return (
+        row.get("row") == "data"
+        and isinstance(lines, dict)
+        and all(isinstance(files, dict) for files in lines.values())
+        and all(_is_ranges(text) for files in lines.values() for text in files.values())
+        and isinstance(edges, list)
+        and all(_is_edge(edge) for edge in edges)
+    )
+
+
+def _is_ranges(value: object) -> bool:
+    return isinstance(value, str) and _RANGES.fullmatch(value) is not None
+
+
+def _is_edge(value: object) -> bool:
+    return isinstance(value, list) and [type(part) for part in value] == [str, str]
 
 
 def _holds(folder: str, files: Iterable[str]) -> bool:

@@ -178,11 +178,11 @@ class Workshop:
             "output": str(self._file(name, "output")),
         }
 
-    def left(self, name: str) -> tuple[bytes, list[dict[str, Any]]]:
+    def left(self, name: str) -> tuple[bytes, bytes]:
         """What a run reported, and the rows of the plugin that tells modules apart."""
-        tests, rows = self._file(name, "tests.ndjson"), self._file(name, "rows.ndjson")
-        found = rows.read_bytes().splitlines() if rows.exists() else []
-        return (tests.read_bytes() if tests.exists() else b""), list(_parsed(found))
+        files = (self._file(name, "tests.ndjson"), self._file(name, "rows.ndjson"))
+        tests, rows = (path.read_bytes() if path.exists() else b"" for path in files)
+        return tests, rows
 
     def said(self, name: str) -> str:
         """The last line that a job printed."""
@@ -241,11 +241,3 @@ def last_words(text: str) -> str:
     """The last line of an output that is not blank, fit for one line of ours."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return artifacts.printable(lines[-1][:200]) if lines else "no message"
-
-
-def _parsed(lines: Sequence[bytes]) -> Any:
-    for line in lines:
-        try:
-            yield json.loads(line)
-        except ValueError:
-            continue  # torn by a kill; nothing was handed over

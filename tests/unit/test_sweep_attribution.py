@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from pytest_cockpit.sweep.attribution import Observed
 from pytest_cockpit.sweep.model import State
 from pytest_cockpit.sweep.runs import read
@@ -69,7 +75,7 @@ def test_a_process_that_hands_nothing_over_is_the_fault_of_its_last_turn():
         _enter(1, "c", 3),
         _data(2, 4),
     ]
-    run = read(b"", rows)
+    run = read(b"", "\n".join(map(json.dumps, rows)).encode())
     assert run.culprits == {"c"}
     assert run.lost == {"a", "c"}
     assert run.durations == {"a": 2, "b": 3}
@@ -84,7 +90,7 @@ def test_states_are_told_apart():
         '{"row": "collect", "id": "d/t.py", "message": "no module"}',
         '{"row": "finish", "exit": 1}',
     ]
-    run = read("\n".join(rows).encode(), [])
+    run = read("\n".join(rows).encode(), b"")
     assert run.complete
     assert run.judge(["a/t.py"]).state is State.PASSED
     assert run.judge(["b/t.py"]).reason == "b/t.py::x: m"
@@ -92,3 +98,41 @@ def test_states_are_told_apart():
     assert (failed.state, failed.tests.failed, failed.tests.errors) == (State.FAILED, 1, 1)
     assert run.judge(["a/t.py", "d/t.py"]).state is State.ERROR
     assert run.judge(["e/t.py"]).state is State.NO_TESTS
+
+
+_VALUES = st.recursive(
+    st.none() | st.integers() | st.sampled_from(["data", "enter", "run", "1-3 7", "x"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["row", "process", "at", "module", "when", "lines", "edges", "a"]),
+            inner,
+            max_size=7,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@given(st.lists(_VALUES.map(json.dumps).map(str.encode) | st.binary(), max_size=4))
+def test_no_row_of_another_form_is_believed_or_a_crash(lines: list[bytes]):
+    run = read(b"", b"\n".join(lines))
+    run.observed.of_turns(["a"], ["a/test_a.py"])
+    assert not run.complete
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {**_data(1, 0), "lines": {"module:a": {"x.py": "7-"}}},
+        {**_data(1, 0), "lines": {"module:a": {"x.py": [7]}}},
+        {**_data(1, 0), "edges": [["a"]]},
+        {**_data(1, 0), "process": "1"},
+        {**_enter(1, "a", 0), "when": "later"},
+        {**_enter(1, "a", 0), "at": None},
+    ],
+)
+def test_a_row_of_another_form_counts_as_not_written(row: dict[str, object]):
+    good = _enter(2, "b", 1)
+    run = read(b"", "\n".join(map(json.dumps, [row, good])).encode())
+    assert (run.culprits, run.observed.every) == ({"b"}, {})
