@@ -15,7 +15,11 @@ FALSE_ALARMS = 0.01
 """Chance, at most, that a session in which nothing is slower fails."""
 
 SUSPECT = 0.05
-"""Chance, at most, that a benchmark that is not slower is measured again beside an older commit."""
+"""Level at which a benchmark is measured again beside an older commit.
+
+By chance it happens somewhat more often, in one of ten at most, because runs that stand out are not
+among the usual ones. That costs time and no verdict: pairs alone fail a benchmark.
+"""
 
 ENOUGH = 10
 """Recorded runs on machines alike without which nothing is said."""
@@ -24,6 +28,7 @@ RECENT = 100
 """Recorded runs that are looked at, the newest."""
 
 _LEAST_SPREAD = 0.001
+_ODD = 2  # of the first runs, so many may have been slow ones
 _SHOWN = 12
 
 
@@ -89,7 +94,7 @@ def by_record(value: float, past: Sequence[float], *, threshold: float) -> Opini
     """Whether a run lies above what recorded runs of machines alike let expect.
 
     Each recorded run is one value: how they differ among each other is all that is known about how
-    far one may lie off. A `WARN` is a suspicion, raised by chance in one of twenty at most.
+    far one may lie off. A `WARN` is a suspicion.
 
     Parameters
     ----------
@@ -122,6 +127,11 @@ def usual(past: Sequence[float], threshold: float) -> list[float]:
     since = cuts[-1] if cuts else 0
     recent = past[since:] if len(past) - since >= ENOUGH else past
     known = list(recent[:ENOUGH])
+    for _ in range(_ODD):
+        rest = list(known)
+        rest.remove(max(known))
+        if max(known) > _edge(rest, threshold):
+            known = rest
     for value in recent[ENOUGH:]:
         if value <= _edge(known, threshold):
             known.append(value)
