@@ -76,7 +76,9 @@ def made(repo: Repository, settings: Settings) -> str:
     with tempfile.TemporaryDirectory(prefix="tag-", dir=folder) as scratch:
         form = f"--object-format={repo.object_format()}"
         repo.run("init", "-q", "--bare", "--template=", form, "--", scratch)
-        with Path(scratch, "config").open("a", encoding="utf-8") as config:
+        with Path(scratch, "config").open(
+            "a", encoding="utf-8", errors="surrogateescape"
+        ) as config:
             config.writelines(f"[include]\n\tpath = {_value(own)}\n" for own in _own_settings(repo))
             config.write("[user]\n\tuseConfigOnly = true\n")
         env = {"GIT_DIR": scratch, "GIT_OBJECT_DIRECTORY": str(repo.common_dir / "objects")}

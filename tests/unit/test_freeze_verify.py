@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -63,15 +64,15 @@ def said(harbour: Harbour, check: str, name: str = TAG) -> str:
     return next(each.summary for each in look(harbour, name).checks if each.name == check)
 
 
-def content(harbour: Harbour) -> dict:
+def content(harbour: Harbour) -> dict[str, Any]:
     return json.loads(harbour.git("show", f"{TAG}:{MANIFEST}"))
 
 
-def rows(harbour: Harbour) -> list[dict]:
+def rows(harbour: Harbour) -> list[dict[str, Any]]:
     return ledger.rows((harbour.root / LEDGER).read_bytes())
 
 
-def enter(changed: list[dict]) -> bytes:
+def enter(changed: list[dict[str, Any]]) -> bytes:
     """A ledger of these rows, chained as it should be."""
     return ledger.extend(
         b"", [{key: row[key] for key in row if key not in ("seq", "prev")} for row in changed]
@@ -300,7 +301,9 @@ def test_a_manifest_leaves_out_more_than_it_may(harbour: Harbour):
     ],
     ids=["count", "folder", "digest"],
 )
-def test_a_manifest_does_not_fit_together(harbour: Harbour, change: Callable[[dict], dict]):
+def test_a_manifest_does_not_fit_together(
+    harbour: Harbour, change: Callable[[dict[str, Any]], dict[str, Any]]
+):
     told = content(harbour)
     base = harbour.git("rev-parse", f"{TAG}~1")
     data = canonical(told | change(told))
@@ -581,7 +584,7 @@ def test_a_manifest_with_another_value_is_read_or_refused(data: st.DataObject):
 
 
 @given(st.dictionaries(st.sampled_from(["tag", "commit", "schema"]), JSON | st.just("a" * 40)))
-def test_a_freeze_without_digests_is_told_from_all_else(found: dict):
+def test_a_freeze_without_digests_is_told_from_all_else(found: dict[str, Any]):
     old = manifest.legacy(json.dumps(found).encode())
     fit = isinstance(found.get("tag"), str) and found.get("commit") == "a" * 40
     assert (old is not None) == (fit and "schema" not in found)
