@@ -15,9 +15,11 @@ from pytest_cockpit.api import CockpitError, Verdict
 from pytest_cockpit.config import COCKPIT, Config
 from pytest_cockpit.git import Repository
 from pytest_cockpit.items import Outcome, Step, Steps
+from pytest_cockpit.phases import Place, clock
 from pytest_cockpit.records import baselines, ledger
 from pytest_cockpit.records.artifacts import printable
 from pytest_cockpit.records.baselines import Baseline
+from pytest_cockpit.registry.modules import discover
 from pytest_cockpit.sessions import words
 from pytest_cockpit.sessions.conductor import Conductor
 from pytest_cockpit.sessions.examining import named
@@ -39,10 +41,11 @@ def conduct(config: pytest.Config) -> InitConductor:
     repository = Repository.discover(config.invocation_params.dir)
     settings = load_checked(repository.root, config.option.cockpit_set)
     head = repository.resolve("HEAD")
-    if not repository.entries(head, settings.lane.path):
+    place = Place(repository, settings, head, head, clock())
+    if not (repository.entries(head, settings.lane.path) or discover(place)):
         raise CockpitError(
-            f"{settings.lane.path}/: no such folder in commit {head[:12]}; set lane.path, or "
-            "commit the lane first"
+            f"{settings.lane.path}/: no such folder in commit {head[:12]}, nor is any file there a "
+            "module's manifest; set lane.path or registry.manifests, or commit the lane first"
         )
     fresh = not (repository.root / settings.artifacts).exists()
     header = take_over(config, artifacts_folder(repository.root, settings) / PLAN)
@@ -199,9 +202,9 @@ class InitConductor(Conductor):
         if red:
             terminal.write_line(f"not ready to promote: {named(red)}; settle that, then init again")
             return
-        terminal.write_line(
-            "look at these files and commit them; then promote with: pytest --cockpit-batch"
-        )
+        lane = self.repository.entries(self.head, self.settings.lane.path)
+        what = "promote with: pytest --cockpit-batch" if lane else "run: pytest --cockpit-registry"
+        terminal.write_line(f"look at these files and commit them; then {what}")
 
 
 def _wrote(where: str, measured: Baseline) -> Outcome:

@@ -153,6 +153,18 @@ def test_the_starter_is_a_valid_configuration_equal_to_the_defaults(make_sandbox
     assert load_config(sandbox.root).digest() == bare.digest()
 
 
+def test_init_takes_a_repository_of_modules_without_a_lane(make_sandbox):
+    files = {"quay/module.manifest.json": '{"module": "quay"}', "quay/__init__.py": "A = 1\n"}
+    sandbox = make_sandbox({**files, "cockpit.toml": 'gates = ["ledger"]\n'})
+    done = sandbox.pytest("--cockpit-init", "-q")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "pytest --cockpit-registry" in done.stdout
+    assert (sandbox.root / ".cockpit/promotions.ndjson").is_file()
+    bare = make_sandbox({"x.py": ""}, name="bare").pytest("--cockpit-init", "-q")
+    assert bare.returncode == 4
+    assert "lane.path or registry.manifests" in bare.stderr
+
+
 def test_init_promises_no_batch_where_something_is_missing(make_sandbox):
     sandbox = make_sandbox({"candidate/a.py": "", "cockpit.toml": "[batch]\nsize = 7\n"})
     done = sandbox.pytest("--cockpit-init", "-q")
