@@ -13,7 +13,7 @@ from pytest_cockpit.freeze import phase, tagging
 from pytest_cockpit.git import Repository
 from pytest_cockpit.phases import Place
 from pytest_cockpit.promotion import transaction
-from pytest_cockpit.promotion.transaction import Write
+from pytest_cockpit.promotion.transaction import Operation
 from pytest_cockpit.records import ledger
 from pytest_cockpit.seals import checkout, tag
 from pytest_cockpit.sessions import changing
@@ -75,7 +75,7 @@ class Harbour:
 
     def forge(
         self,
-        writes: Sequence[Write],
+        writes: Sequence[Operation],
         *,
         base: str,
         name: str = TAG,

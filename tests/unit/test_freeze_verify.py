@@ -65,7 +65,8 @@ def said(harbour: Harbour, check: str, name: str = TAG) -> str:
 
 
 def content(harbour: Harbour) -> dict[str, Any]:
-    return json.loads(harbour.git("show", f"{TAG}:{MANIFEST}"))
+    found: dict[str, Any] = json.loads(harbour.git("show", f"{TAG}:{MANIFEST}"))
+    return found
 
 
 def rows(harbour: Harbour) -> list[dict[str, Any]]:
