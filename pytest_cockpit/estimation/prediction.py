@@ -7,30 +7,20 @@ from collections.abc import Sequence
 from statistics import median
 
 
-def exceedance(past: Sequence[float], value: float, *, least_spread: float) -> float:
-    """The chance, at most, that a value of the same distribution lies at or above this one.
+def limit(past: Sequence[float], level: float, *, least_spread: float) -> float:
+    """The value whose chance of being exceeded is at most `level`; at least the largest seen.
 
     Among those seen it is their ranks that tell, whatever the distribution: the next of `k` values
-    is the largest once in `k + 1`. Beyond them something has to be assumed: that the distances
-    from the median become rarer at least with their square, which holds for whatever has a
-    variance. Measured by the largest distance seen, a distance `c` times as large has then a
-    chance of at most `1 / (k + 1) / c²`, which is exact for Pareto's distribution of that index.
+    is the largest once in `k + 1`. Beyond them something has to be assumed: that distances from
+    the median become rarer at least with their square, which holds for whatever has a variance.
+    A distance `c` times the largest one seen then has a chance of at most `1 / (k + 1) / c²`,
+    which is exact for Pareto's distribution of that index, but for the median being an estimate.
 
     Parameters
     ----------
     least_spread: the largest distance seen is taken to be at least this, so that values that are
         equal by rounding do not make every other one impossible.
     """
-    centre, size = median(past), len(past)
-    reach = max(max(past) - centre, least_spread)
-    further = (value - centre) / reach
-    if further > 1:
-        return 1 / (size + 1) / further**2
-    return (1 + sum(seen >= value for seen in past)) / (size + 1)
-
-
-def limit(past: Sequence[float], level: float, *, least_spread: float) -> float:
-    """The value whose chance of being reached is at most `level`; at least the largest seen."""
     centre = median(past)
     reach = max(max(past) - centre, least_spread)
     return centre + reach * max(1.0, math.sqrt(1 / (len(past) + 1) / level))

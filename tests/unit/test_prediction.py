@@ -8,37 +8,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_cockpit.estimation.prediction import exceedance, limit
+from pytest_cockpit.estimation.prediction import limit
 
 PAST = st.lists(st.integers(-1000, 1000).map(float), min_size=1, max_size=30)
 
 
 def test_among_those_seen_ranks_tell():
-    past = [1.0, 2.0, 3.0, 4.0]
-    assert exceedance(past, 0.0, least_spread=0.1) == 1
-    assert exceedance(past, 3.0, least_spread=0.1) == 3 / 5
-    assert exceedance(past, 4.0, least_spread=0.1) == 2 / 5
+    assert limit([1.0, 2.0, 3.0, 5.0], 1 / 5, least_spread=0.1) == 5.0
+    assert limit([1.0, 2.0, 3.0, 5.0], 1 / 2, least_spread=0.1) == 5.0
 
 
 def test_beyond_them_the_square_of_the_distance_tells():
-    past = [1.0, 2.0, 3.0, 4.0, 5.0]
-    assert exceedance(past, 7.0, least_spread=0.1) == pytest.approx(1 / 6 / 4)
-    assert limit(past, 1 / 24, least_spread=0.1) == pytest.approx(7.0)
+    assert limit([1.0, 2.0, 3.0, 4.0, 5.0], 1 / 24, least_spread=0.1) == pytest.approx(7.0)
 
 
 def test_equal_values_leave_some_room():
-    assert exceedance([2.0] * 9, 2.0005, least_spread=0.001) == pytest.approx(1 / 10)
     assert limit([2.0] * 9, 0.05, least_spread=0.001) == pytest.approx(2.00141, abs=1e-5)
 
 
-@given(PAST, st.floats(0.0001, 1), st.floats(1.0001, 100))
-def test_what_lies_beyond_the_limit_is_rarer_than_the_level(past, level, times):
-    edge = limit(past, level, least_spread=1.0)
-    assert edge >= max(past)
-    beyond = edge + (times - 1) * (abs(edge) + 1)
-    assert exceedance(past, beyond, least_spread=1.0) <= level * (1 + 1e-9) or level < 1 / (
-        len(past) + 1
+@given(PAST, st.floats(1e-6, 1), st.floats(1e-6, 1), st.integers(-1000, 1000))
+def test_a_limit_moves_with_its_values_and_grows_with_what_is_asked(past, one, other, by):
+    low, high = (
+        limit(past, level, least_spread=1.0) for level in sorted((one, other), reverse=True)
     )
+    assert max(past) <= low <= high
+    moved = limit([value + by for value in past], one, least_spread=1.0)
+    assert moved == pytest.approx(limit(past, one, least_spread=1.0) + by)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +45,7 @@ def test_what_lies_beyond_the_limit_is_rarer_than_the_level(past, level, times):
     ],
     ids=["normal", "one-sided", "pareto"],
 )
-def test_the_next_of_twenty_is_suspect_no_more_often_than_said(noise):
+def test_the_next_of_twenty_is_beyond_no_more_often_than_said(noise):
     chance, rounds = random.Random(2), 4000
     beyond = 0
     for _ in range(rounds):
