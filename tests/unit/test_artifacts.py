@@ -353,8 +353,8 @@ def test_an_interrupt_at_any_moment_leaves_the_old_or_the_new_file(tmp_path: Pat
     interrupted, moments = 0, random.Random(1)
     try:
         for _ in range(100):
-            signal.setitimer(signal.ITIMER_REAL, moments.uniform(0.0002, 0.002))
             try:
+                signal.setitimer(signal.ITIMER_REAL, moments.uniform(0.0002, 0.002))
                 for turn in range(1000):
                     artifacts.write_bytes(path, contents[turn % 2])
             except KeyboardInterrupt:
