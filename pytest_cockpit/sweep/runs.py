@@ -146,7 +146,11 @@ def _state(
     if failed:
         return State.FAILED, counts, f"{failed[0]}: {failures[failed[0]].message}"
     if not counts.total:
-        return State.NO_TESTS, counts, "its test files hold no tests"
+        return (
+            State.NO_TESTS,
+            counts,
+            "no test was collected from its files: they hold none, or skip or deselect them all",
+        )
     return State.PASSED, counts, ""
 
 
