@@ -15,6 +15,7 @@ from pytest_cockpit.sweep.model import Counts, State
 _COMPLETE = (0, 1, 5)
 """Exit codes of pytest after which every test has run: all passed, some failed, there were none."""
 _RANGES = re.compile(r"(?:\d{1,6}(?:-\d{1,6})?(?: |\Z))+")
+_NONE = "no test was collected from its files: they hold none, or skip or deselect them all"
 _COLLECT, _RUN = "collect", "run"
 
 
