@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pytest_cockpit.api import CockpitError, Lane
 from pytest_cockpit.records import days, schema, text, toml
 from pytest_cockpit.records.schema import Problem, shown
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
 PYPROJECT = "pyproject.toml"
 COCKPIT = "cockpit.toml"
 
 _NO_GATE = "not among gates; add it there, or remove its settings{}"
-AnySettings = TypeVar("AnySettings", bound="DataclassInstance")
+AnySettings = TypeVar("AnySettings")
 
 _TABLES = (
     "lane",
@@ -467,7 +465,7 @@ def _config(source: Path | None, table: Mapping[str, Any]) -> Config:
 
 def _settings(kind: type[AnySettings], table: Mapping[str, Any]) -> AnySettings:
     """One table, whole numbers as the floats that they are meant as."""
-    floats = {each.name for each in dataclasses.fields(kind) if each.type == "float"}
+    floats = {name for name, each in inspect.get_annotations(kind).items() if each == "float"}
     read = {key: float(value) if key in floats else value for key, value in table.items()}
     return kind(**_tuples(read))
 
