@@ -13,7 +13,7 @@ import signal
 import subprocess
 import time
 
-from pytest_cockpit.sessions.runbook_chain import REF
+from pytest_cockpit.sessions.runbook.chain import REF
 from tests.acceptance.conftest import Sandbox, create
 from tests.yard import FILES, RESUME, RUNBOOK
 

@@ -15,8 +15,8 @@ from pytest_cockpit.git import Repository
 from pytest_cockpit.phases import Place
 from pytest_cockpit.records import artifacts
 from pytest_cockpit.registry import checkpoint
-from pytest_cockpit.sessions import runbook_chain as chain
-from pytest_cockpit.sessions.runbook_phases import NAMES
+from pytest_cockpit.sessions.runbook import chain
+from pytest_cockpit.sessions.runbook.phases import NAMES
 from tests.acceptance.conftest import Sandbox, create
 from tests.yard import FILES, RESUME, RUNBOOK
 

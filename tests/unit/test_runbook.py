@@ -16,12 +16,9 @@ from pytest_cockpit.phases import Result
 from pytest_cockpit.promotion import transaction
 from pytest_cockpit.promotion.transaction import Write
 from pytest_cockpit.records import artifacts
-from pytest_cockpit.sessions import runbook_beginning as beginning
-from pytest_cockpit.sessions import runbook_chain as chain
-from pytest_cockpit.sessions import runbook_page as page
-from pytest_cockpit.sessions import runbook_report, runbook_sealing
-from pytest_cockpit.sessions.runbook_chain import Done, Identity
-from pytest_cockpit.sessions.runbook_phases import (
+from pytest_cockpit.sessions.runbook import beginning, chain, page, report, sealing
+from pytest_cockpit.sessions.runbook.chain import Done, Identity
+from pytest_cockpit.sessions.runbook.phases import (
     AFTER,
     BASELINE,
     BEFORE,
@@ -29,7 +26,7 @@ from pytest_cockpit.sessions.runbook_phases import (
     PHASES,
     PRODUCTION,
 )
-from pytest_cockpit.sessions.runbook_watch import Watch
+from pytest_cockpit.sessions.runbook.watch import Watch
 
 NONE = {verdict.value: 0 for verdict in Verdict}
 REGISTRY = {"modules": [{"docs": ["a.md"], "tests": [], "api": {"count": 3}}]}
@@ -113,7 +110,7 @@ def test_only_the_first_checkpoint_goes_on_when_red(verdict):
 
 def test_a_report_counts_what_is_otherwise(repository):
     identity, done = walked(repository)
-    data = runbook_report.document(repository, Config(), identity, done)
+    data = report.document(repository, Config(), identity, done)
     assert artifacts.validate(data, "runbook_report") == []
     assert data["missing"] == []
     assert data["modified"] == ["a|b.txt"]
@@ -133,7 +130,7 @@ def test_a_report_counts_what_is_otherwise(repository):
 
 def test_a_page_says_all_of_it_and_is_never_more_than_text(repository):
     identity, done = walked(repository)
-    text = page.of(runbook_report.document(repository, Config(), identity, done))
+    text = page.of(report.document(repository, Config(), identity, done))
     assert "| `sweep` | pass | sweep \\| done | 1.5 | 0.5 | +0 ~0 |" in text
     assert "13.5 seconds in all" in text
     assert "Phases and gates: 10 pass, 0 unknown, 1 skip." in text
@@ -145,7 +142,7 @@ def test_a_page_says_all_of_it_and_is_never_more_than_text(repository):
 
 def test_a_report_of_a_part_says_what_is_missing(repository):
     identity, done = walked(repository, NAMES[:4])
-    data = runbook_report.document(repository, Config(), identity, done)
+    data = report.document(repository, Config(), identity, done)
     assert artifacts.validate(data, "runbook_report") == []
     assert data["missing"] == list(NAMES[4:-1])
     assert [row["commit"] for row in data["tags"]] == [done[1].commit, None]
@@ -154,7 +151,7 @@ def test_a_report_of_a_part_says_what_is_missing(repository):
     text = page.of(data)
     assert "It is not complete: `sweep`, " in text
     assert "| modules | 1 | unknown | unknown |" in text
-    assert runbook_report.kept(repository, Config(), done) is None
+    assert report.kept(repository, Config(), done) is None
 
 
 def test_a_long_list_is_cut_on_the_page_and_whole_in_the_data():
@@ -172,7 +169,7 @@ def test_a_fixed_clock_measures_nothing(monkeypatch):
 
 def test_the_seal_makes_a_branch_and_both_tags_and_takes_them(repository):
     identity, done = walked(repository)
-    sealed = runbook_sealing.seal(repository, Config(), identity, done)
+    sealed = sealing.seal(repository, Config(), identity, done)
     after = refs(repository)
     last = done[-1].commit
     assert after["refs/heads/main"] == after[sealed.branch] == last
@@ -188,10 +185,10 @@ def test_the_seal_makes_a_branch_and_both_tags_and_takes_them(repository):
 
 def test_a_seal_that_was_cut_off_is_finished(repository):
     identity, done = walked(repository)
-    runbook_sealing.seal(repository, Config(), identity, done)
+    sealing.seal(repository, Config(), identity, done)
     before = refs(repository)
     repository.update_ref(chain.REF, done[-1].commit, "0" * 40)
-    sealed = runbook_sealing.seal(repository, Config(), identity, done)
+    sealed = sealing.seal(repository, Config(), identity, done)
     assert refs(repository) == before
     assert "main is there already" in sealed.lines
 
@@ -201,18 +198,18 @@ def test_what_is_taken_by_somebody_else_stops_the_seal_before_it_publishes(repos
     repository.run("branch", f"cockpit/runbook-{identity.runbook_id}", "HEAD")
     before = refs(repository)
     with pytest.raises(CockpitError, match="exists and is never moved"):
-        runbook_sealing.seal(repository, Config(), identity, done)
+        sealing.seal(repository, Config(), identity, done)
     assert refs(repository) == before
 
 
 def test_a_tag_made_meanwhile_stops_the_seal(repository):
     identity, done = walked(repository)
-    runbook_sealing.demand_free(repository, identity, done)
+    sealing.demand_free(repository, identity, done)
     repository.run("tag", "v1")
     with pytest.raises(CockpitError, match="v1: a tag at"):
-        runbook_sealing.demand_free(repository, identity, done)
+        sealing.demand_free(repository, identity, done)
     with pytest.raises(CockpitError, match="v1: a tag at"):
-        runbook_sealing.seal(repository, Config(), identity, done)
+        sealing.seal(repository, Config(), identity, done)
     assert "refs/tags/v1-baseline" not in refs(repository)
 
 
@@ -220,14 +217,14 @@ def test_a_tag_made_meanwhile_stops_the_seal(repository):
 def test_a_name_that_is_none_for_a_tag_is_refused(repository, name):
     identity = Identity(repository.resolve("HEAD"), "5" * 64, name, "v1")
     with pytest.raises(CockpitError, match="no name for a tag"):
-        runbook_sealing.demand_free(repository, identity, [])
+        sealing.demand_free(repository, identity, [])
 
 
 def test_the_checkout_is_left_where_that_is_asked_for_or_head_is_on_no_branch(repository):
     identity, done = walked(repository)
     repository.run("remote", "add", "origin", "https://example.org/quay.git")
     chosen = Config(seal=Seal(take="never"))
-    sealed = runbook_sealing.seal(repository, chosen, identity, done)
+    sealed = sealing.seal(repository, chosen, identity, done)
     name = sealed.branch.removeprefix("refs/heads/")
     assert repository.resolve("HEAD") == identity.base
     assert sealed.advice == [
@@ -236,7 +233,7 @@ def test_the_checkout_is_left_where_that_is_asked_for_or_head_is_on_no_branch(re
     ]
     repository.run("switch", "-q", "--detach")
     repository.update_ref(chain.REF, done[-1].commit, "0" * 40)
-    sealed = runbook_sealing.seal(repository, Config(), identity, done)
+    sealed = sealing.seal(repository, Config(), identity, done)
     assert repository.resolve("HEAD") == identity.base
     assert sealed.advice[0] == f"take it with: git switch {name}"
 
@@ -244,7 +241,7 @@ def test_the_checkout_is_left_where_that_is_asked_for_or_head_is_on_no_branch(re
 def test_a_file_in_the_way_leaves_the_checkout_and_says_so(repository):
     identity, done = walked(repository)
     (repository.root / "a|b.txt").write_text("mine\n")
-    sealed = runbook_sealing.seal(repository, Config(), identity, done)
+    sealed = sealing.seal(repository, Config(), identity, done)
     assert "the checkout stays as it is: in the way: a|b.txt (changed)" in sealed.lines[-1]
     assert (repository.root / "a|b.txt").read_text() == "mine\n"
 
@@ -285,4 +282,4 @@ def test_a_runbook_goes_on_with_what_it_was_begun_with(repository):
 def test_after_the_last_phase_the_checkout_may_be_there_already(repository):
     identity, done = walked(repository)
     beginning._demand_place(repository, identity, tuple(done), done[-1].commit)
-    assert json.loads(json.dumps(runbook_report.kept(repository, Config(), done))) == {}
+    assert json.loads(json.dumps(report.kept(repository, Config(), done))) == {}

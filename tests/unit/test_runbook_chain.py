@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pytest_cockpit.api import CockpitError, Verdict
 from pytest_cockpit.git import Repository
 from pytest_cockpit.promotion import transaction
-from pytest_cockpit.sessions import runbook_chain as chain
-from pytest_cockpit.sessions.runbook_chain import Done, Identity
+from pytest_cockpit.sessions.runbook import chain
+from pytest_cockpit.sessions.runbook.chain import Done, Identity
 
 PHASES = ("first", "second", "third")
 IDENTITY = Identity("a" * 40, "5" * 64, "v1-baseline", "v1")

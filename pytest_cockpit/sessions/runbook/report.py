@@ -13,10 +13,10 @@ from pytest_cockpit.git import Entry, Repository
 from pytest_cockpit.phases import Changes, Place, Result
 from pytest_cockpit.records import artifacts, ledger
 from pytest_cockpit.records.text import count, parse
-from pytest_cockpit.sessions import runbook_page as page
-from pytest_cockpit.sessions.runbook_chain import Done, Identity
-from pytest_cockpit.sessions.runbook_figures import figures
-from pytest_cockpit.sessions.runbook_phases import (
+from pytest_cockpit.sessions.runbook import page
+from pytest_cockpit.sessions.runbook.chain import Done, Identity
+from pytest_cockpit.sessions.runbook.figures import figures
+from pytest_cockpit.sessions.runbook.phases import (
     AFTER,
     BASELINE,
     BEFORE,

@@ -9,7 +9,7 @@ from functools import partial
 
 from pytest_cockpit.api import Context, Report, Verdict
 from pytest_cockpit.phases import Place, Result
-from pytest_cockpit.sessions.runbook_chain import Done, Identity
+from pytest_cockpit.sessions.runbook.chain import Done, Identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +119,9 @@ def _checked(course: Course, phase: str) -> list[tuple[str, str]] | None:
 
 
 def _report(place: Place, course: Course) -> Result:
-    from pytest_cockpit.sessions import runbook_report
+    from pytest_cockpit.sessions.runbook import report
 
-    return runbook_report.run(place, course)
+    return report.run(place, course)
 
 
 BEFORE, AFTER = "checkpoint:before", "checkpoint:after"

@@ -15,16 +15,14 @@ from pytest_cockpit.git import Repository
 from pytest_cockpit.items import Outcome, Step, Steps
 from pytest_cockpit.phases import Place, Result, clock
 from pytest_cockpit.sessions import changing, gating, words
-from pytest_cockpit.sessions import runbook_chain as chain
-from pytest_cockpit.sessions import runbook_page as page
-from pytest_cockpit.sessions import runbook_sealing as sealing
 from pytest_cockpit.sessions.conductor import Conductor
 from pytest_cockpit.sessions.lock import SessionLock
-from pytest_cockpit.sessions.runbook_beginning import Begun, begin
-from pytest_cockpit.sessions.runbook_chain import Done
-from pytest_cockpit.sessions.runbook_phases import PHASES, Course, Phase
-from pytest_cockpit.sessions.runbook_report import JSON, MARKDOWN, document, kept
-from pytest_cockpit.sessions.runbook_watch import Watch
+from pytest_cockpit.sessions.runbook import chain, page, sealing
+from pytest_cockpit.sessions.runbook.beginning import Begun, begin
+from pytest_cockpit.sessions.runbook.chain import Done
+from pytest_cockpit.sessions.runbook.phases import PHASES, Course, Phase
+from pytest_cockpit.sessions.runbook.report import JSON, MARKDOWN, document, kept
+from pytest_cockpit.sessions.runbook.watch import Watch
 
 
 def conduct(config: pytest.Config) -> RunbookConductor:

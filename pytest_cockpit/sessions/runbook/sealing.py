@@ -11,9 +11,9 @@ from pytest_cockpit.freeze import phase as freeze
 from pytest_cockpit.freeze import tagging
 from pytest_cockpit.git import GitError, Repository
 from pytest_cockpit.seals import checkout, tag
-from pytest_cockpit.sessions import runbook_chain as chain
-from pytest_cockpit.sessions.runbook_chain import Done, Identity
-from pytest_cockpit.sessions.runbook_phases import BASELINE, PRODUCTION
+from pytest_cockpit.sessions.runbook import chain
+from pytest_cockpit.sessions.runbook.chain import Done, Identity
+from pytest_cockpit.sessions.runbook.phases import BASELINE, PRODUCTION
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,10 @@ import pytest
 from pytest_cockpit.api import CockpitError
 from pytest_cockpit.config import Config
 from pytest_cockpit.git import Repository
-from pytest_cockpit.sessions import runbook_chain as chain
-from pytest_cockpit.sessions import runbook_sealing as sealing
 from pytest_cockpit.sessions.lock import SessionLock
-from pytest_cockpit.sessions.runbook_chain import Done, Identity
-from pytest_cockpit.sessions.runbook_phases import NAMES
+from pytest_cockpit.sessions.runbook import chain, sealing
+from pytest_cockpit.sessions.runbook.chain import Done, Identity
+from pytest_cockpit.sessions.runbook.phases import NAMES
 from pytest_cockpit.sessions.sealing import Sealing
 from pytest_cockpit.sessions.settings import artifacts_folder, load_for_batch
 from pytest_cockpit.sessions.takeover import take_over
