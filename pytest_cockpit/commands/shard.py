@@ -95,6 +95,7 @@ def _demand_of(place: Place, plan: Plan) -> None:
 
 
 def _sweep(place: Place, whole: Whole) -> int:
+    from pytest_cockpit.sessions import changing
     from pytest_cockpit.sessions.lock import SessionLock
     from pytest_cockpit.sweep import phase
 
@@ -105,6 +106,8 @@ def _sweep(place: Place, whole: Whole) -> int:
     lock = SessionLock(place.repository.common_dir)
     lock.acquire("shard merge")
     try:
+        for line in changing.finish(place.repository):
+            _tell(line)
         result = phase.settle(place, whole.measured())
         _write(place, result)
     finally:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from pytest_cockpit.api import CockpitError
+from pytest_cockpit.git import Repository
 from pytest_cockpit.phases import Changes, Place
 from pytest_cockpit.promotion import recording, transaction
 from pytest_cockpit.promotion.transaction import Write
 from pytest_cockpit.records import artifacts, ledger, ledger_content
+from pytest_cockpit.records.text import count
 
 _PATIENCE_S = 60.0
 _STAGED = "refs/cockpit/staged"
@@ -21,34 +25,68 @@ def apply(place: Place, changes: Changes) -> list[str]:
     """Write changes into the work tree; return the paths that differ now.
 
     Every file is looked at before the first is written. The ledger comes last: a row that says
-    what a file has become is never there before the file is.
+    what a file has become is never there before the file is. Where there are rows, what is going
+    to be written is noted first, so that `finish` can complete what a kill cuts off.
 
     Raises
     ------
     CockpitError: a file is not as it is in the tree that the changes were made for, or cannot be
         written.
     """
-    root = place.repository.root
+    repository = place.repository
+    root = repository.root
     if not changes:
         return []
-    lock = FileLock(place.repository.common_dir / ledger.LOCK)
-    try:
-        lock.acquire(timeout=_PATIENCE_S)
-    except Timeout as error:
-        raise CockpitError(
-            f"{place.settings.ledger}: another process has been writing it for "
-            f"{_PATIENCE_S:.0f} s; wait for it or end it"
-        ) from error
-    with lock:
+    with _writing_ledger(repository):
         writes = list(_writes(place, changes))
         for write in writes:
             _demand_untouched(place, root, write)
-        done = []
-        for write in writes:
-            if ledger_content.of(root, write.path) != write.content:
-                artifacts.write_bytes(root / write.path, write.content)
-                done.append(write.path)
-        return done
+        due = [write for write in writes if ledger_content.of(root, write.path) != write.content]
+        journal = _journal(repository)
+        if changes.rows:
+            _note(journal, root, due)
+        for write in due:
+            artifacts.write_bytes(root / write.path, write.content)
+        if changes.rows:
+            journal.unlink()
+        return [write.path for write in due]
+
+
+def finish(repository: Repository) -> list[str]:
+    """Complete what a killed `apply` had begun to write; return what is to be said of that.
+
+    A file that is neither as it was nor as it was to become is somebody's: then all is left as
+    it is. Where every file is as it was, nothing is written either.
+
+    Raises
+    ------
+    CockpitError: a file cannot be written; the next session tries again.
+    """
+    journal = _journal(repository)
+    if not journal.exists():
+        return []
+    root = repository.root
+    with _writing_ledger(repository):
+        noted = artifacts.read(journal)["files"]
+        done: list[tuple[str, bytes]] = []
+        due: list[tuple[str, bytes]] = []
+        others: list[tuple[str, bytes]] = []
+        for row in noted:
+            path = os.fsdecode(_bytes(row["path"]))
+            now = _state(root, path)
+            sort = done if now == row["after"] else due if now == row["before"] else others
+            sort.append((path, _bytes(row["content"])))
+        if done and not others:
+            for path, content in due:
+                artifacts.write_bytes(root / path, content)
+        journal.unlink()
+    if not done:
+        return []
+    begun = f"cockpit: a session was cut off after {len(done)} of {count(len(noted), 'file')}"
+    if others:
+        where = artifacts.printable(others[0][0])
+        return [f"{begun}; {where} was changed since, so the others are left as they are"]
+    return [f"{begun}; the rest was written now: look at them and commit them"]
 
 
 def commit(place: Place, changes: Changes, *, message: str, ref: str) -> str:
@@ -73,6 +111,56 @@ def _writes(place: Place, changes: Changes) -> Iterator[Write]:
         yield from recording.entered(
             place.settings, lambda path: place.read(path) or b"", changes.rows
         )
+
+
+@contextlib.contextmanager
+def _writing_ledger(repository: Repository) -> Iterator[None]:
+    """Nobody else writes the ledger meanwhile."""
+    place = repository.common_dir / ledger.LOCK
+    lock = FileLock(place)
+    try:
+        lock.acquire(timeout=_PATIENCE_S)
+    except Timeout as error:
+        raise CockpitError(
+            f"{place}: another process has been writing the ledger for {_PATIENCE_S:.0f} s; wait "
+            "for it or end it"
+        ) from error
+    with lock:
+        yield
+
+
+def _journal(repository: Repository) -> Path:
+    return repository.git_dir() / "cockpit" / "apply.json"
+
+
+def _note(journal: Path, root: Path, due: Iterable[Write]) -> None:
+    rows = [
+        {
+            "path": _text(os.fsencode(write.path)),
+            "before": _state(root, write.path),
+            "after": artifacts.sha256(write.content),
+            "content": _text(write.content),
+        }
+        for write in due
+    ]
+    artifacts.write(journal, {"files": rows})
+
+
+def _text(data: bytes) -> str:
+    """Any bytes as text that JSON can hold."""
+    return data.decode("latin-1")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("latin-1")
+
+
+def _state(root: Path, path: str) -> str | None:
+    """The digest of a file; None where there is none."""
+    if ledger_content.linked(root, path):
+        return "a link"
+    content = ledger_content.of(root, path)
+    return None if content is None else artifacts.sha256(content)
 
 
 def _demand_untouched(place: Place, root: Path, write: Write) -> None:

@@ -21,7 +21,7 @@ SCHEMA = "pytest-cockpit/checkpoint_report/1"
 
 def conduct(config: pytest.Config) -> CheckpointConductor:
     """Plan the eight checks of the tracked files as they are in the work tree."""
-    return CheckpointConductor(Stage.of(config, MODE, edited=True))
+    return CheckpointConductor(Stage.of(config, MODE, edited=True, looks=True))
 
 
 class CheckpointConductor(PhaseConductor):

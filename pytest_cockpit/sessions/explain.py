@@ -22,7 +22,7 @@ MODE = "explain"
 
 def conduct(config: pytest.Config) -> ExplainConductor:
     """Plan one step: the module, in the tracked files as they are in the work tree."""
-    stage = Stage.of(config, MODE, edited=True)
+    stage = Stage.of(config, MODE, edited=True, looks=True)
     try:
         found = modules.discover(stage.place)
         module = finding.named(found, config.option.cockpit_explain)

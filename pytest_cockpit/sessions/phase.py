@@ -38,12 +38,15 @@ class Stage:
     header: Sequence[str]
 
     @classmethod
-    def of(cls, config: pytest.Config, mode: str, *, edited: bool = False) -> Stage:
+    def of(
+        cls, config: pytest.Config, mode: str, *, edited: bool = False, looks: bool = False
+    ) -> Stage:
         """The stage of a mode, over `HEAD`.
 
         Parameters
         ----------
         edited: look at tracked files as they are in the work tree.
+        looks: write nothing, not even what a killed session had begun.
         """
         repository = Repository.discover(config.invocation_params.dir)
         settings = load_checked(repository.root, config.option.cockpit_set)
@@ -54,6 +57,8 @@ class Stage:
         if not config.option.collectonly:
             lock.acquire(mode)
         try:
+            if not (looks or config.option.collectonly):
+                header += changing.finish(repository)
             tree = repository.tracked() if edited else head
             place = Place(repository, settings, tree, head, clock())
         except BaseException:

@@ -19,7 +19,8 @@ MODULES = "modules"
 
 def conduct(config: pytest.Config) -> RegistryConductor:
     """Plan one item for what there is, and one for each document that is generated from it."""
-    return RegistryConductor(Stage.of(config, "registry", edited=True))
+    looks = config.option.cockpit_registry == "check"
+    return RegistryConductor(Stage.of(config, "registry", edited=True, looks=looks))
 
 
 class RegistryConductor(PhaseConductor):

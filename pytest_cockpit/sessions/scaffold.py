@@ -24,7 +24,8 @@ _ALL = "scaffold:all"
 
 def conduct(config: pytest.Config) -> ScaffoldConductor:
     """Plan one item for each module that lacks something or drifted, or one that writes."""
-    return ScaffoldConductor(Stage.of(config, "scaffold", edited=True))
+    looks = config.option.cockpit_scaffold != "apply"
+    return ScaffoldConductor(Stage.of(config, "scaffold", edited=True, looks=looks))
 
 
 class ScaffoldConductor(PhaseConductor):

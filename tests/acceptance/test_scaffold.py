@@ -68,6 +68,41 @@ def test_what_lacks_is_shown_written_once_and_then_nothing_lacks(make_sandbox):
     assert [json.loads(row)["kind"] for row in ledger] == ["scaffold", "scaffold"]
 
 
+KILLER = """
+import os
+
+from pytest_cockpit.records import artifacts
+
+write = artifacts.write_bytes
+
+
+def write_bytes(path, data):
+    if path.name == "promotions.ndjson":
+        os._exit(9)
+    write(path, data)
+
+
+artifacts.write_bytes = write_bytes
+"""
+
+
+def test_killed_before_the_ledger_the_next_session_that_writes_finishes(make_sandbox, tmp_path):
+    sandbox = make_sandbox(FILES)
+    (tmp_path / "killer.py").write_text(KILLER)
+    path = {"PYTHONPATH": str(tmp_path)}
+    killed = sandbox.pytest("--cockpit-scaffold=apply", "-p", "killer", env=path)
+    assert killed.returncode == 9, killed.stdout + killed.stderr
+    place = sandbox.root / ".cockpit/promotions.ndjson"
+    assert (sandbox.root / "acme/core/README.md").exists()
+    assert sandbox.pytest("--cockpit-scaffold", "-q").returncode == 0
+    assert not place.exists()
+    done = sandbox.pytest("--cockpit-registry", "-p", "no:cacheprovider")
+    assert "cut off after 19 of 20 files; the rest was written now" in done.stdout
+    rows = [json.loads(line) for line in place.read_text().splitlines()]
+    assert [row["module"] for row in rows] == ["acme/core", "loose"]
+    assert sum(len(row["files"]) for row in rows) == 19
+
+
 def test_the_tests_that_are_given_run_and_fail_when_a_public_name_goes(scaffolded):
     run = ("-q", "-rfs", "-p", "no:cockpit", "--strict-markers", "-W", "error")
     done = scaffolded.pytest(*run)
@@ -120,3 +155,17 @@ def test_a_template_of_ones_own_is_taken_from_the_tracked_files(make_sandbox):
     assert done.returncode == 0, done.stdout
     assert sandbox.git("ls-files", "-o", "--", "acme", "loose") == "loose/NOTES.md"
     assert not (sandbox.root / "ran").exists()
+
+
+def test_progress_is_told_before_there_is_a_terminal_and_past_what_captures(make_sandbox):
+    own = {"cockpit.toml": '[scaffold]\ntemplate = "t"\n', "t/NOTES.txt": "notes\n"}
+    many = {f"m{number}/module.manifest.json": "{}" for number in range(500)}
+    sandbox = make_sandbox({**own, **many})
+    listed = sandbox.pytest("--cockpit-scaffold", "--co", "-q")
+    assert listed.stderr.splitlines() == [
+        "cockpit: scaffold: 500 modules to look at",
+        "cockpit: scaffold: 500 of 500 modules rendered",
+    ]
+    done = sandbox.pytest("--cockpit-scaffold=apply")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "cockpit: scaffold: 500 of 500 modules rendered" in done.stdout.splitlines()
