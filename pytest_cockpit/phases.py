@@ -70,7 +70,10 @@ class Place:
         ------
         LedgerError: it is broken.
         """
-        return ledger.rows(self.read(self.settings.ledger) or b"")
+        try:
+            return ledger.rows(self.read(self.settings.ledger) or b"")
+        except ledger.LedgerError as error:
+            raise ledger.LedgerError(f"{self.settings.ledger}: {error}") from error
 
     def at(self) -> str:
         """The time as it is written."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import zip_longest
 from typing import Any
 
 from pytest_cockpit import rendering
@@ -14,7 +13,8 @@ from pytest_cockpit.api import CockpitError, Report, Verdict
 from pytest_cockpit.phases import Place, Result
 from pytest_cockpit.records import artifacts
 from pytest_cockpit.records.text import count, one_line, parse
-from pytest_cockpit.registry import contents, documents, ledger_check, modules
+from pytest_cockpit.registry import comparing, contents, ledger_check, modules
+from pytest_cockpit.registry.documents import Documents
 from pytest_cockpit.registry.health.examine import examine
 from pytest_cockpit.registry.health.ground import Ground
 
@@ -22,7 +22,6 @@ Check = Callable[[], Result]
 Judge = Callable[[Place], Report]
 """Says what the gate `ledger` says of a place."""
 
-_WRITE = "write it: pytest --cockpit-registry, then commit it"
 _SHOWN = 5
 _WORDS = {
     Verdict.FAIL: "failed",
@@ -32,7 +31,6 @@ _WORDS = {
     Verdict.PASS: "passed",
     Verdict.SKIP: "skipped",
 }
-_WIDTH = 100
 
 
 def checks(place: Place, *, judge: Judge = ledger_check.report) -> Sequence[tuple[str, Check]]:
@@ -82,32 +80,27 @@ class _Found:
 
     place: Place
 
-    @property
-    def made(self) -> Mapping[str, bytes]:
-        if isinstance(self._outcome, CockpitError):
-            raise self._outcome
-        return self._outcome
-
     @cached_property
-    def _outcome(self) -> Mapping[str, bytes] | CockpitError:
-        """What is generated, or why nothing can be: worked out once for all checks."""
-        try:
-            return documents.generate(self.place)
-        except CockpitError as error:
-            return error
+    def made(self) -> Documents:
+        """What there should be; each document is made once for all checks."""
+        return Documents(self.place)
 
     def current(self, paths: Sequence[str]) -> Result:
         """Whether files are as they would be written now."""
-        faults = {path: fault for path in paths if (fault := self._fault(path))}
-        if faults:
-            said = "; ".join(f"{path}: {fault}" for path, fault in faults.items())
-            return _red(said, _WRITE)
-        told = " and ".join(path for path in paths if path in self.made)
-        return Result(Verdict.PASS, f"{told}: as the tree and its ledger give it")
+        found = [comparing.compare(self.place, path, self.made.get(path)) for path in paths]
+        red = [result for result in found if result.verdict is Verdict.FAIL]
+        if red:
+            said = "; ".join(result.summary for result in red)
+            return Result(Verdict.FAIL, said, "\n".join(result.text for result in red))
+        return Result(Verdict.PASS, f"{' and '.join(paths)}: as the tree and its ledger give it")
 
     def trend(self, paths: Sequence[str], about: str) -> Result:
         """The same of what is made where the ledger has rows about something."""
-        own = [path for path in paths if path in self.made or self.place.read(path) is not None]
+        own = [
+            path
+            for path in paths
+            if self.made.get(path) is not None or self.place.read(path) is not None
+        ]
         if not own:
             return Result(Verdict.SKIP, f"the ledger has no row about {about}")
         return self.current(own)
@@ -129,34 +122,18 @@ class _Found:
         """Whether a document answers to its schema."""
         content = self.place.read(path)
         if content is None:
-            return _red(f"{path}: {self._untracked(path)}", _WRITE)
+            return _red(f"{path}: {comparing.untracked(self.place, path)}")
         try:
             document = parse(content)
         except ValueError as error:
-            return _red(f"{path}: not JSON ({error})", _WRITE)
+            return _red(f"{path}: not JSON ({error})")
         faults = artifacts.validate(document, schema)
         if faults:
             more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
             lines = [f"  {one_line(fault)}" for fault in faults[:_SHOWN]]
             said = f"{path}: {one_line(faults[0])}{more}"
-            return Result(Verdict.FAIL, said, "\n".join([said, *lines, f"  {_WRITE}"]))
+            return Result(Verdict.FAIL, said, "\n".join([said, *lines, f"  {comparing.REMEDY}"]))
         return Result(Verdict.PASS, f"{path}: {told(document)}")
-
-    def _fault(self, path: str) -> str:
-        """Why a file is not as it would be written; empty where it is."""
-        content, made = self.place.read(path), self.made.get(path)
-        if content == made:
-            return ""
-        if content is None:
-            return self._untracked(path)
-        if made is None:
-            return "is there, and nothing in the tree and its ledger gives it"
-        return _difference(content, made)
-
-    def _untracked(self, path: str) -> str:
-        there = (self.place.repository.root / path).is_file()
-        hint = ", though it is there; git add it, with -f where git ignores it" if there else ""
-        return f"is no tracked file{hint}"
 
     def _absent(self) -> list[str]:
         """Commits that health would have been told by, and nobody has here."""
@@ -171,24 +148,8 @@ def _ledger(place: Place, judge: Judge) -> Result:
     return Result(report.verdict, one_line(report.summary), rendering.report_text("ledger", report))
 
 
-def _difference(content: bytes, made: bytes) -> str:
-    """The first line in which a file is not as it would be written."""
-    pairs = zip_longest(content.split(b"\n"), made.split(b"\n"))
-    for number, (ours, theirs) in enumerate(pairs, 1):
-        if ours != theirs:
-            return f"line {number} is {_line(ours)}, would be {_line(theirs)}"
-    return ""
-
-
-def _line(content: bytes | None) -> str:
-    if content is None:
-        return "missing"
-    text = one_line(content.decode("utf-8", "backslashreplace").strip())
-    return repr(text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…")
-
-
-def _red(said: str, remedy: str) -> Result:
-    return Result(Verdict.FAIL, said, f"{said}\n  {remedy}")
+def _red(said: str) -> Result:
+    return Result(Verdict.FAIL, said, f"{said}\n  {comparing.REMEDY}")
 
 
 def _modules(document: Any) -> str:

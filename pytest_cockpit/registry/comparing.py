@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import islice, zip_longest
 
 from pytest_cockpit.api import Verdict
@@ -9,7 +10,6 @@ from pytest_cockpit.phases import Place, Result
 from pytest_cockpit.records.text import one_line, printable
 
 REMEDY = "write it: pytest --cockpit-registry, then commit it"
-_IGNORED = " (git add --force where git ignores it)"
 
 _LINES = 3
 _WIDTH = 100
@@ -22,25 +22,44 @@ def compare(place: Place, path: str, made: bytes | None) -> Result:
         said = "as it would be written" if made is not None else "nothing to be written"
         return Result(Verdict.PASS if made is not None else Verdict.SKIP, f"{where}: {said}")
     if made is None:
-        return _red(f"{where}: nothing in the tree and its ledger gives it", [], "remove it")
+        return _red(f"{where}: nothing in the tree and its ledger gives it", "remove it")
     if content is None:
-        return _red(f"{where}: is not tracked", [], f"{REMEDY}{_IGNORED}")
-    return _red(f"{where}: is not as it would be written", differing(content, made), REMEDY)
+        return _red(f"{where}: {untracked(place, path)}", REMEDY)
+    number, ours, theirs = next(_pairs(content, made))
+    text = [f"{where}: is not as it would be written", *differing(content, made), REMEDY]
+    return Result(
+        Verdict.FAIL,
+        f"{where}: line {number:,} is {_line(ours)!r}, would be {_line(theirs)!r}",
+        "\n  ".join(text),
+    )
+
+
+def untracked(place: Place, path: str) -> str:
+    """What is said of a document that the tree does not have."""
+    there = (place.repository.root / path).is_file()
+    hint = ", though it is there; git add it, with -f where git ignores it" if there else ""
+    return f"is no tracked file{hint}"
 
 
 def differing(content: bytes, made: bytes) -> list[str]:
     """The first lines in which a file is not as it would be written."""
-    pairs = zip_longest(content.split(b"\n"), made.split(b"\n"))
-    rows = ((number, *pair) for number, pair in enumerate(pairs, start=1) if pair[0] != pair[1])
     return [
         line
-        for number, ours, theirs in islice(rows, _LINES)
+        for number, ours, theirs in islice(_pairs(content, made), _LINES)
         for line in (
             f"line {number:,}:",
             f"  is       {_line(ours)}",
             f"  would be {_line(theirs)}",
         )
     ]
+
+
+def _pairs(content: bytes, made: bytes) -> Iterator[tuple[int, bytes | None, bytes | None]]:
+    """The lines that differ, with their number; None where one side has ended."""
+    pairs = zip_longest(content.split(b"\n"), made.split(b"\n"))
+    for number, (ours, theirs) in enumerate(pairs, start=1):
+        if ours != theirs:
+            yield number, ours, theirs
 
 
 def _line(content: bytes | None) -> str:
@@ -50,6 +69,5 @@ def _line(content: bytes | None) -> str:
     return text if len(text) <= _WIDTH else f"{text[:_WIDTH]}…"
 
 
-def _red(said: str, lines: list[str], remedy: str) -> Result:
-    text = "\n  ".join([said, *lines, remedy])
-    return Result(Verdict.FAIL, said, text)
+def _red(said: str, remedy: str) -> Result:
+    return Result(Verdict.FAIL, said, f"{said}\n  {remedy}")

@@ -14,7 +14,7 @@ from pytest_cockpit.config import Config
 from pytest_cockpit.git import Repository
 from pytest_cockpit.phases import Place
 from pytest_cockpit.records import artifacts, ledger, ledger_content
-from pytest_cockpit.registry import checkpoint, documents
+from pytest_cockpit.registry import checkpoint, comparing, documents
 from tests.measured_modules import (
     ABSENT,
     BENCHMARK,
@@ -102,6 +102,7 @@ def test_a_trend_of_benchmarks_that_no_row_gives_is_red(make_repository):
     made.commit({"trends/bench_trend.csv": "date\n"})
     (found,) = only(made, "benchmark-trend")
     assert "nothing in the tree and its ledger gives it" in found.summary
+    assert found.text.endswith("\n  remove it"), "writing the registry leaves it alone"
 
 
 def test_a_new_module_makes_registry_map_and_health_stale(make_repository):
@@ -151,9 +152,12 @@ def test_a_broken_ledger_is_the_gates_to_tell_and_what_needs_it_is_unknown(make_
     found = results(made)
     assert found["ledger"].verdict is Verdict.FAIL
     assert "ledger.chain" in found["ledger"].text
-    assert found["coverage-trend"].verdict is Verdict.UNKNOWN
-    assert "cannot be told: ledger line 2" in found["coverage-trend"].summary
-    assert found["registry-schema"].verdict is Verdict.PASS
+    needing = ("meta-registry", "coverage-trend", "benchmark-trend")
+    for name in needing:
+        assert found[name].verdict is Verdict.UNKNOWN
+        assert f"cannot be told: {LEDGER}: ledger line 2" in found[name].summary
+    rest = set(NAMES) - {"ledger", *needing}
+    assert {found[name].verdict for name in rest} == {Verdict.PASS}
 
 
 def test_a_ledger_that_lost_a_row_is_red_by_its_history(make_repository):
@@ -311,10 +315,13 @@ def test_generating_again_gives_the_same_bytes(make_repository):
 
 @given(st.binary(), st.binary())
 @example(b"", b"\n")
+@example(b"a", b"a ")
 def test_a_difference_is_one_line_whatever_differs(content, made):
-    said = checkpoint._difference(content, made)
-    assert bool(said) == (content != made)
-    assert said.isprintable()
+    here = Tree(Repository(Path(), Path()), Config(), content, "", NOW)
+    found = comparing.compare(here, "x.md", made)
+    assert (found.verdict is Verdict.PASS) == (content == made)
+    assert found.summary.isprintable()
+    assert all(line.isprintable() for line in found.text.split("\n"))
 
 
 class Tree(Place):

@@ -305,13 +305,12 @@ def test_each_way_in_which_a_document_can_differ(place):
     assert comparing.compare(here, "y.md", made).verdict is Verdict.PASS
     assert comparing.compare(here, "none.md", None).verdict is Verdict.SKIP
     untracked = comparing.compare(here, "none.md", made)
-    assert untracked.text == (
-        f"none.md: is not tracked\n  {comparing.REMEDY} (git add --force where git ignores it)"
-    )
+    assert untracked.text == f"none.md: is no tracked file\n  {comparing.REMEDY}"
     stale = comparing.compare(here, "z.md", None)
     assert stale.text == "z.md: nothing in the tree and its ledger gives it\n  remove it"
     found = comparing.compare(here, "x.md", made)
     assert found.verdict is untracked.verdict is stale.verdict is Verdict.FAIL
+    assert found.summary == r"x.md: line 2 is 'B\\x1b[2J', would be 'b'"
     assert found.text.splitlines() == [
         "x.md: is not as it would be written",
         "  line 2:",
