@@ -29,9 +29,7 @@ def generate(place: Place) -> Mapping[str, bytes]:
     The same tree and ledger give the same bytes. A trend of which the ledger has no row is left
     out, but for that of coverage.
     """
-    made = Documents(place)
-    paths = contents.generated(place.settings.registry)
-    return {path: content for path in paths if (content := made.get(path)) is not None}
+    return Documents(place).all()
 
 
 @dataclass(frozen=True)
@@ -51,6 +49,11 @@ class Documents:
         if path not in self._made:
             self._made[path] = _MAKERS[path.rpartition("/")[2]](self)
         return self._made[path]
+
+    def all(self) -> dict[str, bytes]:
+        """Those that there are to be, by path."""
+        paths = contents.generated(self.place.settings.registry)
+        return {path: content for path in paths if (content := self.get(path)) is not None}
 
     @cached_property
     def registry(self) -> Mapping[str, Any]:

@@ -7,29 +7,29 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pytest_cockpit.api import Verdict
+from pytest_cockpit.config import Registry
 from pytest_cockpit.phases import Changes, Place, Result
-from pytest_cockpit.records.text import count, one_line, parse
-from pytest_cockpit.registry import contents, documents
+from pytest_cockpit.records.text import count, one_line
+from pytest_cockpit.registry.documents import Documents
 
 _LISTED = 20
 
 
 def run(place: Place) -> Result:
     """Bring every generated document up to date."""
-    made = documents.generate(place)
-    found = look(place, made)
+    documents = Documents(place)
+    found = look(place.settings.registry, documents.registry)
     if not found.verdict.opens:
         return found
+    made = documents.all()
     changed = {path: content for path, content in made.items() if place.read(path) != content}
     said = f"{count(len(made), 'document')}, {len(changed):,} of them changed; {found.summary}"
     facts = {**found.facts, "documents": len(made), "changed": sorted(changed)}
     return Result(found.verdict, said, found.text, Changes(files=changed), facts)
 
 
-def look(place: Place, made: Mapping[str, bytes]) -> Result:
-    """What there is, and what is odd about it."""
-    settings = place.settings.registry
-    registry = parse(made[contents.below(settings.output, contents.MODULE_REGISTRY)])
+def look(settings: Registry, registry: Mapping[str, Any]) -> Result:
+    """What a registry has, and what is odd about it."""
     rows = registry["modules"]
     facts = {
         "modules": len(rows),

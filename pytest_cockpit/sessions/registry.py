@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property, partial
 
 import pytest
@@ -11,7 +11,8 @@ from pytest_cockpit.api import Verdict
 from pytest_cockpit.items import Outcome, Step
 from pytest_cockpit.phases import Changes, Result
 from pytest_cockpit.records import artifacts
-from pytest_cockpit.registry import comparing, contents, documents, phase
+from pytest_cockpit.registry import comparing, contents, phase
+from pytest_cockpit.registry.documents import Documents
 from pytest_cockpit.sessions.phase import PhaseConductor, Stage
 
 MODULES = "modules"
@@ -24,12 +25,17 @@ def conduct(config: pytest.Config) -> RegistryConductor:
 
 
 class RegistryConductor(PhaseConductor):
-    """Generates once, from tracked files as they are; writes, or says what differs."""
+    """Looks at tracked files as they are; writes each document, or says what differs."""
 
     def __init__(self, stage: Stage) -> None:
         self.checks = stage.config.option.cockpit_registry == "check"
         # Without a module there is nothing to write; a check looks at every document all the same.
-        super().__init__(stage, lambda _: self._plan(), title="registry", halts=not self.checks)
+        super().__init__(
+            stage,
+            lambda _: self._plan(),
+            title="registry of the tracked files",
+            halts=not self.checks,
+        )
 
     def _plan(self) -> Sequence[Step]:
         paths = contents.generated(self.place.settings.registry)
@@ -37,14 +43,14 @@ class RegistryConductor(PhaseConductor):
         return [Step(MODULES, "modules", self.look), *each]
 
     @cached_property
-    def made(self) -> Mapping[str, bytes]:
-        """Every document as it would be written."""
-        return documents.generate(self.place)
+    def made(self) -> Documents:
+        """Every document as it would be written, made when its turn comes."""
+        return Documents(self.place)
 
     @cached_property
     def found(self) -> Result:
         """What there is."""
-        return phase.look(self.place, self.made)
+        return phase.look(self.place.settings.registry, self.made.registry)
 
     def look(self) -> Outcome:
         """Say what there is."""

@@ -108,6 +108,20 @@ def test_without_a_module_the_session_halts_and_writes_nothing(make_sandbox):
     assert not (port.root / "docs").exists()
 
 
+def test_a_broken_ledger_keeps_only_what_is_made_from_it_from_being_told(port):
+    port.pytest("--cockpit-registry", "-q")
+    port.write({".cockpit/promotions.ndjson": "{}\n"})
+    port.git("add", "-A")
+    port.git("commit", "-q", "-m", "registry")
+    red = port.pytest("--cockpit-registry=check", "-q")
+    assert red.returncode == 1
+    assert ".cockpit/promotions.ndjson: ledger line 1: " in red.stdout
+    found = verdicts(port)
+    assert {found[name] for name in ("modules", *DOCUMENTS[:3])} == {"pass"}
+    needing = (DOCUMENTS[3], "coverage_trend.csv", "coverage_trend.unverified.csv")
+    assert {found[name] for name in (*needing, "bench_trend.csv")} == {"error"}
+
+
 def test_a_document_that_lies_behind_a_link_is_not_written(port, tmp_path):
     (tmp_path / "outside").mkdir()
     (port.root / "docs").symlink_to(tmp_path / "outside")
