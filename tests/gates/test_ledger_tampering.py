@@ -733,8 +733,9 @@ def frozen(port: Port, tag: str = "v2.0", kind: str = "baseline") -> str:
         "freeze": kind,
         "base": port.head(),
         "manifest": f"{kind}.json",
-        "manifest_sha256": "a" * 64,
+        "manifest_sha256": sha256(tag.encode()),
     }
+    (port.root / f"{kind}.json").write_text(tag)
     ledger.append(port.ledger, {**row, "at": port.at()})
     commit = port.commit("freeze")
     port.git("tag", "--annotate", "--message=freeze", tag)
@@ -759,6 +760,31 @@ def test_the_tag_of_a_freeze_is_moved(port: Port):
     report = port.judge()
     assert report.verdict is Verdict.UNKNOWN
     assert "v2.0 of a freeze is not in this clone" in report.findings[0].message
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("quay/berth.py", "which changes quay/berth.py too"),
+        ("baseline.json", "where baseline.json is not the manifest of this row"),
+        (".cockpit/promotions.ndjson", "whose ledger is not the one that was frozen"),
+    ],
+)
+def test_the_tag_of_a_freeze_is_moved_to_one_beside_it(port: Port, path: str, said: str):
+    """With the same parent and the same row, and another tree."""
+    commit = frozen(port)
+    port.git("checkout", "--quiet", "--detach")
+    place = port.root / path
+    place.parent.mkdir(exist_ok=True)
+    place.write_bytes(port.lines[-1] if place.exists() else b"BERTHS = 0\n")
+    port.git("add", "--all")
+    port.git("commit", "--quiet", "--amend", "--no-edit")
+    port.git("tag", "--force", "--annotate", "--message=freeze", "v2.0")
+    port.git("checkout", "--quiet", "main")
+    assert port.head() == commit
+    [found] = port.judge().findings
+    assert found.rule == "ledger.moved-tag"
+    assert said in found.message
 
 
 def test_a_freeze_that_no_branch_has_yet_may_lack_its_tag(port: Port):

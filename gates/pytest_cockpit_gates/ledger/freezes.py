@@ -1,17 +1,20 @@
 """Freezes that the ledger has recorded: the tag of each leads to the commit that brought its row.
 
-The row cannot name that commit, being in it. It names the commit before, and is the last row there.
+The row cannot name that commit, being in it. It names the commit before, whose tree is frozen, and
+the manifest; it is the last row there, and nothing else has changed: that is one tree and no other.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pytest_cockpit.api import Finding, Severity
+from pytest_cockpit.records import checkpoint
 from pytest_cockpit.records.ledger_git import Git, Unreadable
 from pytest_cockpit.records.ledger_kinds import FREEZE
-from pytest_cockpit.records.text import parse
+from pytest_cockpit.records.text import one_line, parse, sha256
 from pytest_cockpit_gates.ledger.rows import Facts
 
 RULE = "ledger.moved-tag"
@@ -66,10 +69,27 @@ def _fault(git: Git, row: Mapping[str, Any], paths: Sequence[str]) -> tuple[str,
     if held == commit:
         return f"is a lightweight tag at {commit[:12]}", Severity.ERROR
     parents = git.run("rev-parse", f"{commit}^@").decode("ascii").split()
-    last = _lines(git, commit, paths)[-1:]
-    if parents == [row["base"]] and last and _same(last[0], row):
-        return None
-    return f"leads to {commit[:12]}, which is not the commit that brought this row", Severity.ERROR
+    *before, last = _lines(git, commit, paths) or [b""]
+    if parents != [row["base"]] or not _same(last, row):
+        said = "which is not the commit that brought this row"
+    elif before != _lines(git, row["base"], paths):
+        said = "whose ledger is not the one that was frozen"
+    else:
+        said = _changed(git, commit, row, paths)
+    return (f"leads to {commit[:12]}, {said}", Severity.ERROR) if said else None
+
+
+def _changed(git: Git, commit: str, row: Mapping[str, Any], paths: Sequence[str]) -> str:
+    """What the commit of a freeze has changed that a freeze does not; empty where it is nothing."""
+    where = row["manifest"]
+    entry = git.entry(commit, (where,))
+    if entry is None or sha256(git.read(entry.oid)) != row["manifest_sha256"]:
+        return f"where {one_line(where)} is not the manifest of this row"
+    own = {where, *paths, *map(checkpoint.path_of, paths)}
+    words = ("diff-tree", "-r", "-z", "--no-renames", "--name-only", row["base"], commit)
+    told = git.run(*words).split(b"\0")[:-1]
+    others = [path for path in map(os.fsdecode, told) if path not in own]
+    return f"which changes {one_line(others[0])} too" if others else ""
 
 
 def _lines(git: Git, commit: str, paths: Sequence[str]) -> list[bytes]:
