@@ -6,16 +6,17 @@ import importlib.util
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from pytest_cockpit.api import CockpitError, Verdict
+from pytest_cockpit.api import Verdict
 from pytest_cockpit.phases import Changes, Place, Result
 from pytest_cockpit.records import globs, ledger_content
 from pytest_cockpit.records.text import count, printable, sha256
 from pytest_cockpit.registry.modules import discover
-from pytest_cockpit.scaffolding import facts, template, wording
+from pytest_cockpit.scaffolding import apart, facts, rendering, template, wording
 from pytest_cockpit.scaffolding.drift import Ground, Standing, State
-from pytest_cockpit.scaffolding.rendering import Renderer
+from pytest_cockpit.scaffolding.rendering import Facts, Renderer
 from pytest_cockpit.scaffolding.template import Template
 
 SCHEMA = "pytest-cockpit/scaffold/1"
@@ -73,22 +74,31 @@ def survey(place: Place, exists: Callable[[str], bool] = _absent) -> Survey:
     CockpitError: the template cannot be used.
     """
     settings = place.settings.scaffold
-    renderer = Renderer(template.load(place))
+    loaded = template.load(place)
     modules = [each for each in discover(place) if not globs.matches(each.path, settings.exclude)]
+    if len(modules) >= _TOLD_EVERY:
+        place.say(f"scaffold: {len(modules):,} modules to look at")
     told = facts.of_all(place, modules)
-    rendered = []
-    for number, module in enumerate(modules, 1):
-        try:
-            rendered.append((module, renderer.render(told[module.path].facts)))
-        except CockpitError as error:
-            raise CockpitError(f"{error} (for module {printable(module.path)})") from error
-        if not number % _TOLD_EVERY:
-            place.say(f"scaffold: {number:,} of {len(modules):,} modules rendered")
-    standings = Ground(place, exists).standings(rendered)
+    render = _rendering(place, loaded)
+    rendered: list[Mapping[str, bytes]] = []
+    for start in range(0, len(modules), _TOLD_EVERY):
+        some = modules[start : start + _TOLD_EVERY]
+        rendered += render([(each.path, told[each.path].facts) for each in some])
+        if len(some) == _TOLD_EVERY:
+            place.say(f"scaffold: {len(rendered):,} of {len(modules):,} modules rendered")
+    standings = Ground(place, exists).standings(zip(modules, rendered, strict=True))
     return Survey(
-        renderer.template,
+        loaded,
         tuple(Standing(each, files, told[each.path].left_out) for each, files in standings),
     )
+
+
+def _rendering(
+    place: Place, loaded: Template
+) -> Callable[[list[tuple[str, Facts]]], list[dict[str, bytes]]]:
+    """Renders for some modules; the shipped template loops over what it is told and no more."""
+    own = place.settings.scaffold.template.strip("/")
+    return partial(apart.render, loaded) if own else partial(rendering.each, Renderer(loaded))
 
 
 def result(place: Place, found: Survey, *, apply: bool) -> Result:

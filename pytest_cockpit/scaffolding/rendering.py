@@ -8,7 +8,7 @@ never taken for a template.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Facts = Mapping[str, Any]
 _Text = Callable[[Facts], str]
+
+LONGEST = 1_000_000
+"""Bytes of the longest file that is rendered."""
 
 _TYPED = frozenset({"bool", "float", "int", "json", "yaml"})
 _ANSWERS = ".copier-answers.yml"
@@ -66,7 +69,7 @@ class Renderer:
                     f"{self._at(name)}: {path!r} comes of another file too; rename it"
                 )
             found[path] = marked(
-                path, content if isinstance(content, bytes) else _bytes(content(known))
+                path, content if isinstance(content, bytes) else self._bytes(name, content(known))
             )
         return found
 
@@ -135,6 +138,12 @@ class Renderer:
                 )
         return path
 
+    def _bytes(self, name: str, text: str) -> bytes:
+        data = printable(text).encode()
+        if len(data) > LONGEST:
+            raise CockpitError(f"{self._at(name)}: gives more than {LONGEST:,} bytes; shorten it")
+        return data
+
     def _at(self, name: str) -> str:
         return printable(f"{self.template.where}: {one_line(name)}")
 
@@ -150,6 +159,17 @@ class Renderer:
             where = f"{self._at(name)}:{line}" if line else self._at(name)
             said = one_line(printable(str(error)))[:200].rstrip(".") or type(error).__name__
             raise CockpitError(f"{where}: {said}; correct the template") from error
+
+
+def each(renderer: Renderer, told: Iterable[tuple[str, Facts]]) -> list[dict[str, bytes]]:
+    """What a template gives for each of some modules, told by their paths."""
+    found = []
+    for path, facts in told:
+        try:
+            found.append(renderer.render(facts))
+        except CockpitError as error:
+            raise CockpitError(f"{error} (for module {printable(path)})") from error
+    return found
 
 
 def _environment(template: Template) -> jinja2.Environment:
@@ -175,10 +195,6 @@ def _decoded(where: str, data: bytes) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise CockpitError(f"{printable(where)}: not UTF-8; convert it") from error
-
-
-def _bytes(text: str) -> bytes:
-    return printable(text).encode()
 
 
 def _anchored(pattern: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -42,7 +43,7 @@ class ScaffoldConductor(PhaseConductor):
         reason = phase.missing()
         if reason:
             return [Step(_ALL, "scaffold", partial(Outcome, Verdict.UNKNOWN, reason, reason))]
-        self.survey = phase.survey(self.place, self._exists)
+        self.survey = phase.survey(dataclasses.replace(self.place, say=_ahead), self._exists)
         worth = [each for each in self.survey.standings if _worth(each)]
         if not worth:
             return [Step(_ALL, "scaffold", self._all)]
@@ -60,7 +61,7 @@ class ScaffoldConductor(PhaseConductor):
         return os.path.lexists(self.place.repository.root / path)
 
     def _apply(self) -> Outcome:
-        place = dataclasses.replace(self.place, say=self.say)
+        place = dataclasses.replace(self.place, say=self.live)
         return self.conclude_phase(phase.run(place, apply=True, exists=self._exists))
 
     def _all(self) -> Outcome:
@@ -95,6 +96,11 @@ class ScaffoldConductor(PhaseConductor):
                 terminal.write_line(f"wrote {self.relative(path)}")
             if written:
                 terminal.write_line("look at these files and commit them")
+
+
+def _ahead(line: str) -> None:
+    """Tell something before pytest has a terminal to tell it to."""
+    print(f"cockpit: {line}", file=sys.stderr, flush=True)  # noqa: T201 - nothing else is there yet
 
 
 def _worth(standing: Standing) -> bool:

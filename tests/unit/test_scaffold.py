@@ -162,7 +162,10 @@ def test_progress_is_told_where_there_are_many(make_repository, monkeypatch):
     told: list[str] = []
     made = make_repository({**OWN, **files})
     phase.survey(dataclasses.replace(place(made.root, with_template()), say=told.append))
-    assert told == [f"scaffold: {number} of 5 modules rendered" for number in (2, 4)]
+    assert told == [
+        "scaffold: 5 modules to look at",
+        *(f"scaffold: {number} of 5 modules rendered" for number in (2, 4)),
+    ]
 
 
 # What is in the way

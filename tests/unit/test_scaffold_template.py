@@ -13,7 +13,7 @@ from pytest_cockpit.api import CockpitError
 from pytest_cockpit.config import Config, Scaffold
 from pytest_cockpit.git import Repository
 from pytest_cockpit.phases import Place
-from pytest_cockpit.scaffolding import template
+from pytest_cockpit.scaffolding import apart, template
 from pytest_cockpit.scaffolding.rendering import Renderer
 
 FACTS = {"module": "core", "names": ["a", "b"]}
@@ -191,6 +191,51 @@ def test_a_template_is_a_tracked_folder(make_repository, folder):
     made = make_repository({"a.md": ""})
     with pytest.raises(CockpitError, match="is no folder with tracked files"):
         template.load(place(made.root, folder))
+
+
+def apart_rendered(**files):
+    found = template.read("t", {name: data.encode() for name, data in files.items()})
+    return apart.render(found, [("core", FACTS), ("more", {**FACTS, "module": "more"})])
+
+
+def test_what_is_rendered_apart_is_what_is_rendered_here():
+    files = {"{{ module }}.md": "plain\n", "a.txt.jinja": "{{ names }} {{ day }}\n"}
+    files["copier.yml"] = "day: 2026-01-02\n"
+    found = template.read("t", {name: data.encode() for name, data in files.items()})
+    here = [Renderer(found).render({**FACTS, "module": name}) for name in ("core", "more")]
+    assert apart_rendered(**files) == here
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{{ 10 ** (10 ** 10) }}",
+    ],
+)
+def test_a_template_without_end_is_stopped(monkeypatch, text):
+    monkeypatch.setattr(apart, "SECONDS", 1)
+    with pytest.raises(CockpitError, match=r"t: rendering was stopped by signal \d+; .* loops"):
+        apart_rendered(**{"a.md.jinja": text})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{{ 'x' * 10 ** 11 }}", r"^t: a\.md\.jinja: MemoryError; .* \(for module core\)$"),
+        ("{{ 'x' * 1000001 }}", r"^t: a\.md\.jinja: gives more than 1,000,000 bytes; shorten it"),
+        ("{{ nobody }}", r"^t: a\.md\.jinja: 'nobody' is undefined; .* \(for module core\)$"),
+    ],
+)
+def test_a_template_that_gives_too_much_or_nothing_is_told(text, said):
+    with pytest.raises(CockpitError, match=said):
+        apart_rendered(**{"a.md.jinja": text})
+
+
+def test_what_ends_a_rendering_is_told(monkeypatch):
+    monkeypatch.setattr(apart, "MEMORY", 1024)
+    with pytest.raises(CockpitError, match=r"^t: rendering ended: \S*MemoryError"):
+        apart_rendered(**{"a.md.jinja": ""})
 
 
 @given(
