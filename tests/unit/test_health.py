@@ -274,15 +274,48 @@ def test_benchmarks_are_known_where_they_were_recorded_of_this_content(make_repo
     assert (found.state, "--cockpit-bench" in found.remedy) == (State.UNKNOWN, True)
     row = {**BENCHMARK, "content_sha256": content(made)}
     enter(made, row)
+    found = look(made).inputs["benchmarks"]
+    assert (found.state, found.said) == (
+        State.UNKNOWN,
+        "1 benchmark, 0 slower than the time before, 1 without a time before on the same machine",
+    )
+    enter(made, row)
     assert look(made).inputs["benchmarks"].value == 1
     slow = {**row, "low": 1.2, "median": 1.3, "high": 1.4}
     enter(made, {**slow, "fingerprint": "e" * 64})
-    assert look(made).inputs["benchmarks"].value == 1, "another machine"
+    assert look(made).inputs["benchmarks"].state is State.UNKNOWN, "another machine"
     enter(made, slow)
     assert look(made).inputs["benchmarks"].value == 0
     assert look(made, Config(bench=Bench(threshold=0.2))).inputs["benchmarks"].value == 1
     made.commit({"a/x.py": "X = 5\n"})
     assert look(made).inputs["benchmarks"].state is State.UNKNOWN
+
+
+def test_a_benchmark_that_is_gone_does_not_hide_the_others(make_repository):
+    made = make_repository(FILES | {"a/benchmarks/test_b.py": ""})
+    row = {**BENCHMARK, "content_sha256": content(made)}
+    gone = {**row, "benchmark": "gone", "content_sha256": "0" * 64}
+    enter(made, gone, row, row)
+    found = look(made).inputs["benchmarks"]
+    assert (found.value, [item["seq"] for item in found.evidence]) == (1, [2])
+    assert found.said.endswith("0 slower than the time before, 1 more recorded of other content")
+
+
+def test_code_that_came_after_a_measurement_of_none_is_unknown(make_repository):
+    made = make_repository(FILES)
+    enter(made, coverage(ABSENT, statements=0, missing=0, content_sha256=content(made)))
+    assert look(made).inputs["coverage"].state is State.NOT_APPLICABLE
+    made.commit({"a/x.py": "X = 2\n"})
+    assert look(made).inputs["coverage"].state is State.UNKNOWN
+
+
+def test_what_is_not_known_to_help_is_told_after_what_helps_little():
+    row = {"value": None, "state": "unknown", "said": "", "evidence": (), "remedy": "try"}
+    inputs = [{**row, "name": name, "gain": gain} for name, gain in (("a", None), ("b", 0.0))]
+    arithmetic = {"arithmetic": ""}
+    told = {"module": "m", "path": "m", "score": None, "inputs": inputs}
+    lines = list(explanation.lines({**told, "weighted": arithmetic, "published": arithmetic}))
+    assert [line.split()[0] for line in lines[-2:]] == ["b", "a"]
 
 
 def test_a_module_without_python_has_nothing_to_test(make_repository):

@@ -66,7 +66,7 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
     if cures:
         yield "  what would raise it or make it known:"
     # The most points first; what would only become known comes last.
-    for row in sorted(cures, key=lambda row: -(row["gain"] or 0)):
+    for row in sorted(cures, key=lambda row: (row["gain"] is None, -(row["gain"] or 0))):
         gain = f"up to {row['gain']:+.1f}" if row["gain"] is not None else "to be seen"
         yield f"    {row['name']:<{_WIDTH}}  {gain:<12}  {one_line(row['remedy'])}"
 

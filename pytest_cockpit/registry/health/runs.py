@@ -37,13 +37,13 @@ def coverage(ground: Ground, module: Module) -> Input:
     if row.statements is None or row.missing is None:
         said = f"row {row.seq}: nothing was measured, {_ENDED.get(row.state, row.state)}"
         return unknown(said, evidence, remedy=_CURES.get(row.state, _SWEEP))
-    if not row.statements:
-        return not_applicable(f"row {row.seq}: there is no statement to cover", evidence)
     ran = row.statements - row.missing
     said = f"row {row.seq}: {ran:,} of {count(row.statements, 'statement')} ran"
     reason = ground.stale(module, row)
     if reason:
         return unknown(f"{said}, but {reason}", evidence, remedy=_SWEEP)
+    if not row.statements:
+        return not_applicable(f"row {row.seq}: there is no statement to cover", evidence)
     return known(ran / row.statements, said, evidence, remedy="test what does not run yet")
 
 
@@ -78,17 +78,29 @@ def benchmarks(ground: Ground, module: Module) -> Input:
     found = ground.benchmarks_of(module)
     if not found:
         return _without_benchmarks(ground, module)
-    newest = [rows[-1] for rows in found.values()]
-    evidence = [row_of(row) for row in newest]
-    reasons = sorted({reason for row in newest if (reason := ground.stale(module, row))})
-    if reasons:
-        return unknown(f"recorded of other content: {reasons[0]}", *evidence, remedy=_BENCH)
+    reasons = {name: ground.stale(module, rows[-1]) for name, rows in found.items()}
+    own = {name: rows for name, rows in found.items() if not reasons[name]}
+    evidence = [row_of(rows[-1]) for rows in (own or found).values()]
+    if not own:
+        reason = min(reasons.values())
+        return unknown(f"recorded of other content: {reason}", *evidence, remedy=_BENCH)
     threshold = ground.place.settings.bench.threshold
-    slower = [name for name, rows in found.items() if _slower(rows, threshold)]
-    said = f"{count(len(found), 'benchmark')}, {len(slower):,} slower than the time before"
-    return known(
-        1 - len(slower) / len(found), said, *evidence, remedy=f"look at {', '.join(slower[:3])}"
-    )
+    verdicts = {name: _slower(rows, threshold) for name, rows in own.items()}
+    judged = [name for name, slower in verdicts.items() if slower is not None]
+    slower = [name for name in judged if verdicts[name]]
+    told = [
+        f"{count(len(own), 'benchmark')}, {len(slower):,} slower than the time before",
+        *_some(len(own) - len(judged), "without a time before on the same machine"),
+        *_some(len(found) - len(own), "more recorded of other content"),
+    ]
+    if not judged:
+        return unknown(", ".join(told), *evidence, remedy=_BENCH)
+    remedy = f"look at {', '.join(slower[:3])}"
+    return known(1 - len(slower) / len(judged), ", ".join(told), *evidence, remedy=remedy)
+
+
+def _some(number: int, what: str) -> list[str]:
+    return [f"{number:,} {what}"] if number else []
 
 
 def _claimed(ground: Ground, module: Module) -> Input:
@@ -138,8 +150,11 @@ def _without_benchmarks(ground: Ground, module: Module) -> Input:
     return not_applicable("it has no benchmarks")
 
 
-def _slower(rows: Sequence[Point], threshold: float) -> bool:
-    """Whether even the lower end of the newest lies above the upper end of the one before."""
+def _slower(rows: Sequence[Point], threshold: float) -> bool | None:
+    """Whether even the lower end of the newest lies above the upper end of the one before.
+
+    None where there is none before on the same machine.
+    """
     last = rows[-1]
     before = [row for row in rows[:-1] if row.fingerprint == last.fingerprint]
-    return bool(before) and last.low > (1 + threshold) * before[-1].high
+    return last.low > (1 + threshold) * before[-1].high if before else None
