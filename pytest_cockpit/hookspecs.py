@@ -34,7 +34,13 @@ def pytest_cockpit_gate_report(config: pytest.Config, gate: str, report: Report)
 
 @pytest.hookspec()
 def pytest_cockpit_sealed(config: pytest.Config, batch_id: str, branch: str, commit: str) -> None:
-    """Called after a batch was sealed: `branch` (a full ref) now names `commit`."""
+    """Called after a batch, burst, runbook or freeze was sealed.
+
+    Parameters
+    ----------
+    batch_id: of a runbook its id, of a freeze its tag.
+    branch: full ref that now names `commit`.
+    """
 
 
 @pytest.hookspec()

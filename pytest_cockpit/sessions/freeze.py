@@ -51,6 +51,7 @@ def conduct(config: pytest.Config) -> FreezeConductor:
 def _recovered(stage: Stage) -> Stage:
     """The stage once the checkout that a killed session had begun to bring forward is there."""
     repository = stage.place.repository
+    stage = dataclasses.replace(stage, header=[*stage.header, *stage.lock.left_behind()])
     taken = checkout.resume(repository)
     if taken is None:
         return stage
@@ -196,6 +197,9 @@ class FreezeConductor(PhaseConductor):
         self.facts["sealed"] = {"branch": branch, "commit": self.commit}
         self.lock.journal("sealed", commit=self.commit, tag=self.name)
         repository.run("update-ref", "-d", _REF, self.commit, check=False, finishes=True)
+        self.config.hook.pytest_cockpit_sealed(
+            config=self.config, batch_id=self.name, branch=branch, commit=self.commit
+        )
         self.advice = [
             f"publish both with: git push --atomic {settings.seal.remote} {short} {self.name}",
             f"look at it any time with: cockpit freeze verify {self.name}",

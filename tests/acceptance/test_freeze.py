@@ -27,6 +27,10 @@ FILES = {
 BASELINE = ("--cockpit-freeze=baseline", "--cockpit-tag=v0.01-baseline")
 PRODUCTION = ("--cockpit-freeze=production", "--cockpit-tag=v0.02-prod")
 LEDGER = ".cockpit/promotions.ndjson"
+FOLLOWER = """
+def pytest_cockpit_sealed(batch_id, branch, commit):
+    print(f"\\nsealed {batch_id} {branch} {commit}")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +60,17 @@ def refs(sandbox: Sandbox) -> str:
     return sandbox.git("for-each-ref", "refs/heads", "refs/tags")
 
 
-def test_a_freeze_from_baseline_to_production(port: Sandbox, monkeypatch, capsys):
+def test_a_freeze_from_baseline_to_production(port: Sandbox, tmp_path: Path, monkeypatch, capsys):
     (port.root / "quay/berth.py").write_text("BERTHS = 'uncommitted'\n")
     base = port.git("rev-parse", "HEAD")
-    done = port.pytest(*BASELINE, "-p", "no:cacheprovider", "-n", "2")
+    (tmp_path / "follower.py").write_text(FOLLOWER)
+    ledger.append(port.root / ".git/cockpit/journal.ndjson", {"kind": "gate"})
+    words = ("-p", "no:cacheprovider", "-n", "2", "-p", "follower", "-s")
+    done = port.pytest(*BASELINE, *words, env={"PYTHONPATH": str(tmp_path)})
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "cockpit: the last session was cut off after 'gate'" in done.stdout
+    sealed = f"sealed v0.01-baseline refs/heads/main {port.git('rev-parse', 'main')}"
+    assert sealed in done.stdout
     assert "publish both with: git push --atomic origin main v0.01-baseline" in done.stdout
     assert port.git("rev-parse", "v0.01-baseline^{commit}~1") == base
     assert port.git("rev-parse", "main") == port.git("rev-parse", "v0.01-baseline^{commit}")
