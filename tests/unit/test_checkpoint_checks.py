@@ -237,13 +237,6 @@ def test_a_document_that_is_none_is_red(make_repository, change, said):
     assert said in results(made)["meta-registry-schema"].summary
 
 
-def manifest_of(head):
-    """A manifest that says what was measured, and the row that binds it."""
-    testing = {"coverage_observed": 50.0, "observed_commit": head}
-    data = json.dumps({"module": "a", "matrix": {"contract": "c.json"}, "testing": testing})
-    return data, ledger_content.row("a/module.manifest.json", data.encode(), None, None, 40)
-
-
 def test_a_document_that_was_written_and_never_added_is_told(make_repository):
     made = sound(make_repository)
     made.commit({META: None})
@@ -253,14 +246,9 @@ def test_a_document_that_was_written_and_never_added_is_told(make_repository):
         assert f"{META}: is no tracked file, though it is there; git add it" in found.summary
 
 
-@pytest.mark.parametrize("by", ["row", "manifest"])
-def test_where_history_is_cut_off_stale_health_is_unknown(make_repository, by):
+def test_where_history_is_cut_off_stale_health_is_unknown(make_repository):
     made = make_repository(FILES)
-    head = made.git("rev-parse", "HEAD")
-    manifest, bound = manifest_of(head)
-    if by == "manifest":
-        made.commit({"a/module.manifest.json": manifest})
-    enter(made, bound if by == "manifest" else coverage(head))
+    enter(made, coverage(made.git("rev-parse", "HEAD")))
     write(made)
     only(made)
     cut = made.root.parent / "cut"

@@ -142,6 +142,5 @@ def _told(item: Mapping[str, Any]) -> str:
         blob = f"blob {item['blob'][:12]}" if item["blob"] else "not tracked"
         place = f"#{item['pointer']}" if "pointer" in item else ""
         return f"{one_line(item['path'])}{place} ({blob})"
-    of = f" of commit {item['commit'][:12]}" if "commit" in item else ""
-    digest = item.get("data_sha256") or item.get("sha256")
-    return f"ledger row {item['seq']}{of}" + (f" (sha256 {digest[:12]})" if digest else "")
+    digest = f" (sha256 {item['data_sha256'][:12]})" if item["data_sha256"] else ""
+    return f"ledger row {item['seq']} of commit {item['commit'][:12]}{digest}"

@@ -12,7 +12,7 @@ from pytest_cockpit.api import CockpitError
 from pytest_cockpit.benchmarking import history
 from pytest_cockpit.benchmarking.history import Point
 from pytest_cockpit.phases import Place
-from pytest_cockpit.records import baselines, ledger_kinds
+from pytest_cockpit.records import baselines
 from pytest_cockpit.records.text import one_line, printable
 from pytest_cockpit.registry import measured, substance
 from pytest_cockpit.registry.health import files
@@ -48,15 +48,6 @@ class Ground:
         for each in history.points(self.place.rows):
             found.setdefault(each.module, {}).setdefault(each.name, []).append(each)
         return found
-
-    @cached_property
-    def bound(self) -> Mapping[str, Mapping[str, Any]]:
-        """By path, the newest row that says what a file has become."""
-        return {
-            row["path"]: row
-            for row in self.place.rows
-            if row["kind"] == ledger_kinds.CONTENT and ledger_kinds.fits(row)
-        }
 
     @cached_property
     def changes(self) -> Changes:
@@ -100,11 +91,6 @@ class Ground:
     @cached_property
     def _digests(self) -> Mapping[str, str]:
         return substance.digests(self.place, self.modules)
-
-    def vouched(self, module: Module) -> Mapping[str, Any] | None:
-        """The row that says that the manifest is as it is; None where there is none."""
-        row, entry = self.bound.get(module.manifest), self.place.entries.get(module.manifest)
-        return row if row and entry and row["blob"] == entry.oid else None
 
     @cached_property
     def contents(self) -> Mapping[str, bytes]:

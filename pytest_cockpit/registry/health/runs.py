@@ -104,28 +104,15 @@ def _some(number: int, what: str) -> list[str]:
 
 
 def _claimed(ground: Ground, module: Module) -> Input:
-    """What the manifest alone says, which a row may vouch for."""
+    """What the manifest alone says: a row of its content says who wrote it, not what was run."""
     figure = claimed(module)
-    if figure is None:
-        if not module.python:
-            return not_applicable("no Python code")
-        return unknown("no row of the ledger is about its coverage", remedy=_SWEEP)
-    said = f"the manifest says {figure:g} %"
-    manifest = {**ground.file(module.manifest), "pointer": "/testing/coverage_observed"}
-    row = ground.vouched(module)
-    if row is None:
-        unverified = f"{said}, unverified: no row of the ledger binds it"
-        return unknown(unverified, manifest, remedy=_SWEEP)
-    evidence = (manifest, {"seq": row["seq"], "sha256": row["sha256"]})
-    commit = _testing(module).get("observed_commit")
-    if not isinstance(commit, str):
-        said += f" and row {row['seq']} binds it, but of which commit cannot be told"
-        return unknown(said, *evidence, remedy=_SWEEP)
-    reason = ground.changes.since(commit, module)
-    if reason:
-        return unknown(f"{said} of {commit[:12]}, but {reason}", *evidence, remedy=_SWEEP)
-    said += f" of {commit[:12]}; row {row['seq']} binds it"
-    return known(figure / _MOST, said, *evidence, remedy="test what does not run yet")
+    if figure is not None:
+        said = f"the manifest says {figure:g} %, unverified: no row of the ledger measured it"
+        manifest = {**ground.file(module.manifest), "pointer": "/testing/coverage_observed"}
+        return unknown(said, manifest, remedy=_SWEEP)
+    if not module.python:
+        return not_applicable("no Python code")
+    return unknown("no row of the ledger is about its coverage", remedy=_SWEEP)
 
 
 def claimed(module: Module) -> float | None:
