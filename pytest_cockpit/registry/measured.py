@@ -8,6 +8,8 @@ from typing import Any
 
 COVERAGE = "coverage"
 
+_LEAST = 0.01
+
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
@@ -37,10 +39,19 @@ class Coverage:
 
     @property
     def percent(self) -> float | None:
-        """Covered statements, to two decimals; None where there is nothing to cover."""
-        if not self.statements or self.missing is None:
-            return None
-        return round(100 * (self.statements - self.missing) / self.statements, 2)
+        """The share of its statements that ran."""
+        return percent(self.statements, self.missing)
+
+
+def percent(statements: int | None, missing: int | None) -> float | None:
+    """The share that ran, to two decimals; None where nothing was measured or there is nothing.
+
+    Only all of it is 100 and only none of it 0, however close the rest comes.
+    """
+    if not statements or missing is None:
+        return None
+    found = round(100 * (statements - missing) / statements, 2)
+    return found if missing in (0, statements) else min(max(found, _LEAST), 100 - _LEAST)
 
 
 def coverage(rows: Iterable[Mapping[str, Any]]) -> Iterator[Coverage]:

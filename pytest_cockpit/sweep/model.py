@@ -12,6 +12,7 @@ from typing import Any
 from pytest_cockpit.api import CockpitError
 from pytest_cockpit.records import artifacts
 from pytest_cockpit.records.text import canonical_line, sha256
+from pytest_cockpit.registry.measured import percent
 
 SCHEMA = "sweep-measured"
 
@@ -104,9 +105,7 @@ class Outcome:
     @property
     def percent(self) -> float | None:
         """The share that ran; None where nothing was measured or there is no statement."""
-        if not self.statements or self.missing is None:
-            return None
-        return round(100 * (self.statements - self.missing) / self.statements, 2)
+        return percent(self.statements, self.missing)
 
     @cached_property
     def data_sha256(self) -> str:

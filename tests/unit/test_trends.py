@@ -42,6 +42,12 @@ def test_every_measured_coverage_is_a_line_with_what_changed():
     assert trends.coverage([]).decode() == HEADER
 
 
+def test_nearly_all_is_not_all_and_nearly_nothing_is_something():
+    rows = [row(1, name, 100_000, missing) for name, missing in (("a", 1), ("b", 99_999))]
+    lines = trends.coverage(rows).decode().splitlines()
+    assert [line.split(",")[2] for line in lines[1:]] == ["99.99", "0.01"]
+
+
 def test_a_longer_ledger_only_adds_lines():
     rows = [row(day, module, 7, day) for day in range(1, 7) for module in "ab"]
     for count in range(len(rows)):
