@@ -6,32 +6,12 @@ The statement alone is read with LibCST: the file around it is not rendered agai
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import libcst as cst
 
+from pytest_cockpit.promotion.pieces import Piece, Target, Unsplittable
+
 _Gap = cst.BaseParenthesizableWhitespace
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What a name is imported from: a module, or None when the name is a top-level module."""
-
-    base: str | None
-    name: str
-
-
-@dataclass(slots=True)
-class Piece:
-    """One statement, with the comments that belong to it."""
-
-    code: str
-    before: list[str]
-    after: list[str]
-
-
-class Unsplittable(Exception):
-    """LibCST does not read the statement, or does not give it back as it was."""
 
 
 def redirected_import(text: str, names: Mapping[int, Sequence[str]]) -> str:

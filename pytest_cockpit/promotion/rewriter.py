@@ -13,8 +13,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_cockpit.promotion import chains, redirect
+from pytest_cockpit.promotion import chains
 from pytest_cockpit.promotion.names import Names, names_of
+from pytest_cockpit.promotion.pieces import Piece, Target, Unsplittable
 from pytest_cockpit.promotion.scopes import Literal, Role, Statement
 from pytest_cockpit.promotion.sources import Source, Spans, Unreadable, parse, spliced
 from pytest_cockpit.promotion.survey import OWN_PACKAGE, Survey
@@ -212,7 +213,7 @@ class _File:
                 self._import(node, plain)
             else:
                 self._import_from(node, statement.base)
-        except redirect.Unsplittable as error:
+        except Unsplittable as error:
             self.reports.append((self.source.span(node)[0], f"left alone: {error}"))
 
     def _import(self, node: ast.Import, plain: Mapping[int, list[str]]) -> None:
@@ -223,6 +224,8 @@ class _File:
             elif id(alias) in plain:
                 renamed[position] = plain[id(alias)]
         if renamed:
+            from pytest_cockpit.promotion import redirect
+
             start, end = self.source.span(node)
             new = redirect.redirected_import(self.source.text[start:end], renamed)
             self.changes.append((start, end, new))
@@ -242,9 +245,11 @@ class _File:
         targets = []
         for alias in node.names:
             target = self._target(base, alias.name, start)
-            is_right = target == redirect.Target(spelled, alias.name)
+            is_right = target == Target(spelled, alias.name)
             targets.append(None if spelled and is_right else target)
         if any(targets):
+            from pytest_cockpit.promotion import redirect
+
             pieces = redirect.redirected_from(self.source.text[start:end], targets)
             self.changes.append((start, end, self._joined(pieces, start, end)))
 
@@ -253,7 +258,7 @@ class _File:
         imported = [alias.name for alias in node.names]
         return not any(self.names.may_exist(each, imported) for each in {base, spelled or base})
 
-    def _target(self, base: str, name: str, start: int) -> redirect.Target:
+    def _target(self, base: str, name: str, start: int) -> Target:
         """Where a name that was imported from `base` is imported from now."""
         full = f"{base}.{name}"
         own = self.names.moved.get(base, base)
@@ -262,12 +267,12 @@ class _File:
                 self.reports.append((start, f"left alone: {base} binds `{name}` itself"))
         elif full in self.names.moved:
             parent, _, last = self.names.moved[full].rpartition(".")
-            return redirect.Target(parent or None, last)
+            return Target(parent or None, last)
         elif full in self.names.known:
-            return redirect.Target(base, name)
-        return redirect.Target(own, name)
+            return Target(base, name)
+        return Target(own, name)
 
-    def _joined(self, pieces: Sequence[redirect.Piece], start: int, end: int) -> str:
+    def _joined(self, pieces: Sequence[Piece], start: int, end: int) -> str:
         """The statements that take the place of one, each on a line of its own if that was."""
         text = self.source.text
         line_start, _ = self.source.lines.span(self.source.lines.number(start))
@@ -277,7 +282,7 @@ class _File:
         has_comments = any(piece.before or piece.after for piece in pieces)
         if not is_alone:
             if has_comments:
-                raise redirect.Unsplittable("its comments have no line to stand on")
+                raise Unsplittable("its comments have no line to stand on")
             return "; ".join(piece.code for piece in pieces)
         lines = []
         for piece in pieces:
