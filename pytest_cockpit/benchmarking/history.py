@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from pytest_cockpit.records.ledger_kinds import BENCHMARK
+
+SHORTEST, LONGEST = 1e-15, 1e9
+"""Seconds between which a time is taken for one: no clock tells less, nobody waits for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,9 @@ def points(rows: Iterable[Mapping[str, Any]]) -> Iterator[Point]:
             continue
         words = [row.get(key) for key in ("at", "module", "benchmark", "commit", "fingerprint")]
         times = [row.get(key) for key in ("median", "low", "high")]
-        if not (all(map(_is_text, words)) and all(map(_is_time, times))):
+        if not (all(map(_is_text, words)) and all(map(is_time, times))):
             continue
-        median, low, high = map(float, times)  # type: ignore[arg-type] # as `_is_time` has seen
+        median, low, high = map(float, times)  # type: ignore[arg-type] # as `is_time` has seen
         if low <= median <= high:
             at, module, name, commit, fingerprint = map(str, words)
             seq, content, digest = map(row.get, ("seq", "content_sha256", "data_sha256"))
@@ -68,5 +70,6 @@ def _is_text(value: Any) -> TypeGuard[str]:
     return isinstance(value, str) and bool(value)
 
 
-def _is_time(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and value > 0
+def is_time(value: Any) -> bool:
+    """Whether something is a time that can be compared with others."""
+    return type(value) in (int, float) and SHORTEST <= value <= LONGEST

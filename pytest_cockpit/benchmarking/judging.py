@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_cockpit.api import Verdict
+from pytest_cockpit.benchmarking.history import is_time
 from pytest_cockpit.estimation import intervals, prediction, steps
 from pytest_cockpit.estimation.intervals import Interval
 from pytest_cockpit.records.text import count
@@ -64,7 +65,7 @@ def by_pairs(
     against: commit of `base`.
     """
     size = len(base)
-    if min(*base, *head) <= 0:
+    if not all(map(is_time, (*base, *head))):
         return Opinion(Verdict.UNKNOWN, "too short to be timed; let it do more", pairs=size)
     logs = [math.log(new / old) for old, new in zip(base, head, strict=True)]
     found = intervals.location(logs, 2 * level)
@@ -106,7 +107,7 @@ def by_record(value: float, past: Sequence[float], *, threshold: float) -> Opini
         return Opinion(Verdict.UNKNOWN, said, recorded=len(past), early=True)
     known = usual([math.log(seen) for seen in past[-RECENT:]], threshold)
     size = len(known)
-    if value <= 0:
+    if not is_time(value):
         return Opinion(Verdict.UNKNOWN, "too short to be timed; let it do more", recorded=size)
     limit = math.exp(_edge(known, threshold))
     runs = f"{size} recorded runs"

@@ -190,7 +190,7 @@ def _told(task: Task, runs: Sequence[Ran], opinions: Mapping[str, Opinion]) -> I
     middles = measuring.medians(runs)
     for name, opinion in sorted(opinions.items()):
         values = middles.get(name, [])
-        whole = len(values) == len(runs) and min(values, default=0) > 0
+        whole = len(values) == len(runs) and all(map(history.is_time, values))
         middle = intervals.quantile(values, 0.5, _HELD) if whole else None
         found = _levels(task, name, middle)
         new = [each for each in found if _is_news(each, task.threshold)]

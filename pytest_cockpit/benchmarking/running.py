@@ -26,6 +26,7 @@ _QUIET = (
     ("pytest-randomly", "no:randomly", ("-p", "no:randomly")),
     ("pytest-xdist", "no:xdist", ("-n0",)),
 )
+_RESULTS, _ENDED = "results.json", "ended.xml"
 _FAILED, _USAGE, _NOTHING = 1, 4, 5
 _UNKNOWN = "unrecognized arguments"
 _TAIL = 15
@@ -75,15 +76,18 @@ class Runner:
         if not files:
             return Ran(commit, {}, 0.0)
         with tempfile.TemporaryDirectory(prefix="cockpit-") as folder:
-            results = Path(folder, "results.json")
             with self.tree.at(commit) as root:
                 lost = {entry.path for entry in self.tree.lost}
                 if lost:
                     said = f"the content of {count(len(lost), 'file')} is not in this clone"
                     raise Unmeasured(Verdict.UNKNOWN, f"{said}; fetch it with git")
-                done = self._start(root, results, files)
+                done = self._start(root, Path(folder), files)
             _demand_end(done, self.place.settings.bench.timeout_s)
-            return Ran(commit, self._read(results), done.wall_s)
+            if not Path(folder, _ENDED).exists():
+                # A process may leave with exit code 0, and without the results of what it ran.
+                said = "its process left before pytest had come to its end"
+                raise Unmeasured(Verdict.ERROR, said, _tail(done))
+            return Ran(commit, self._read(Path(folder, _RESULTS)), done.wall_s)
 
     def _files(self, commit: str) -> list[str]:
         if commit not in self._there:
@@ -91,12 +95,13 @@ class Runner:
             self._there[commit] = [path for path in self.files if path in paths]
         return self._there[commit]
 
-    def _start(self, root: Path, results: Path, files: Sequence[str]) -> Completed:
+    def _start(self, root: Path, folder: Path, files: Sequence[str]) -> Completed:
         settings = self.place.settings
         return process.run(
             [
                 *(sys.executable, *settings.bench.command),
-                *(*_OWN, *_quiet(settings.bench.command), f"--benchmark-json={results}"),
+                *(*_OWN, *_quiet(settings.bench.command)),
+                *(f"--benchmark-json={folder / _RESULTS}", f"--junitxml={folder / _ENDED}"),
                 *(f"./{path}" for path in files),
             ],
             cwd=root,
@@ -121,9 +126,7 @@ def _quiet(command: Sequence[str]) -> Iterator[str]:
 
 
 def _demand_end(done: Completed, timeout_s: float) -> None:
-    text = (done.stdout + done.stderr).decode("utf-8", "replace")
-    words = "\n".join(one_line(line.rstrip()) for line in text.splitlines() if line.strip())
-    tail = "\n".join(words.splitlines()[-_TAIL:])
+    words, tail = _words(done), _tail(done)
     if done.timed_out:
         said = f"not done after {timeout_s:g} s (bench.timeout_s), and killed"
         raise Unmeasured(Verdict.ERROR, said, tail)
@@ -139,3 +142,12 @@ def _demand_end(done: Completed, timeout_s: float) -> None:
     if done.returncode not in (0, _NOTHING):
         said = f"pytest ended with exit code {done.returncode}"
         raise Unmeasured(Verdict.ERROR, said, tail)
+
+
+def _words(done: Completed) -> str:
+    text = (done.stdout + done.stderr).decode("utf-8", "replace")
+    return "\n".join(one_line(line.rstrip()) for line in text.splitlines() if line.strip())
+
+
+def _tail(done: Completed) -> str:
+    return "\n".join(_words(done).splitlines()[-_TAIL:])

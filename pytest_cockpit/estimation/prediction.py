@@ -12,9 +12,10 @@ def limit(past: Sequence[float], level: float, *, least_spread: float) -> float:
 
     Among those seen it is their ranks that tell, whatever the distribution: the next of `k` values
     is the largest once in `k + 1`. Beyond them something has to be assumed: that distances from
-    the median become rarer at least with their square, which holds for whatever has a variance.
-    A distance `c` times the largest one seen then has a chance of at most `1 / (k + 1) / c²`,
-    which is exact for Pareto's distribution of that index, but for the median being an estimate.
+    the median become rarer at least with their square, as they do far out wherever there is a
+    variance. A distance `c` times the largest one seen then has a chance of at most
+    `1 / (k + 1) / c²`, which is exact for Pareto's distribution of that index, but for the median
+    being an estimate.
 
     Parameters
     ----------

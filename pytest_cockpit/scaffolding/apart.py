@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pytest_cockpit import process
 from pytest_cockpit.api import CockpitError
-from pytest_cockpit.records.text import one_line, parse
+from pytest_cockpit.records.text import count, one_line, parse
 from pytest_cockpit.scaffolding import child
 from pytest_cockpit.scaffolding.rendering import Facts
 from pytest_cockpit.scaffolding.template import Template
@@ -45,7 +45,7 @@ def render(template: Template, told: Sequence[tuple[str, Facts]]) -> list[dict[s
     if done.returncode < 0:
         raise CockpitError(
             f"{template.where}: rendering was stopped by signal {-done.returncode}; it may take "
-            f"{SECONDS} s for {len(told):,} modules: look for loops in the template"
+            f"{SECONDS} s for {count(len(told), 'module')}: look for loops in the template"
         )
     if done.returncode:
         last = next(reversed(done.stderr.decode("utf-8", "replace").splitlines()), "no word of why")

@@ -327,6 +327,17 @@ def test_rows_of_another_shape_say_nothing(change):
     assert trends.table(rows).count(b"\n") >= 1 + len(points)
 
 
+@pytest.mark.parametrize("time", [1e-300, 1e300])
+def test_times_that_no_clock_has_shown_are_compared_with_nothing(time):
+    rows = past(*STEADY, time, 1 / time)
+    assert [point.median for point in history.points(rows)] == STEADY
+    assert only(measure(task(rows), Runs())).opinion.verdict is Verdict.PASS
+    found = measure(task(rows), Runs(**{HEAD: {NAME: time}}))
+    assert (only(found).opinion.verdict, only(found).middle) == (Verdict.UNKNOWN, None)
+    beside = measure(task(base=OLD), Runs(**{HEAD: {NAME: time}, OLD: {NAME: 1.0}}))
+    assert only(beside).opinion.verdict is Verdict.UNKNOWN
+
+
 def test_a_machine_is_told_from_another_by_facts_without_its_name(tmp_path):
     import platform
 

@@ -22,6 +22,7 @@ FILES = {
     "b/test_red.py": "def test_red(benchmark):\n    benchmark(lambda: 1 / 0)\n",
     "b/test_killed.py": "import os\ndef test_killed(benchmark):\n    os.kill(os.getpid(), 9)\n",
     "b/test_left.py": "import os\ndef test_left(benchmark):\n    os._exit(7)\n",
+    "b/test_quit.py": "import os\ndef test_quit(benchmark):\n    os._exit(0)\n",
     "b/test_hang.py": "import time\ndef test_hang(benchmark):\n    time.sleep(600)\n",
     "b/test_broken.py": "def test_broken(:\n",
     "b/test_forged.py": (
@@ -30,7 +31,7 @@ FILES = {
         "    [path] = [a.partition('=')[2] for a in sys.argv if 'benchmark-json' in a]\n"
         "    os.unlink(path) if os.path.exists(path) else None\n"
         "    os.symlink('/etc/hostname', path)\n"
-        "    os._exit(0)\n"
+        "    benchmark(sum, [])\n"
     ),
 }
 
@@ -93,6 +94,7 @@ def test_a_file_without_benchmarks_has_none(at):
         ("red", Verdict.FAIL, "benchmarks fail"),
         ("killed", Verdict.ERROR, "its process was killed by signal 9"),
         ("left", Verdict.ERROR, "pytest ended with exit code 7"),
+        ("quit", Verdict.ERROR, "its process left before pytest had come to its end"),
         ("broken", Verdict.ERROR, "pytest ended with exit code 2"),
         ("forged", Verdict.ERROR, "results.json: cannot be read"),
     ],

@@ -81,6 +81,18 @@ def test_an_interval_knows_what_it_cannot_tell(bound, at_least, at_most):
     assert (found.at_least(bound), found.at_most(bound)) == (at_least, at_most)
 
 
+@pytest.mark.parametrize("level", [0.5, 0.2, 0.1, 0.05])
+@pytest.mark.parametrize("sizes", [[0] * 6, [1] * 6, [0, 0, 1, 1, 2, 3], [1, 1, 1, 2, 2, 2]])
+def test_equal_values_and_zeros_make_no_interval_miss_more_often(sizes, level):
+    signs = list(itertools.product((-1.0, 1.0), repeat=len(sizes)))
+    found = [
+        intervals.location([s * x for s, x in zip(each, sizes, strict=True)], level)
+        for each in signs
+    ]
+    for missed in (sum(each.low > 0 for each in found), sum(each.high < 0 for each in found)):
+        assert missed / len(signs) <= level / 2
+
+
 @given(FEW, st.integers(-1000, 1000))
 def test_a_location_moves_with_its_values(values, by):
     found = intervals.location(values)
