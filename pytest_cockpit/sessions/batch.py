@@ -26,6 +26,7 @@ from pytest_cockpit.sessions.lock import SessionLock
 from pytest_cockpit.sessions.opening import Opened, opened
 from pytest_cockpit.sessions.publishing import Built, PublishingConductor
 from pytest_cockpit.sessions.sealing import Sealing, Subject, sealed_before, waiting
+from pytest_cockpit.sessions.settings import uncommitted
 from pytest_cockpit.sessions.takeover import named_plan
 
 PLAN = "promotion_batch.plan.jsonl"
@@ -167,7 +168,7 @@ class BatchConductor(PublishingConductor):
         lines += self._size()
         if self.plan.moves and not self.config.option.collectonly:
             lines.append(f"cockpit: {self.sealing.intent()}")
-        dirty = len(self.repository.dirty())
+        dirty = len(uncommitted(self.repository, self.settings))
         if dirty:
             lines.append(
                 f"cockpit: {words.count(dirty, 'uncommitted path')}, not part of the batch"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import signal
@@ -296,6 +297,12 @@ class Conductor:
         # A runner that reads along takes commands again by now, and an error may be in anybody's
         # words.
         self.print(f"cockpit: {workflow_commands.inert(line)}")
+
+    def live(self, line: str) -> None:
+        """Tell the terminal something in the middle of a step, past what captures output."""
+        capture = self.config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+            self.say(line)
 
     def print(self, line: str) -> None:
         """Print a line as it is, where there is a terminal to print to."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,12 +109,6 @@ class PhaseConductor(Conductor):
             for path in changing.apply(self.place, result.changes):
                 self._remember(self.root / path)
         return Outcome(result.verdict, result.summary, result.text)
-
-    def live(self, line: str) -> None:
-        """Tell the terminal something in the middle of a step, past what captures output."""
-        capture = self.config.pluginmanager.getplugin("capturemanager")
-        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
-            self.say(line)
 
     def pytest_unconfigure(self) -> None:
         """Let the next session in."""

@@ -10,6 +10,7 @@ from pytest_cockpit.process import Completed
 from pytest_cockpit.records.text import one_line
 from pytest_cockpit.sessions import words
 from pytest_cockpit.sessions.examining import Check, Scene, failed, named, passed, skipped
+from pytest_cockpit.sessions.settings import uncommitted
 
 # What a push needs and nothing else: no tags, no submodules, and no ref is written.
 _TRY = ("push", "--dry-run", "--porcelain", "--no-follow-tags", "--recurse-submodules=no")
@@ -31,8 +32,7 @@ class Git:
         yield Check("git/push", self._push)
 
     def _clean(self) -> Outcome:
-        own = f"{self.scene.settings.artifacts}/"
-        dirty = [path for path in self.repository.dirty() if not path.startswith(own)]
+        dirty = uncommitted(self.repository, self.scene.settings)
         if dirty:
             return failed(
                 f"{words.count(len(dirty), 'uncommitted path')}: {named(dirty)}",

@@ -28,7 +28,8 @@ def load_checked(root: Path, overrides: Sequence[str] = ()) -> Config:
     chosen = load(root, overrides)
     where = chosen.source.name if chosen.source else "the default configuration"
     where += " with --cockpit-set" if overrides else ""
-    problems = [line for name in chosen.gates for line in _problems(chosen, name, where)]
+    names = dict.fromkeys((*chosen.gates, *chosen.freeze.gates))
+    problems = [line for name in names for line in _problems(chosen, name, where)]
     if problems:
         raise CockpitError("\n".join(problems))
     return chosen
@@ -58,12 +59,34 @@ def load_for_batch(
     return chosen
 
 
+def freezing_gates(chosen: Config) -> tuple[str, ...]:
+    """The gates that judge a production freeze.
+
+    Raises
+    ------
+    CockpitError: each of them is declared not applicable.
+    """
+    names = chosen.freeze.gates or chosen.gates
+    if all(map(chosen.skip, names)):
+        raise CockpitError(
+            f"tool.cockpit.freeze.gates: {', '.join(names)}: each is skipped, and a production "
+            "freeze needs a gate that judges it; name one that is not"
+        )
+    return tuple(names)
+
+
 def artifacts_folder(root: Path, chosen: Config) -> Path:
     """The artifacts folder; a new one is kept out of git but for the log of promotions."""
     folder = root / chosen.artifacts
     if not folder.exists():
         artifacts.write_bytes(folder / ".gitignore", IGNORE)
     return folder
+
+
+def uncommitted(repository: Repository, chosen: Config) -> list[str]:
+    """Paths that differ from `HEAD`, but for what sessions write to the artifacts folder."""
+    own = f"{chosen.artifacts}/"
+    return [path for path in repository.dirty() if not path.startswith(own)]
 
 
 def committed(repository: Repository, base: str) -> Config:

@@ -26,7 +26,7 @@ def tried(tmp_path_factory):
     """A repository after a dry run, with what it was before and what the session said."""
     yard = create(tmp_path_factory.mktemp("tried") / "yard", FILES)
     before = yard.snapshot()
-    done = yard.pytest(*RUNBOOK, "--cockpit-dry-run")
+    done = yard.pytest(*RUNBOOK, "--cockpit-dry-run", "-v")
     assert done.returncode == 0, done.stdout + done.stderr
     return yard, before, done.stdout
 
@@ -52,6 +52,16 @@ def test_until_the_seal_nothing_of_the_users_changes(tried):
     assert "seal: skip: dry run: all green, nothing was sealed" in said
     assert "seal it with --cockpit-runbook --cockpit-resume" in said
     assert report(yard, "artifacts")["missing"] == []
+
+
+def test_a_runbook_shows_what_it_does_and_what_each_check_says(tried):
+    said = tried[2]
+    assert "\ncockpit: running 1 module in processes of their own\n" in said
+    assert "checkpoint:before: 6 failed, 1 unknown, 1 skipped\n  registry: fail: " in said
+    after = said.partition("checkpoint:after: pass: 7 passed, 1 skipped\n")[2].splitlines()
+    assert [line.split(": ")[1] for line in after[:8]] == [*["pass"] * 5, "skip", *["pass"] * 2]
+    assert after[5] == "  benchmark-trend: skip: the ledger has no row about a benchmark"
+    assert "uncommitted" not in said
 
 
 def test_the_seal_publishes_a_commit_for_each_phase(sealed):

@@ -20,9 +20,10 @@ from pytest_cockpit.sessions.lock import SessionLock
 from pytest_cockpit.sessions.runbook import chain, page, sealing
 from pytest_cockpit.sessions.runbook.beginning import Begun, begin
 from pytest_cockpit.sessions.runbook.chain import Done
-from pytest_cockpit.sessions.runbook.phases import PHASES, Course, Phase
+from pytest_cockpit.sessions.runbook.phases import AFTER, BEFORE, PHASES, Course, Phase
 from pytest_cockpit.sessions.runbook.report import JSON, MARKDOWN, document, kept
 from pytest_cockpit.sessions.runbook.watch import Watch
+from pytest_cockpit.sessions.settings import uncommitted
 
 
 def conduct(config: pytest.Config) -> RunbookConductor:
@@ -50,6 +51,8 @@ class RunbookConductor(Conductor):
         self.dry_run = bool(begun.config.option.cockpit_dry_run)
         self.bench = gating.Bench.of(begun.repository, begun.settings)
         self.reports: dict[str, Report] = {}
+        # What each check of a green checkpoint said, which pytest shows of a red one alone.
+        self.checks: dict[str, Sequence[str]] = {}
         self.sealed: sealing.Sealed | None = None
         names = begun.settings.freeze.gates or begun.settings.gates
         self.gates = tuple((name, begun.settings.skip(name)) for name in names)
@@ -75,7 +78,7 @@ class RunbookConductor(Conductor):
             f"cockpit: tags {identity.baseline_tag} and {identity.tag}; "
             + ("dry run: nothing will be sealed" if self.dry_run else "nothing is pushed"),
         ]
-        dirty = len(self.repository.dirty())
+        dirty = len(uncommitted(self.repository, self.settings))
         if dirty:
             lines.append(f"cockpit: {words.count(dirty, 'uncommitted path')}, not part of it")
         return lines
@@ -96,13 +99,15 @@ class RunbookConductor(Conductor):
     def _phase(self, phase: Phase) -> Outcome:
         """Run a phase over the commit of the one before, and commit what it wants written."""
         self._demand_turn(phase)
-        place = Place(self.repository, self.settings, self.head, self.head, clock(), self.say)
+        place = Place(self.repository, self.settings, self.head, self.head, clock(), self.live)
         course = Course(self.identity, self._run_gate, tuple(self.done), self._gates())
         watch = Watch()
         result = phase.run(place, course)
         for name, (data, schema) in result.artifacts.items():
             self.keep(self.folder / name, data, schema)
         verdict = phase.verdict(result)
+        if phase.name in (BEFORE, AFTER) and verdict in (Verdict.PASS, Verdict.SKIP):
+            self.checks[phase.name] = result.text.splitlines()[1:]
         if not (verdict.opens or verdict is Verdict.SKIP):
             return Outcome(verdict, result.summary, result.text)
         if phase.gated and not self._open():
@@ -205,6 +210,9 @@ class RunbookConductor(Conductor):
         told += [(row["name"], row["verdict"], row["summary"]) for row in self.rows]
         for name, verdict, summary in told:
             terminal.write_line(f"{name}: {verdict}: {summary}")
+            if self.config.option.verbose > 0:
+                for line in self.checks.get(name, ()):
+                    terminal.write_line(line)
         for line in self._state():
             terminal.write_line(line)
 

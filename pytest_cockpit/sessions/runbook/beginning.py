@@ -9,6 +9,7 @@ import pytest
 
 from pytest_cockpit.api import CockpitError
 from pytest_cockpit.config import Config
+from pytest_cockpit.freeze import signatures
 from pytest_cockpit.git import Repository
 from pytest_cockpit.sessions.lock import SessionLock
 from pytest_cockpit.sessions.runbook import chain, sealing
@@ -64,6 +65,7 @@ def begin(config: pytest.Config, repository: Repository, lock: SessionLock) -> B
     else:
         identity, done = _asked(config, settings, head), ()
     sealing.demand_free(repository, identity, done)
+    signatures.Signers.of(settings.freeze.signers)
     path = artifacts_folder(repository.root, settings) / PLAN
     header = [*take_over(config, path), *header]
     return Begun(config, repository, settings, lock, identity, done, path, header)

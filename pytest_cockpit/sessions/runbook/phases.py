@@ -57,11 +57,12 @@ def _checkpoint(place: Place, course: Course) -> Result:
     judge = partial(ledger_check.report, run=course.judge)
     found = [(name, look()) for name, look in checkpoint.checks(place, judge=judge)]
     counts = Counter(result.verdict for _, result in found)
-    lines = [f"{name}: {result.verdict}: {result.summary}" for name, result in found]
+    told = checkpoint.totals(result.verdict for _, result in found)
+    lines = [f"  {name}: {result.verdict}: {result.summary}" for name, result in found]
     return Result(
         Verdict.worst(counts),
-        checkpoint.totals(result.verdict for _, result in found),
-        "\n".join(lines),
+        told,
+        "\n".join([told, *lines]),
         facts={
             "checks": {verdict.value: counts[verdict] for verdict in Verdict},
             "said": {name: result.verdict.value for name, result in found},

@@ -78,9 +78,8 @@ def _tags(
     facts = {one.commit: one.facts for one in done}
     found = {}
     for name, commit in tagged(identity, done).items():
-        ref = tag.ref_of(name)
-        said = freeze.message(facts[commit])
-        found[ref] = repository.ref(ref) or tagging.made(repository, settings, name, commit, said)
+        wanted = repository, settings, name, commit, freeze.message(facts[commit])
+        found[tag.ref_of(name)] = tagging.there(*wanted) or tagging.made(*wanted)
     return found
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 
+from pytest_cockpit.phases import is_fixed
+
 
 class Watch:
     """Measures a phase; a fixed clock measures nothing, so that its report is repeatable."""
 
     def __init__(self) -> None:
-        self._fixed = bool(os.environ.get("SOURCE_DATE_EPOCH"))
+        self._fixed = is_fixed()
         self._begun = self._now()
 
     def spent(self) -> tuple[float | None, float | None]:
