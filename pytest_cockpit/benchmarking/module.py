@@ -166,9 +166,12 @@ def _earlier(
     ]
     for point in sorted(points, key=lambda point: point.at, reverse=True):
         try:
-            return resolve(point.commit)
+            found = resolve(point.commit)
         except CockpitError:
             continue
+        # A row may name it in another way than by its id.
+        if found != task.head:
+            return found
     return None
 
 

@@ -18,6 +18,7 @@ from pytest_cockpit.phases import Place
 from pytest_cockpit.process import Completed
 from pytest_cockpit.promotion.staging import StagedTree
 from pytest_cockpit.records.text import count, one_line
+from pytest_cockpit.runner import redact, without_values
 
 _OWN = ("--benchmark-only", "--benchmark-enable", "--benchmark-quiet")
 # What other plugins would do to times, and how each is told not to.
@@ -82,11 +83,12 @@ class Runner:
                     said = f"the content of {count(len(lost), 'file')} is not in this clone"
                     raise Unmeasured(Verdict.UNKNOWN, f"{said}; fetch it with git")
                 done = self._start(root, Path(folder), files)
-            _demand_end(done, self.place.settings.bench.timeout_s)
+            words = _words(done, self.place.settings.pass_environment)
+            _demand_end(done, words, self.place.settings.bench.timeout_s)
             if not Path(folder, _ENDED).exists():
                 # A process may leave with exit code 0, and without the results of what it ran.
                 said = "its process left before pytest had come to its end"
-                raise Unmeasured(Verdict.ERROR, said, _tail(done))
+                raise Unmeasured(Verdict.ERROR, said, _tail(words))
             return Ran(commit, self._read(Path(folder, _RESULTS)), done.wall_s)
 
     def _files(self, commit: str) -> list[str]:
@@ -125,8 +127,8 @@ def _quiet(command: Sequence[str]) -> Iterator[str]:
                 yield from arguments
 
 
-def _demand_end(done: Completed, timeout_s: float) -> None:
-    words, tail = _words(done), _tail(done)
+def _demand_end(done: Completed, words: str, timeout_s: float) -> None:
+    tail = _tail(words)
     if done.timed_out:
         said = f"not done after {timeout_s:g} s (bench.timeout_s), and killed"
         raise Unmeasured(Verdict.ERROR, said, tail)
@@ -144,10 +146,12 @@ def _demand_end(done: Completed, timeout_s: float) -> None:
         raise Unmeasured(Verdict.ERROR, said, tail)
 
 
-def _words(done: Completed) -> str:
-    text = (done.stdout + done.stderr).decode("utf-8", "replace")
-    return "\n".join(one_line(line.rstrip()) for line in text.splitlines() if line.strip())
+def _words(done: Completed, passed: Sequence[str]) -> str:
+    """What it said, for others to read: without secrets, those that were passed on above all."""
+    data = without_values(done.stdout + done.stderr, passed)
+    lines = redact(data.decode("utf-8", "replace")).splitlines()
+    return "\n".join(one_line(line.rstrip()) for line in lines if line.strip())
 
 
-def _tail(done: Completed) -> str:
-    return "\n".join(_words(done).splitlines()[-_TAIL:])
+def _tail(words: str) -> str:
+    return "\n".join(words.splitlines()[-_TAIL:])

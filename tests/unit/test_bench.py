@@ -161,6 +161,13 @@ def test_without_an_older_commit_a_suspicion_stays_unknown(commit):
     assert len(runs.asked) == 6
 
 
+def test_a_commit_by_another_name_is_not_measured_beside_itself():
+    rows = [*past(*STEADY, commit=OLDER), row(20, 1.0, "main")]
+    runs = Runs(**{HEAD: {NAME: 1.4}, OLDER: {NAME: 1.0}})
+    found = measure(task(rows), runs, lambda name: HEAD if name == "main" else name)
+    assert (only(found).opinion.verdict, found.against) == (Verdict.FAIL, OLDER)
+
+
 def test_a_machine_of_another_kind_is_never_compared_with():
     opinion = only(measure(task(past(*STEADY, fingerprint="0" * 64)), Runs())).opinion
     assert (opinion.verdict, opinion.recorded) == (Verdict.UNKNOWN, 0)

@@ -20,6 +20,11 @@ FILES = {
     "b/test_good.py": "def test_good(benchmark):\n    benchmark(sum, range(100))\n",
     "b/test_plain.py": "def test_plain():\n    assert True\n",
     "b/test_red.py": "def test_red(benchmark):\n    benchmark(lambda: 1 / 0)\n",
+    "b/test_told.py": (
+        "import os\n"
+        "def test_told(benchmark):\n"
+        "    assert not os.environ['TIDE_STATION'], 'ghp_0123456789abcdef'\n"
+    ),
     "b/test_killed.py": "import os\ndef test_killed(benchmark):\n    os.kill(os.getpid(), 9)\n",
     "b/test_left.py": "import os\ndef test_left(benchmark):\n    os._exit(7)\n",
     "b/test_quit.py": "import os\ndef test_quit(benchmark):\n    os._exit(0)\n",
@@ -47,9 +52,9 @@ def at(tmp_path_factory):
     head = made.commit(FILES)
     repository = Repository.discover(root)
 
-    def place(options=QUICK, **settings):
+    def place(options=QUICK, passed=(), **settings):
         command = (*Bench().command, *options.split())
-        config = Config(bench=Bench(command=command, **settings))
+        config = Config(pass_environment=passed, bench=Bench(command=command, **settings))
         return Place(repository, config, head, head, datetime(2026, 1, 2, tzinfo=UTC)), first
 
     return place
@@ -116,6 +121,14 @@ def test_last_words_are_kept_and_cannot_steer_a_terminal(at):
     found = unmeasured(at, "red")
     assert "ZeroDivisionError" in found.text
     assert found.text.replace("\n", "").isprintable()
+
+
+def test_last_words_hold_no_secret(at, monkeypatch):
+    monkeypatch.setenv("TIDE_STATION", "harbour-14-key")
+    found = unmeasured(at, "told", passed=("TIDE_STATION",))
+    assert "assert not '***'" in found.text
+    assert "harbour-14-key" not in found.text
+    assert "ghp_" not in found.text
 
 
 def test_without_pytest_benchmark_the_remedy_is_told(at):
