@@ -22,7 +22,7 @@ from pytest_cockpit.registry.checkpoint import Check
 from pytest_cockpit.seals import checkout, tag
 from pytest_cockpit.sessions import changing, gating
 from pytest_cockpit.sessions.phase import PhaseConductor, Stage
-from pytest_cockpit.sessions.settings import committed
+from pytest_cockpit.sessions.settings import committed, freezing_gates
 
 MODE = "freeze"
 
@@ -109,7 +109,7 @@ class FreezeConductor(PhaseConductor):
         self.name, self.kind, self.done = name, kind, done
         self.demands = kind == "production"
         repository, settings = stage.place.repository, stage.place.settings
-        self.gates = settings.freeze.gates or settings.gates if self.demands else ()
+        self.gates = freezing_gates(settings) if self.demands and not done else ()
         self.bench = gating.Bench.of(repository, settings)
         self.said: dict[str, Verdict] = {}
         self.judged: dict[str, Verdict] = {}
@@ -212,12 +212,13 @@ class FreezeConductor(PhaseConductor):
             return ""
         wanted = {step.name for step in self.steps.steps if step.kind == "check"}
         red = sorted(name for name in wanted if not _goes_on(self.said.get(name)))
-        red += sorted(name for name in self.gates if not _goes_on(self.judged.get(name)))
-        if red:
-            return f"{', '.join(red)}: not green in this session: nothing was sealed"
-        if not any(verdict.opens for verdict in self.judged.values()):
-            return "no gate has judged the commit: nothing was sealed"
-        return ""
+        red += sorted(name for name in self.gates if not self._opens(name))
+        return f"{', '.join(red)}: not green in this session: nothing was sealed" if red else ""
+
+    def _opens(self, gate: str) -> bool:
+        verdict = self.judged.get(gate)
+        skipped = self.place.settings.skip(gate) is not None
+        return verdict is not None and (verdict.opens or (skipped and verdict is Verdict.SKIP))
 
     def finish(self, exitstatus: int) -> None:
         """Write the record, and say what is left to a person."""

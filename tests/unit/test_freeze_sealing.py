@@ -13,6 +13,7 @@ from pytest_cockpit.freeze.verify import verify
 from pytest_cockpit.git import GitError
 from pytest_cockpit.seals import checkout, tag
 from pytest_cockpit.sessions import changing, freeze
+from pytest_cockpit.sessions.settings import freezing_gates, load_checked
 from tests.freezes import LEDGER, MANIFEST, TAG, Harbour, make
 
 REF = tag.ref_of(TAG)
@@ -180,6 +181,18 @@ def test_a_session_is_refused(harbour: Harbour):
     harbour.git("switch", "--quiet", "--detach")
     with pytest.raises(CockpitError, match="HEAD is detached"):
         ready(harbour)
+
+
+def test_a_production_freeze_needs_a_gate_that_is_there_and_judges(tmp_path: Path):
+    place = tmp_path / "cockpit.toml"
+    place.write_text('gates = ["ledger"]\n[freeze]\ngates = ["leger"]\n')
+    with pytest.raises(CockpitError, match=r"no gate 'leger' is installed; did you mean 'ledger'"):
+        load_checked(tmp_path)
+    place.write_text('gates = ["ledger", "imports"]\n[gate.ledger]\nskip = "none yet"\n')
+    assert freezing_gates(load_checked(tmp_path)) == ("ledger", "imports")
+    place.write_text(f'{place.read_text()}[freeze]\ngates = ["ledger"]\n')
+    with pytest.raises(CockpitError, match=r"freeze\.gates: ledger: each is skipped"):
+        freezing_gates(load_checked(tmp_path))
 
 
 def test_a_freeze_that_is_there_is_done(harbour: Harbour):

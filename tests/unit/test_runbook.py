@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_cockpit.api import CockpitError, Verdict
-from pytest_cockpit.config import Config, Seal
+from pytest_cockpit.config import Config, Freeze, Seal
 from pytest_cockpit.git import Repository
 from pytest_cockpit.phases import Result
 from pytest_cockpit.promotion import transaction
@@ -211,6 +211,26 @@ def test_a_tag_made_meanwhile_stops_the_seal(repository):
     with pytest.raises(CockpitError, match="v1: a tag at"):
         sealing.seal(repository, Config(), identity, done)
     assert "refs/tags/v1-baseline" not in refs(repository)
+
+
+@pytest.mark.parametrize("options", [(), ("--annotate", "--message=mine")])
+def test_a_tag_that_somebody_else_put_on_the_frozen_commit_is_not_sealed(repository, options):
+    identity, done = walked(repository)
+    frozen = next(one.commit for one in done if one.phase == PRODUCTION)
+    repository.run("tag", *options, "v1", frozen)
+    before = refs(repository)
+    with pytest.raises(CockpitError, match="v1: exists, and is not the tag of this freeze"):
+        sealing.seal(repository, Config(), identity, done)
+    assert refs(repository) == before
+
+
+def test_a_tag_made_before_anybody_had_to_sign_is_not_sealed(repository):
+    identity, done = walked(repository)
+    sealing.seal(repository, Config(), identity, done)
+    repository.update_ref(chain.REF, done[-1].commit, "0" * 40)
+    chosen = Config(freeze=Freeze(signers=("a@example.org ssh-ed25519 AAAA",)))
+    with pytest.raises(CockpitError, match=r"unsigned, and tool\.cockpit\.freeze\.signers"):
+        sealing.seal(repository, chosen, identity, done)
 
 
 @pytest.mark.parametrize("name", ["-x", "a..b", "HEAD"])
