@@ -20,6 +20,12 @@ from pytest_cockpit.sessions.runbook.phases import NAMES
 from tests.acceptance.conftest import Sandbox, create
 from tests.yard import FILES, RESUME, RUNBOOK
 
+ANEW = ("--cockpit-runbook", "--cockpit-tag=v2", "--cockpit-dry-run")
+FOLLOWER = """
+def pytest_cockpit_sealed(batch_id, branch, commit):
+    print(f"\\nsealed {batch_id} {branch} {commit}")
+"""
+
 
 @pytest.fixture(scope="module")
 def tried(tmp_path_factory):
@@ -37,7 +43,8 @@ def sealed(tried, tmp_path_factory):
     root = tmp_path_factory.mktemp("sealed") / "yard"
     shutil.copytree(tried[0].root, root, symlinks=True)
     yard = Sandbox(root)
-    done = yard.pytest(*RESUME)
+    (root.parent / "follower.py").write_text(FOLLOWER)
+    done = yard.pytest(*RESUME, "-p", "follower", "-s", env={"PYTHONPATH": str(root.parent)})
     assert done.returncode == 0, done.stdout + done.stderr
     return yard, done.stdout
 
@@ -73,6 +80,8 @@ def test_the_seal_publishes_a_commit_for_each_phase(sealed):
     assert yard.git("status", "--porcelain", "--untracked-files=no") == ""
     [branch] = yard.git("for-each-ref", "--format=%(refname)", "refs/heads/cockpit").splitlines()
     assert yard.git("rev-parse", branch) == yard.git("rev-parse", "HEAD")
+    number = branch.removeprefix("refs/heads/cockpit/runbook-")
+    assert f"sealed {number} {branch} {yard.git('rev-parse', 'HEAD')}" in said
     assert yard.git("rev-parse", "v1^{}") == yard.git("rev-parse", "HEAD^")
     assert yard.git("for-each-ref", chain.REF) == ""
 
@@ -117,6 +126,8 @@ def test_the_report_has_figures_of_before_and_after(sealed):
         (RESUME, "no runbook was halted or killed here"),
         (("--cockpit-runbook",), "needs --cockpit-tag"),
         ((*RUNBOOK, "--cockpit-set=sweep.failures='warn'"), "add --cockpit-dry-run"),
+        ((*ANEW, "--cockpit-set=gate.ledger.skip='none'"), "ledger: each is skipped"),
+        ((*ANEW, "--cockpit-set=freeze.signers=['me']"), "freeze.signers: 'me' is no line"),
     ],
 )
 def test_what_cannot_begin_is_told_at_the_start(sealed, arguments, said):

@@ -23,7 +23,7 @@ from pytest_cockpit.sessions.runbook.chain import Done
 from pytest_cockpit.sessions.runbook.phases import AFTER, BEFORE, PHASES, Course, Phase
 from pytest_cockpit.sessions.runbook.report import JSON, MARKDOWN, document, kept
 from pytest_cockpit.sessions.runbook.watch import Watch
-from pytest_cockpit.sessions.settings import uncommitted
+from pytest_cockpit.sessions.settings import freezing_gates, uncommitted
 
 
 def conduct(config: pytest.Config) -> RunbookConductor:
@@ -54,7 +54,7 @@ class RunbookConductor(Conductor):
         # What each check of a green checkpoint said, which pytest shows of a red one alone.
         self.checks: dict[str, Sequence[str]] = {}
         self.sealed: sealing.Sealed | None = None
-        names = begun.settings.freeze.gates or begun.settings.gates
+        names = freezing_gates(begun.settings)
         self.gates = tuple((name, begun.settings.skip(name)) for name in names)
         super().__init__(
             begun.config,
@@ -176,6 +176,12 @@ class RunbookConductor(Conductor):
         self.sealed = sealing.seal(self.repository, self.settings, self.identity, self.done)
         self.facts["sealed"] = {"branch": self.sealed.branch, "commit": self.head}
         self.lock.journal("sealed", commit=self.head, branch=self.sealed.branch)
+        self.config.hook.pytest_cockpit_sealed(
+            config=self.config,
+            batch_id=self.identity.runbook_id,
+            branch=self.sealed.branch,
+            commit=self.head,
+        )
         return Outcome(Verdict.PASS, "; ".join(self.sealed.lines))
 
     def finish(self, exitstatus: int) -> None:
