@@ -124,12 +124,13 @@ class Repository:
     def tracked(self) -> str:
         """The id of a tree with every tracked file as it is in the work tree.
 
-        The index is copied and never written.
+        The index is copied and never written. The copy keeps its time, by which git knows the files
+        that it has to read because they may have changed within the same second.
         """
         with tempfile.TemporaryDirectory(prefix="cockpit-") as folder:
             index = Path(folder, "index")
             with contextlib.suppress(FileNotFoundError):
-                shutil.copyfile(self.git_dir() / "index", index)
+                shutil.copy2(self.git_dir() / "index", index)
             own = {"GIT_INDEX_FILE": str(index)}
             self.run("add", "--update", "--", ":/", env=own, tied=True)
             return _line(self.run("write-tree", env=own, tied=True))

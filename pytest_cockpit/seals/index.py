@@ -30,7 +30,8 @@ class NextIndex:
     def advance(self, base: str, commit: str) -> None:
         """Copy what the user has now, and bring it from `base` to `commit` without a work tree."""
         self.clear()
-        shutil.copyfile(self._users, self._own)
+        # With its time: by it git knows what may have changed within the same second.
+        shutil.copy2(self._users, self._own)
         self.run("read-tree", "-i", "-m", base, commit, tied=True)
 
     def run(

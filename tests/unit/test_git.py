@@ -473,6 +473,19 @@ def test_looking_does_not_write_the_index(make_checkout):
     assert (index.read_bytes(), index.stat().st_ino) == before
 
 
+def test_an_edit_within_the_second_of_the_index_is_seen(make_checkout):
+    checkout = make_checkout({"a": "1"})
+    checkout.git("config", "core.trustctime", "false")
+    for path in ("a", ".git/index"):
+        os.utime(checkout.root / path, (9, 9))
+    checkout.git("update-index", "--refresh")
+    (checkout.root / "a").write_text("2")
+    for path in ("a", ".git/index"):
+        os.utime(checkout.root / path, (9, 9))
+    (entry,) = checkout.repo.entries(checkout.repo.tracked())
+    assert dict(checkout.repo.blobs([entry.oid])) == {entry.oid: b"2"}
+
+
 def test_config(make_checkout):
     repo = make_checkout({}).repo
     assert repo.config("user.name") == "Port Master"

@@ -144,7 +144,8 @@ class History:
         index, objects = map(Path, os.fsdecode(paths).splitlines())
         copied = self._work / "index"
         if index.exists():
-            shutil.copyfile(index, copied)
+            # With its time: by it git knows what may have changed within the same second.
+            shutil.copy2(index, copied)
         (self._work / "objects").mkdir(exist_ok=True)
         env = {
             **plain,
