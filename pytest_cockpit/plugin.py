@@ -211,6 +211,7 @@ def _add_runbook_options(group: pytest.OptionGroup) -> None:
     )
     group.addoption(
         "--cockpit-explain",
+        type=_module,
         metavar="MODULE",
         help="show how the health of a module is made up, each input with its evidence",
     )
@@ -399,6 +400,13 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
     return int(text)
+
+
+def _module(text: str) -> str:
+    if not text.strip():
+        # It would ask for no mode at all, and the repository's own tests would run.
+        raise argparse.ArgumentTypeError("expected the folder or name of a module, got nothing")
+    return text
 
 
 def _shard(text: str) -> tuple[int, int]:

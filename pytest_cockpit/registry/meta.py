@@ -21,12 +21,13 @@ def document(
 ) -> dict[str, Any]:
     """The meta-registry of these modules; `registry` is what MODULE_REGISTRY.json says of them."""
     ground = Ground(place, modules)
-    known = {row["path"]: row for row in registry["modules"]}
     found = [examine(ground, module) for module in modules]
     return {
         "schema": SCHEMA,
         "formula": explanation.described(place.settings.health),
-        "modules": [_row(health, known[printable(health.module.path)]) for health in found],
+        "modules": [
+            _row(health, known) for health, known in zip(found, registry["modules"], strict=True)
+        ],
         "summary": _summary(found),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os.path
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -22,13 +23,15 @@ def page(registry: Mapping[str, Any], folder: str) -> str:
 def _lines(rows: Sequence[Mapping[str, Any]], folder: str) -> Iterator[str]:
     yield "# Module index"
     ordered = sorted(rows, key=lambda row: (_group(row), row["path"]))
+    named = Counter(row["name"] for row in rows)
     for group, members in groupby(ordered, key=_group):
         yield ""
         yield f"## {markdown.plain(group)}"
         yield ""
         for row in members:
             about = _short(row["description"])
-            yield f"- {_link(row, folder)}{f' — {about}' if about else ''}"
+            where = f" ({markdown.code(row['path'])})" if named[row["name"]] > 1 else ""
+            yield f"- {_link(row, folder)}{where}{f' — {about}' if about else ''}"
 
 
 def _group(row: Mapping[str, Any]) -> str:

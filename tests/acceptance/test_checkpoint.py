@@ -77,3 +77,5 @@ def test_health_is_explained_from_the_files_as_they_are(generated):
     done = generated.pytest("--cockpit-explain", "b")
     assert done.returncode == 4
     assert "ERROR: --cockpit-explain b: no such module" in done.stderr
+    done = generated.pytest("--cockpit-explain=")
+    assert (done.returncode, "the folder or name of a module" in done.stderr) == (4, True)

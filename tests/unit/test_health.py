@@ -18,7 +18,7 @@ from pytest_cockpit.registry import measured, modules, substance
 from pytest_cockpit.registry.health import explanation, finding, formula
 from pytest_cockpit.registry.health.examine import examine
 from pytest_cockpit.registry.health.ground import Ground
-from pytest_cockpit.registry.health.inputs import NAMES, Input, State, known, unknown
+from pytest_cockpit.registry.health.inputs import NAMES, Input, State, known, near, unknown
 from pytest_cockpit.scaffolding import marks
 from tests.measured_modules import (
     ABSENT,
@@ -451,7 +451,8 @@ def test_a_module_is_named_by_path_or_name(make_repository):
     )
     found = modules.discover(place(made))
     assert finding.named(found, "a").path == "a", "a path goes before a name"
-    assert finding.named(found, "dock/crane/").path == "dock/crane"
+    for word in ("dock/crane/", "./dock/crane", "dock//crane/../crane"):
+        assert finding.named(found, word).path == "dock/crane"
     assert finding.named(found, "Crane").path == "dock/crane"
     with pytest.raises(CockpitError, match=r"2 modules have this name; give the path of one: a, b"):
         finding.named(found, "tide")
@@ -461,6 +462,30 @@ def test_a_module_is_named_by_path_or_name(make_repository):
         finding.named(found, "zzzz")
     with pytest.raises(CockpitError, match=r"no file matches tool.cockpit.registry.manifests"):
         finding.named([], "a")
+
+
+def test_many_modules_of_one_name_are_not_all_listed(make_repository):
+    made = make_repository(
+        {f"m{index}/module.manifest.json": '{"module":"m"}' for index in range(9)}
+    )
+    with pytest.raises(CockpitError, match=r"the path of one: m0, m1, m2, m3, m4 and 4 more$"):
+        finding.named(modules.discover(place(made)), "m")
+
+
+@pytest.mark.parametrize(
+    ("value", "exact", "shown"),
+    [
+        (1, 1, "1.00"),
+        (0.99999, 0.9999, "0.99"),
+        (0.5, 0.5, "0.50"),
+        (1e-9, 1e-4, "0.01"),
+        (0, 0, "0.00"),
+    ],
+)
+def test_nearly_all_is_not_all(value, exact, shown):
+    found = known(value, "", remedy="go on")
+    assert (found.value, f"{near(found.value, 2):.2f}") == (exact, shown)
+    assert bool(found.remedy) == (value < 1)
 
 
 def test_a_formula_needs_a_weight(tmp_path):

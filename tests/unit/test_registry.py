@@ -203,6 +203,34 @@ def test_every_link_of_the_index_leads_somewhere(place):
     assert r"- [quay](../../quay/readme.md) — Where ships lie. And \*more\*." in page
 
 
+def test_modules_of_one_name_are_told_apart_in_every_document(place):
+    here = place({f"{path}/{NAME}": '{"module": "quay"}' for path in ("a", "b")})
+    made = documents.generate(here)
+    index = made["docs/_generated/MODULE_INDEX.md"].decode()
+    assert f"- [quay](../../a/{NAME}) (`a`)\n- [quay](../../b/{NAME}) (`b`)\n" in index
+    assert [row["path"] for row in json.loads(made[REGISTRY])["modules"]] == ["a", "b"]
+    meta = json.loads(made["docs/_generated/META_REGISTRY.json"])
+    assert [(row["module"], row["path"]) for row in meta["modules"]] == [
+        ("quay", "a"),
+        ("quay", "b"),
+    ]
+    table = made["docs/_generated/DOCUMENTATION_MAP.md"].decode()
+    assert all(f"| `{path}` |" in table for path in ("a", "b"))
+
+
+def test_paths_that_look_alike_once_written_keep_their_own_row(place):
+    # The first folder's name is no UTF-8; the second is how that is written.
+    folders = {"\udcff": "first", "\\udcff": "second"}
+    here = place(
+        {
+            f"{path}/{NAME}": json.dumps({"module": "x", "lane": lane})
+            for path, lane in folders.items()
+        }
+    )
+    made = json.loads(documents.generate(here)["docs/_generated/META_REGISTRY.json"])
+    assert sorted(row["lane"] for row in made["modules"]) == ["first", "second"]
+
+
 def test_the_map_counts(place):
     page = documents.generate(place())["docs/_generated/DOCUMENTATION_MAP.md"].decode()
     assert page.splitlines()[2:7] == [

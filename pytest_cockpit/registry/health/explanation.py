@@ -10,7 +10,7 @@ from pytest_cockpit.phases import Place
 from pytest_cockpit.records.text import one_line, printable
 from pytest_cockpit.registry.health import formula
 from pytest_cockpit.registry.health.examine import Health
-from pytest_cockpit.registry.health.inputs import NAMES, State, known
+from pytest_cockpit.registry.health.inputs import NAMES, State, known, near
 
 SCHEMA = "pytest-cockpit/health/1"
 
@@ -57,7 +57,7 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
     """The same for people."""
     yield f"{one_line(found['module'])} ({one_line(found['path'])}): {_score(found['score'])}"
     for row in found["inputs"]:
-        value = f"{row['value']:.2f}" if row["value"] is not None else row["state"]
+        value = f"{near(row['value'], 2):.2f}" if row["value"] is not None else row["state"]
         yield f"  {row['name']:<{_WIDTH}}  {value:<14}  {one_line(row['said'])}"
         yield from (f"      {_told(item)}" for item in row["evidence"])
     yield f"  weighted:  {found['weighted']['arithmetic']}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import posixpath
 from collections.abc import Sequence
 
 from pytest_cockpit.api import CockpitError
@@ -19,16 +20,17 @@ def named(modules: Sequence[Module], word: str) -> Module:
     ------
     CockpitError: there is none, or several share the name; the text names those that are meant.
     """
-    path = word.rstrip("/") or word
+    path = posixpath.normpath(word)
     found = [module for module in modules if path == printable(module.path)]
     found = found or [module for module in modules if word == module.name]
     if len(found) == 1:
         return found[0]
     if found:
-        paths = ", ".join(printable(module.path) for module in found)
+        paths = ", ".join(printable(module.path) for module in found[:_NAMED])
+        more = f" and {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
         raise CockpitError(
-            f"--cockpit-explain {one_line(word)}: {len(found)} modules have this name; "
-            f"give the path of one: {one_line(paths)}"
+            f"--cockpit-explain {one_line(word)}: {len(found):,} modules have this name; "
+            f"give the path of one: {one_line(paths)}{more}"
         )
     raise CockpitError(f"--cockpit-explain {one_line(word)}: no such module{_near(modules, word)}")
 

@@ -41,7 +41,14 @@ class Input:
 def known(value: float, said: str, *evidence: Mapping[str, Any], remedy: str = "") -> Input:
     """A value that the evidence gives."""
     # An exact 1 needs no remedy, whatever a rule would say of lesser values.
-    return Input(State.KNOWN, round(value, 4), said, evidence, remedy if value < 1 else "")
+    rounded = near(value, 4)
+    return Input(State.KNOWN, rounded, said, evidence, remedy if rounded < 1 else "")
+
+
+def near(value: float, digits: int) -> float:
+    """A share of so many digits; all or nothing only where it is."""
+    least = 10**-digits
+    return value if value in (0, 1) else min(max(round(value, digits), least), 1 - least)
 
 
 def unknown(said: str, *evidence: Mapping[str, Any], remedy: str = "") -> Input:
