@@ -484,7 +484,7 @@ def test_many_modules_of_one_name_are_not_all_listed(make_repository):
 )
 def test_nearly_all_is_not_all(value, exact, shown):
     found = known(value, "", remedy="go on")
-    assert (found.value, f"{near(found.value, 2):.2f}") == (exact, shown)
+    assert (found.value, f"{near(exact, 2):.2f}") == (exact, shown)
     assert bool(found.remedy) == (value < 1)
 
 
