@@ -80,6 +80,10 @@ def quantile(values: Sequence[float], share: float, level: float = LEVEL) -> Int
     are the values that this number leaves outside with a chance of at most `level / 2` each. The
     estimate is that of Hyndman and Fan (1996), type 7.
 
+    Parameters
+    ----------
+    share: between 0 and 1; these two are no quantiles.
+
     Returns
     -------
     None where not even the extremes hold the quantile often enough.
@@ -137,4 +141,6 @@ def _exceedances(first: int, second: int) -> tuple[float, ...]:
 
 
 def _binomial(size: int, share: float, count: int) -> float:
-    return math.comb(size, count) * share**count * (1 - share) ** (size - count)
+    # As logarithms: of thousands of values the factors alone are beyond what a float holds.
+    ways = math.lgamma(size + 1) - math.lgamma(count + 1) - math.lgamma(size - count + 1)
+    return math.exp(ways + count * math.log(share) + (size - count) * math.log1p(-share))

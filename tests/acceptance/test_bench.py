@@ -79,7 +79,7 @@ def rows(sandbox):
 def test_what_became_slower_fails_and_nothing_else_does(make_sandbox):
     sandbox = make_sandbox(FILES)
     base = sandbox.git("rev-parse", "HEAD")
-    head = sandbox.commit({"tide/height.py": HEIGHT.format(work=16000)}, "slower")
+    head = sandbox.commit({"tide/height.py": HEIGHT.format(work=64000)}, "slower")
     done = sandbox.pytest("--cockpit-bench", "--cockpit-base", base, "-v", "-n", "2")
     assert done.returncode == 1, done.stdout + done.stderr
     for said in (

@@ -68,6 +68,15 @@ def test_the_interval_of_a_median_has_the_chance_of_coin_tosses():
     assert intervals.quantile(range(9), 0.5, 0.05) == Interval(1, 4, 7)
 
 
+@pytest.mark.parametrize(
+    "share, low, high", [(0.5, 2430, 2569), (0.95, 4718, 4780), (0.999, 4989, 4999)]
+)
+def test_thousands_of_values_are_no_matter(share, low, high):
+    # The ends are those of scipy.stats.binom(5000, share).
+    found = intervals.quantile(range(5000), share, 0.05)
+    assert (found.low, found.high) == (low, high)
+
+
 def test_a_high_quantile_needs_more_values_than_a_median():
     assert intervals.quantile(range(100), 0.95, 0.05) is not None
     assert intervals.quantile(range(50), 0.95, 0.05) is None
