@@ -132,6 +132,11 @@ def of_manifest(subject: Subject) -> Check:
     for right, said in wanted:
         if not right:
             return fail("manifest", f"{where}: {said}")
+    for key, value in _told(subject).items():
+        told = subject.tagged.trailers.get(key)
+        if told != value:
+            said = f"the tag says {key}: {printable(str(told))}" if told else f"no {key} in the tag"
+            return fail("manifest", f"{where}: {said}, it is {printable(value)}")
     return Check("manifest", Verdict.PASS, f"{where}: {digest[:12]}")
 
 
@@ -172,6 +177,17 @@ def of_ledger(subject: Subject) -> Check:
 def fail(name: str, said: str, remedy: str = "", paths: tuple[str, ...] = ()) -> Check:
     """A check that found something wrong."""
     return Check(name, Verdict.FAIL, said, remedy, paths)
+
+
+def _told(subject: Subject) -> dict[str, str]:
+    """What a tag says of its freeze, besides the digest of the manifest."""
+    content = subject.manifest
+    return {
+        "Freeze": content["freeze"],
+        "Freeze-Base": content["base"]["commit"],
+        "Manifest": subject.place,
+        "Tree-Sha256": content["digest"],
+    }
 
 
 def _may_be_left_out(subject: Subject) -> set[str]:

@@ -268,6 +268,26 @@ def test_a_manifest_is_edited_and_the_tag_with_it(harbour: Harbour):
     assert "the ledger says" in said(harbour, "manifest")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("Freeze: baseline", "Freeze: production", "the tag says Freeze: production"),
+        ("Freeze-Base: ", "Freeze-Base: 0", "the tag says Freeze-Base: 0"),
+        ("Manifest: ", "Manifest: no/", "the tag says Manifest: no/docs"),
+        ("Tree-Sha256: ", "Tree: ", "no Tree-Sha256 in the tag"),
+    ],
+)
+def test_a_tag_says_of_its_freeze_what_is_not_so(harbour: Harbour, old: str, new: str, told: str):
+    """At the commit that it was at, and with the manifest's digest."""
+    text = harbour.git("tag", "--list", "--format=%(contents)", TAG)
+    commit = harbour.git("rev-parse", f"{TAG}^{{commit}}")
+    said_now = text.replace(f"\n{old}", f"\n{new}", 1)
+    assert said_now != text
+    harbour.git("tag", "-f", "-a", "--cleanup=verbatim", f"-m{said_now}", TAG, commit)
+    assert red(harbour) == {"manifest": Verdict.FAIL}
+    assert told in said(harbour, "manifest")
+
+
 def test_all_of_a_freeze_is_forged_but_history(harbour: Harbour):
     """Manifest, row, tag and digests all fit together; only the row's own commit is another."""
     base = harbour.git("rev-parse", f"{TAG}~1")
