@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from pytest_cockpit.api import Verdict
 from pytest_cockpit.phases import Changes, Place, Result
-from pytest_cockpit.records import globs, ledger_content
+from pytest_cockpit.records import globs
 from pytest_cockpit.records.text import count, printable, sha256
+from pytest_cockpit.registry import bound
 from pytest_cockpit.registry.modules import discover
 from pytest_cockpit.scaffolding import apart, facts, rendering, template, wording
 from pytest_cockpit.scaffolding.drift import Ground, Standing, State
@@ -170,16 +171,4 @@ def _changes(place: Place, found: Survey) -> Changes:
         for module, files in given.items()
     ]
     written = {file.path: file.content for files in given.values() for file in files}
-    return Changes(written, (*rows, *_bound(place, written)))
-
-
-def _bound(place: Place, written: Mapping[str, bytes]) -> Iterator[dict[str, Any]]:
-    """Rows for those of the files that the ledger is to speak of."""
-    if not written:
-        return
-    bound: Sequence[str] = place.settings.gate.get("ledger", {}).get("bound", ())
-    newest = ledger_content.newest(place.rows)
-    for path, content in written.items():
-        if path in newest or globs.matches(path, bound):
-            previous, base = newest.get(path), place.commit
-            yield ledger_content.row(path, content, previous, base, len(base))
+    return Changes(written, (*rows, *bound.rows(place, written)))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_cockpit.api import CockpitError, Verdict
 from pytest_cockpit.phases import Changes, Place, Result, is_fixed
-from pytest_cockpit.records import globs, ledger_content
-from pytest_cockpit.records.text import count, printable, sha256
+from pytest_cockpit.records.text import count, printable
+from pytest_cockpit.registry import bound, substance
 from pytest_cockpit.registry import measured as recorded
-from pytest_cockpit.registry import substance
 from pytest_cockpit.registry.modules import Module, discover
 from pytest_cockpit.sweep import manifest
 from pytest_cockpit.sweep.model import Measured, Outcome, State
@@ -78,12 +77,16 @@ def settle(place: Place, measured: Measured) -> Result:
     changed = _changed(place, modules, outcomes)
     files, faults = _manifests(place, modules, changed)
     rows = [_row(place, modules[each.module], each) for each in changed]
-    listed = [text(each) for each in outcomes if verdict(each, failures) is not Verdict.PASS]
+    listed = [
+        f"{printable(each.module)}: {text(each)}"
+        for each in outcomes
+        if verdict(each, failures) is not Verdict.PASS
+    ]
     return Result(
         _worst(verdicts),
         _summary(outcomes, len(changed)),
         "\n".join([*_some(listed), *faults]),
-        Changes(files, (*rows, *_bound(place, files))),
+        Changes(files, (*rows, *bound.rows(place, files))),
         facts(measured),
         {ARTIFACT: ((measured.lasting() if is_fixed() else measured).to_json(), "sweep-measured")},
     )
@@ -186,14 +189,3 @@ def _manifests(
         except manifest.Unfit as error:
             faults.append(f"{printable(path)}: {error}; its figures are in the ledger alone")
     return files, faults
-
-
-def _bound(place: Place, files: Mapping[str, bytes]) -> Iterator[dict[str, Any]]:
-    """Rows for those manifests that the ledger is to speak of."""
-    bound = place.settings.gate.get("ledger", {}).get("bound", ())
-    newest = ledger_content.newest(place.rows)
-    old = dict(place.read_all(sorted(files)))
-    for path in sorted(files):
-        if path in newest or globs.matches(path, bound):
-            previous = newest.get(path, sha256(old[path]))
-            yield ledger_content.row(path, files[path], previous, place.commit, len(place.commit))

@@ -14,6 +14,7 @@ from pytest_cockpit.config import Config, Sweep
 from pytest_cockpit.git import Repository
 from pytest_cockpit.phases import Place
 from pytest_cockpit.records import artifacts, ledger, ledger_kinds
+from pytest_cockpit.registry import bound
 from pytest_cockpit.sweep import settling
 from pytest_cockpit.sweep.model import Counts, Lines, Measured, Outcome, State
 
@@ -79,6 +80,18 @@ def test_a_bound_manifest_has_a_row_of_its_own(make_repository):
     assert content["previous"] == artifacts.sha256(FILES["a/module.manifest.json"].encode())
 
 
+def test_a_row_about_a_file_links_to_the_one_before_and_to_nothing_where_there_was_none(
+    make_repository,
+):
+    made = make_repository(FILES)
+    (row,) = bound.rows(place(made.root, BOUND), {"a/module.manifest.json": b"{}"})
+    made.commit({place(made.root).settings.ledger: ledger.extend(b"", [row])})
+    files = {"a/module.manifest.json": b"[]", "c/module.manifest.json": b"{}", "c/x.py": b""}
+    again, first = bound.rows(place(made.root, BOUND), files)
+    assert (again["previous"], first["previous"]) == (row["sha256"], None)
+    assert again["base"] == place(made.root).commit
+
+
 @pytest.mark.parametrize("state", [State.ERROR, State.NO_TESTS, State.CRASHED])
 def test_what_was_not_measured_is_in_the_ledger_and_no_manifest(make_repository, state):
     result = settle(place(make_repository(FILES).root), outcome("a", state))
@@ -118,6 +131,7 @@ def test_every_state_has_its_verdict(make_repository, state, failures, expected)
     result = settle(here, found)
     assert result.verdict is expected
     assert f"1 {state.value}" in result.summary
+    assert expected is Verdict.PASS or result.text.startswith("a: ")
 
 
 def test_a_module_without_tests_takes_nothing_from_the_others(make_repository):
