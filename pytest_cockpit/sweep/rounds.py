@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_cockpit.measurement import outcome
+from pytest_cockpit.records.text import count
 from pytest_cockpit.sweep import runs
 from pytest_cockpit.sweep.attribution import Observed
 from pytest_cockpit.sweep.model import Counts, State
@@ -97,7 +98,7 @@ class Rounds:
             name, turns=self.turns.files, joint=True, durations=self.durations
         )
         argv = self.workshop.arguments(self._processes(len(left)), files)
-        self.say(f"running the tests of {len(left)} modules together")
+        self.say(f"running the tests of {count(len(left), 'module')} together")
         ended = self.workshop.run(name, argv, request, self._teller(len(left)))
         text = (ended.stderr + ended.stdout).decode("utf-8", "replace")
         said = "its time was up" if ended.timed_out else last_words(text)
@@ -147,7 +148,7 @@ class Rounds:
         """Run each of these modules in a process of its own."""
         if not waiting:
             return
-        self.say(f"running {len(waiting)} modules in processes of their own")
+        self.say(f"running {count(len(waiting), 'module')} in processes of their own")
         jobs = []
         for number, suite in enumerate(waiting):
             turns = dict.fromkeys(suite.tests, suite.module)
@@ -193,7 +194,7 @@ class Rounds:
             }
             if len(begun) > told:
                 told = len(begun)
-                self.say(f"{told} of {whole} modules")
+                self.say(f"{told} of {count(whole, 'module')}")
 
         return tell
 
@@ -205,7 +206,7 @@ class Rounds:
             done = data.count(b"\n")
             if done > told:
                 told = done
-                self.say(f"{told} of {whole} modules alone")
+                self.say(f"{told} of {count(whole, 'module')} alone")
 
         return tell
 
