@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_cockpit.analysis.shim import moved_to
 from pytest_cockpit.analysis.statements import WORDS, Import, Walk
@@ -34,6 +34,7 @@ SCHEMA = 2
 """Raise it whenever the same bytes may give other facts than before: cached facts are dropped."""
 
 _CODING = re.compile(rb"\A(?:[^\n]*\n)?[ \t\f]*#[^\n]*coding[:=][ \t]*([-\w.]+)")
+_T = TypeVar("_T")
 # The characters of Unicode's property Bidi_Control, as UTF-8.
 _BIDI = re.compile(rb"\xd8\x9c|\xe2\x80[\x8e\x8f\xaa-\xae]|\xe2\x81[\xa6-\xa9]")
 # Zero-width space, joiner and non-joiner, word joiner, soft hyphen, byte order mark.
@@ -172,31 +173,39 @@ class FactsCache:
     an answer. A corrupt one is discarded.
     """
 
+    _version = f"{sys.implementation.cache_tag}/{SCHEMA}"
+
     def __init__(self, path: Path) -> None:
         """Keep facts at `path`; nothing is opened yet."""
         self.path = path
-        self._python = f"{sys.implementation.cache_tag}/{SCHEMA}"
 
     def get_many(self, oids: Iterable[str]) -> dict[str, Facts]:
         """Facts of those blobs that are known."""
+        return self._read(oids, _decoded)
+
+    def put_many(self, facts: Mapping[str, Facts]) -> None:
+        """Remember facts."""
+        self._write({oid: _encoded(found) for oid, found in facts.items()})
+
+    def _read(self, oids: Iterable[str], decode: Callable[[Any], _T | None]) -> dict[str, _T]:
         wanted = list(dict.fromkeys(oids))
-        found: dict[str, Facts] = {}
+        found: dict[str, _T] = {}
 
         def read(database: sqlite3.Connection) -> None:
             for oid in wanted:
                 row = database.execute(
-                    "SELECT data FROM facts WHERE python = ? AND oid = ?", (self._python, oid)
+                    "SELECT data FROM facts WHERE python = ? AND oid = ?", (self._version, oid)
                 ).fetchone()
-                facts = None if row is None else _decoded(row[0])
-                if facts is not None:
-                    found[oid] = facts
+                known = None if row is None else decode(row[0])
+                if known is not None:
+                    found[oid] = known
 
-        self._with(read)
+        if wanted:
+            self._with(read)
         return found
 
-    def put_many(self, facts: Mapping[str, Facts]) -> None:
-        """Remember facts."""
-        rows = [(self._python, oid, _encoded(found)) for oid, found in facts.items()]
+    def _write(self, texts: Mapping[str, str]) -> None:
+        rows = [(self._version, oid, text) for oid, text in texts.items()]
 
         def write(database: sqlite3.Connection) -> None:
             with database:

@@ -46,36 +46,15 @@ def forget() -> None:
 class SurfaceCache(FactsCache):
     """Surfaces by blob id; a cache and no more, in the manner of that of facts."""
 
-    _VERSION = f"{sys.implementation.cache_tag}/{sys.version_info.micro}/surface"
+    _version = f"{sys.implementation.cache_tag}/{sys.version_info.micro}/surface"
 
     def of(self, oids: Iterable[str]) -> dict[str, Surface]:
         """Surfaces of those blobs that are known."""
-        found: dict[str, Surface] = {}
-        wanted = list(dict.fromkeys(oids))
-
-        def read(database: Any) -> None:
-            for oid in wanted:
-                row = database.execute(
-                    "SELECT data FROM facts WHERE python = ? AND oid = ?", (self._VERSION, oid)
-                ).fetchone()
-                known = None if row is None else _decoded(row[0])
-                if known is not None:
-                    found[oid] = known
-
-        if wanted:
-            self._with(read)
-        return found
+        return self._read(oids, _decoded)
 
     def keep(self, surfaces: Mapping[str, Surface]) -> None:
         """Remember surfaces."""
-        rows = [(self._VERSION, oid, _encoded(found)) for oid, found in surfaces.items()]
-
-        def write(database: Any) -> None:
-            with database:
-                database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", rows)
-
-        if rows:
-            self._with(write)
+        self._write({oid: _encoded(found) for oid, found in surfaces.items()})
 
 
 def _encoded(found: Surface) -> str:
