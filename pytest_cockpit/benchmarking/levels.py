@@ -10,6 +10,7 @@ from pytest_cockpit.benchmarking.history import Point
 from pytest_cockpit.benchmarking.judging import RECENT
 from pytest_cockpit.estimation import steps
 from pytest_cockpit.estimation.intervals import Interval
+from pytest_cockpit.records.text import one_line
 
 _SHOWN = 12
 
@@ -36,7 +37,8 @@ class Level:
     def __str__(self) -> str:
         where = f"{self.since[:_SHOWN]}..{self.until[:_SHOWN]}"
         ends = f" ({self.interval.low:.3f} to {self.interval.high:.3f})" if self.interval else ""
-        return f"step to {self.ratio:.3f}{ends} on {self.date[:10]}, {where}"
+        # A row of the ledger holds anybody's words.
+        return one_line(f"step to {self.ratio:.3f}{ends} on {self.date[:10]}, {where}")
 
 
 def find(points: Sequence[Point]) -> list[Level]:

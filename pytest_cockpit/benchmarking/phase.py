@@ -19,7 +19,7 @@ from pytest_cockpit.phases import Changes, Place, Result
 from pytest_cockpit.promotion.staging import StagedTree
 from pytest_cockpit.records import globs
 from pytest_cockpit.records.artifacts import canonical, printable, sha256
-from pytest_cockpit.records.text import count
+from pytest_cockpit.records.text import count, one_line
 from pytest_cockpit.registry import contents, modules, substance
 from pytest_cockpit.registry.modules import Module
 
@@ -155,7 +155,7 @@ class Benches:
             nonlocal told
             if time.monotonic() - told >= _PROGRESS_S:
                 told = time.monotonic()
-                self.place.say(f"{printable(path)}: {line}")
+                self.place.say(f"{one_line(printable(path))}: {line}")
 
         return say
 
@@ -240,7 +240,7 @@ def _line(each: Benchmark) -> str:
 
 
 def _told(answer: Answer) -> str:
-    lines = [f"{printable(answer.path)}: {answer.verdict}: {answer.said}"]
+    lines = [f"{one_line(printable(answer.path))}: {answer.verdict}: {answer.said}"]
     return "\n".join([*lines, *(f"  {line}" for line in answer.text.splitlines())])
 
 

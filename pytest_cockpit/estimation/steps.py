@@ -36,7 +36,8 @@ class Step:
     Parameters
     ----------
     size: the level behind minus the one before.
-    interval: of that difference; None where the pieces are too short for one.
+    interval: of that difference, as of a step known beforehand, so somewhat too narrow for one that
+        was looked for; None where the pieces are too short for one.
     """
 
     at: int

@@ -131,13 +131,13 @@ class Ground:
     def _blocked(self, path: str) -> str:
         """What is in the place of a folder on the way to a file, or a folder in its own."""
         if path in self._folders:
-            return f"{printable(path)} is a folder"
+            return f"{one_line(printable(path))} is a folder"
         for parent in PurePosixPath(path).parents:
             each = parent.as_posix()
             entry = self.place.entries.get(each)
             if entry is not None:
                 what = {"120000": "a symbolic link", "160000": "a submodule"}.get(entry.mode)
-                return f"{printable(each)} is {what or 'a file'}"
+                return f"{one_line(printable(each))} is {what or 'a file'}"
         return ""
 
 

@@ -168,7 +168,7 @@ def each(renderer: Renderer, told: Iterable[tuple[str, Facts]]) -> list[dict[str
         try:
             found.append(renderer.render(facts))
         except CockpitError as error:
-            raise CockpitError(f"{error} (for module {printable(path)})") from error
+            raise CockpitError(f"{error} (for module {one_line(printable(path))})") from error
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from pytest_cockpit.api import Verdict
-from pytest_cockpit.records.text import count, printable
+from pytest_cockpit.records.text import count, one_line, printable
 from pytest_cockpit.scaffolding.drift import File, Standing, State
 
 _NAMED = 5
@@ -48,7 +48,10 @@ def text(standing: Standing) -> str:
         f"  {file.said}: move it away, or exclude the module" for file in standing.of(State.BLOCKED)
     ]
     for file in standing.of(State.OUTDATED, State.DIVERGED):
-        lines += [f"  {printable(file.path)}:", *(f"    {line}" for line in file.said.split("\n"))]
+        lines += [
+            f"  {one_line(printable(file.path))}:",
+            *(f"    {line}" for line in file.said.split("\n")),
+        ]
     if standing.of(State.LACKING):
         lines.append("  write what lacks with: pytest --cockpit-scaffold=apply")
     if standing.of(State.OUTDATED):
@@ -62,7 +65,7 @@ def lines(standings: Iterable[Standing], *, applied: bool) -> Iterator[str]:
     """The modules that are worth a look; those that were given what they lacked are not."""
     worth = [each for each in standings if _worth(each, applied)]
     for standing in worth[:_MODULES]:
-        yield f"{printable(standing.module.path)}: {told(standing)}"
+        yield f"{one_line(printable(standing.module.path))}: {told(standing)}"
     if len(worth) > _MODULES:
         yield f"… and {len(worth) - _MODULES:,} more, in scaffold.json"
 

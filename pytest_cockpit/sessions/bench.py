@@ -13,7 +13,7 @@ from pytest_cockpit.api import Verdict
 from pytest_cockpit.benchmarking import phase
 from pytest_cockpit.benchmarking.phase import Answer, Benches
 from pytest_cockpit.items import Outcome, Step
-from pytest_cockpit.records.text import count, printable
+from pytest_cockpit.records.text import count, one_line, printable
 from pytest_cockpit.sessions import changing
 from pytest_cockpit.sessions.phase import PhaseConductor, Stage
 
@@ -42,7 +42,7 @@ class BenchConductor(PhaseConductor):
         # A name that no commit has is told before anything runs.
         _ = self.benches.against
         steps = [
-            Step(f"bench:{printable(path)}", "bench", partial(self._measure, path))
+            Step(f"bench:{one_line(printable(path))}", "bench", partial(self._measure, path))
             for path in self.benches.modules
         ]
         return [*steps, Step(_RECORD, "record", self._record)]

@@ -254,6 +254,12 @@ def test_a_recent_step_up_is_a_warning_with_its_commits():
     assert "step to 1.2" in benchmark.opinion.said
 
 
+def test_a_row_of_the_ledger_cannot_steer_a_terminal():
+    rows = [*past(*STEADY, commit="\x1b[2J\n::error::x"), *(row(20 + at, 1.2) for at in range(9))]
+    [level] = levels.find(list(history.points(rows)))
+    assert str(level).isprintable()
+
+
 @pytest.mark.parametrize(
     "rows",
     [

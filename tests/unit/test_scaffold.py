@@ -20,7 +20,7 @@ from pytest_cockpit.phases import Place
 from pytest_cockpit.records import artifacts, ledger, ledger_kinds, schema
 from pytest_cockpit.records.text import sha256
 from pytest_cockpit.registry.modules import discover
-from pytest_cockpit.scaffolding import marks, phase, template
+from pytest_cockpit.scaffolding import marks, phase, template, wording
 from pytest_cockpit.scaffolding.drift import State
 from pytest_cockpit.scaffolding.rendering import Renderer
 from pytest_cockpit.sweep.suite import suites
@@ -490,6 +490,21 @@ def test_copier_gives_the_same_of_a_template_of_ones_own(tmp_path):
     theirs = copied(tmp_path / "template", tmp_path / "target", {"module": "core"})
     encoded = {name: content.encode() for name, content in files.items()}
     assert Renderer(template.read("t", encoded)).render({"module": "core"}) == theirs
+
+
+def test_what_is_said_of_a_folder_is_one_line(make_repository):
+    odd = "a\n::error::\x1b[2J"
+    files = {f"{odd}/module.manifest.json": "{}", f"{odd}/docs": "", "t/docs/x": ""}
+    made = make_repository({**files, "t/y.txt.jinja": ""})
+    result = phase.run(place(made.root, with_template()), apply=False)
+    assert result.text.isprintable()
+    (standing,) = phase.survey(place(made.root, with_template())).standings
+    assert all(line.isprintable() for line in wording.text(standing).split("\n"))
+    assert "a\\n::error::" in wording.text(standing)
+    made.commit({"t/y.txt.jinja": "{{ nobody }}"})
+    with pytest.raises(CockpitError) as caught:
+        phase.survey(place(made.root, with_template()))
+    assert str(caught.value).isprintable()
 
 
 def test_what_goes_wrong_with_a_module_names_it(make_repository):
