@@ -15,7 +15,7 @@ from pytest_cockpit.phases import Changes, Place
 from pytest_cockpit.promotion import recording, transaction
 from pytest_cockpit.promotion.transaction import Write
 from pytest_cockpit.records import artifacts, ledger, ledger_content
-from pytest_cockpit.records.text import count
+from pytest_cockpit.records.text import count, one_line
 
 _PATIENCE_S = 60.0
 _STAGED = "refs/cockpit/staged"
@@ -80,11 +80,11 @@ def finish(repository: Repository) -> list[str]:
             for path, content in due:
                 artifacts.write_bytes(root / path, content)
         journal.unlink()
-    if not done:
+    if not done or len(done) == len(noted):
         return []
     begun = f"cockpit: a session was cut off after {len(done)} of {count(len(noted), 'file')}"
     if others:
-        where = artifacts.printable(others[0][0])
+        where = one_line(others[0][0])
         return [f"{begun}; {where} was changed since, so the others are left as they are"]
     return [f"{begun}; the rest was written now: look at them and commit them"]
 

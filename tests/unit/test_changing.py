@@ -83,6 +83,23 @@ def test_what_is_cut_off_is_completed(harbour: Harbour, monkeypatch, after: int)
     demand_all(harbour)
 
 
+def test_of_what_was_written_whole_nothing_is_said(harbour: Harbour, monkeypatch):
+    journal, unlink = changing._journal(harbour.repository), Path.unlink
+
+    def until(path: Path, *, missing_ok: bool = False) -> None:
+        if path == journal:
+            raise KeyboardInterrupt
+        unlink(path, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", until)
+        with pytest.raises(KeyboardInterrupt):
+            changing.apply(harbour.place(), CHANGES)
+    assert journal.exists()
+    assert changing.finish(harbour.repository) == []
+    demand_all(harbour)
+
+
 def test_of_what_was_not_begun_nothing_is_written(harbour: Harbour, monkeypatch):
     before = contents(harbour)
     cut_off(harbour, monkeypatch, 0)
