@@ -164,7 +164,7 @@ def _state(root: Path, path: str) -> str | None:
 
 
 def _demand_untouched(place: Place, root: Path, write: Write) -> None:
-    where = artifacts.printable(write.path)
+    where = one_line(write.path)
     if ledger_content.linked(root, write.path):
         raise CockpitError(f"{where}: lies behind a symbolic link, which may lead anywhere")
     now = ledger_content.of(root, write.path)

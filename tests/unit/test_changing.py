@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from pytest_cockpit.api import CockpitError
 from pytest_cockpit.phases import Changes
 from pytest_cockpit.records import artifacts, ledger
-from pytest_cockpit.records.text import parse
+from pytest_cockpit.records.text import one_line, parse
 from pytest_cockpit.sessions import changing
 from tests.freezes import LEDGER, Harbour, make
 
@@ -129,10 +130,12 @@ def test_nothing_is_completed_through_a_link(harbour: Harbour, monkeypatch, tmp_
     assert (tmp_path / "quay/berth.py").read_bytes() == b"BERTHS = 3\n"
 
 
-def test_what_is_edited_or_untracked_is_no_ones_to_write(harbour: Harbour):
-    (harbour.root / "NEW.md").write_text("mine\n")
+@pytest.mark.parametrize("path", [BERTH, "NEW.md", ODD], ids=["edited", "untracked", "odd"])
+def test_what_is_edited_or_untracked_is_nobodys_to_write(harbour: Harbour, path: str):
+    (harbour.root / path).write_text("mine\n")
     before = contents(harbour)
-    with pytest.raises(CockpitError, match=r"NEW\.md: was changed or is not tracked"):
+    said = re.escape(f"{one_line(path)}: was changed or is not tracked")
+    with pytest.raises(CockpitError, match=said):
         changing.apply(harbour.place(), CHANGES)
     assert contents(harbour) == before
     assert changing.finish(harbour.repository) == []
