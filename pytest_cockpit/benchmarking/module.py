@@ -85,8 +85,8 @@ def measure(
 ) -> Measured:
     """Measure and judge a module's benchmarks.
 
-    Without a base, a benchmark that lies above its recorded runs is measured again, in pairs with
-    the newest commit at which it did not: what fails has been seen slower than that commit on the
+    Without a base, benchmarks that lie above their recorded runs are measured again, in pairs with
+    the newest commit at which most of them did not: what fails has been seen slower than that commit on the
     same machine in the same minutes, and a machine that has become slower is told from it.
 
     Raises
@@ -103,17 +103,19 @@ def measure(
     suspects = [name for name, each in opinions.items() if each.verdict is Verdict.WARN]
     if not suspects:
         return Measured(runs, [], None, list(_told(task, runs, opinions)))
-    against = _earlier(task, suspects, opinions, resolve)
-    if against is None:
-        for name in suspects:
-            opinions[name] = _unconfirmed(opinions[name])
+    found = _earlier(task, suspects, opinions, resolve)
+    if found is None:
+        opinions |= {name: _unconfirmed(opinions[name]) for name in suspects}
         return Measured(runs, [], None, list(_told(task, runs, opinions)))
-    pairs = measuring.paired(
-        runner, (against, task.head), lambda _: task.wanted(len(suspects)), say
-    )
-    beside = _beside(task, pairs, suspects, against)
-    confirmed = {name: _confirmed(opinions[name], beside[name]) for name in suspects}
-    return Measured(runs, pairs, against, list(_told(task, runs, {**opinions, **confirmed})))
+    against, names = found
+    pairs = measuring.paired(runner, (against, task.head), lambda _: task.wanted(len(names)), say)
+    beside = _beside(task, pairs, names, against)
+    for name in suspects:
+        known = name in names
+        opinions[name] = (
+            _confirmed(opinions[name], beside[name]) if known else _unconfirmed(opinions[name])
+        )
+    return Measured(runs, pairs, against, list(_told(task, runs, opinions)))
 
 
 def _beside(
@@ -156,22 +158,25 @@ def _earlier(
     suspects: Sequence[str],
     opinions: Mapping[str, Opinion],
     resolve: Callable[[str], str],
-) -> str | None:
-    """The newest other commit at which a suspect was not slow; None where this clone has none."""
-    points = [
-        point
-        for name in suspects
-        for point in task.past[name]
-        if point.commit != task.head and point.median <= (opinions[name].limit or 0)
-    ]
-    for point in sorted(points, key=lambda point: point.at, reverse=True):
+) -> tuple[str, list[str]] | None:
+    """The newest other commit at which most suspects were not slow, and which; None without one.
+
+    A commit at which a suspect was slow already, or was not there, tells nothing about it.
+    """
+    seen: dict[str, dict[str, str]] = {}
+    for name in suspects:
+        for point in task.past[name]:
+            if point.commit != task.head and point.median <= (opinions[name].limit or 0):
+                seen.setdefault(point.commit, {})[name] = point.at
+    order = sorted(seen, key=lambda each: (len(seen[each]), max(seen[each].values())), reverse=True)
+    for commit in order:
         try:
-            found = resolve(point.commit)
+            found = resolve(commit)
         except CockpitError:
             continue
         # A row may name it in another way than by its id.
         if found != task.head:
-            return found
+            return found, list(seen[commit])
     return None
 
 
@@ -182,7 +187,8 @@ def _unconfirmed(opinion: Opinion) -> Opinion:
 
 def _confirmed(suspicion: Opinion, beside: Opinion) -> Opinion:
     said = f"{suspicion.said}; beside it {beside.said}"
-    verdict = Verdict.worst((Verdict.WARN, beside.verdict))
+    judged = beside.verdict is not Verdict.SKIP
+    verdict = Verdict.worst((Verdict.WARN, beside.verdict)) if judged else Verdict.UNKNOWN
     return dataclasses.replace(
         suspicion, verdict=verdict, said=said, ratio=beside.ratio, pairs=beside.pairs
     )

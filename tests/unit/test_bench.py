@@ -161,6 +161,33 @@ def test_without_an_older_commit_a_suspicion_stays_unknown(commit):
     assert len(runs.asked) == 6
 
 
+def test_each_suspect_is_measured_beside_a_commit_at_which_it_was_not_slow():
+    """A commit at which it was slow already would make the code's fault the machine's."""
+    both = [*past(*STEADY, commit=OLDER), *past(*STEADY, commit=OLDER, benchmark="b")]
+    rows = [*both, row(20, 1.0, OLD), row(20, 1.4, OLD, benchmark="b")]
+    slow = {NAME: 1.4, "b": 1.4}
+    times = {HEAD: slow, OLD: {NAME: 1.0, "b": 1.4}, OLDER: {NAME: 1.0, "b": 1.0}}
+    found = measure(task(rows), Runs(**times))
+    assert found.against == OLDER
+    assert [each.opinion.verdict for each in found.benchmarks] == [Verdict.FAIL] * 2
+
+    def resolve(commit):
+        if commit == OLDER:
+            raise CockpitError("no such commit")
+        return commit
+
+    found = measure(task(rows), Runs(**times), resolve)
+    judged = {each.name: each.opinion.verdict for each in found.benchmarks}
+    assert (found.against, judged) == (OLD, {NAME: Verdict.FAIL, "b": Verdict.UNKNOWN})
+
+
+def test_a_suspect_that_is_not_there_beside_is_not_judged():
+    opinion = only(
+        measure(task(past(*STEADY)), Runs(**{HEAD: {NAME: 1.4}, OLD: {"b": 1.0}}))
+    ).opinion
+    assert opinion.verdict is Verdict.UNKNOWN
+
+
 def test_a_commit_by_another_name_is_not_measured_beside_itself():
     rows = [*past(*STEADY, commit=OLDER), row(20, 1.0, "main")]
     runs = Runs(**{HEAD: {NAME: 1.4}, OLDER: {NAME: 1.0}})
