@@ -35,8 +35,8 @@ class _Ground:
 
     def of(self, module: Module) -> Iterator[Fault]:
         """Everything odd about one manifest, in order."""
-        if not module.declared:
-            yield from (Fault(module.manifest, "", what) for what in module.faults)
+        if module.unreadable:
+            yield Fault(module.manifest, "", module.unreadable)
             return
         found = [
             *(

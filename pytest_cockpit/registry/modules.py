@@ -27,7 +27,7 @@ class Module:
     path: its folder, relative to the root; what it is told apart by.
     manifest: path of its manifest.
     declared: what the manifest says; {} where it cannot be read.
-    faults: why it cannot be read, or what is odd about it.
+    unreadable: why it cannot be read; empty where it can.
     files: every tracked file below its folder that is in no module further down and was left
         behind by no build, in order.
     """
@@ -36,7 +36,7 @@ class Module:
     path: str
     manifest: str
     declared: Mapping[str, Any]
-    faults: tuple[str, ...]
+    unreadable: str
     files: tuple[str, ...]
 
     @cached_property
@@ -133,25 +133,23 @@ def _shared(
 
 
 def _module(folder: str, manifest: str, content: bytes | None, files: tuple[str, ...]) -> Module:
-    declared, faults = _declared(content)
+    declared, unreadable = _declared(content)
     name = declared.get("module")
     if not (isinstance(name, str) and name.strip()):
         name = folder.replace("/", ".")
-        if not faults:
-            faults = ("module: expected a name",)
-    return Module(name, folder, manifest, declared, faults, files)
+    return Module(name, folder, manifest, declared, unreadable, files)
 
 
-def _declared(content: bytes | None) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+def _declared(content: bytes | None) -> tuple[Mapping[str, Any], str]:
     if content is None:
-        return {}, ("is no file",)
+        return {}, "is no file"
     try:
         found = parse(content)
     except ValueError as error:
-        return {}, (_unreadable(content, error),)
+        return {}, _unreadable(content, error)
     if not isinstance(found, dict):
-        return {}, ("expected an object",)
-    return found, ()
+        return {}, "expected an object"
+    return found, ""
 
 
 def _unreadable(content: bytes, error: ValueError) -> str:

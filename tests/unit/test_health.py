@@ -221,6 +221,11 @@ def test_a_contract_is_what_the_manifest_declares(make_repository, manifest, set
     assert (found.state if isinstance(expected, State) else found.value) == expected
 
 
+def test_an_empty_manifest_can_be_read_and_declares_no_contract(make_repository):
+    found = look(make_repository({"a/module.manifest.json": "{}", "a/x.py": ""})).inputs["contract"]
+    assert (found.value, found.said) == (0, "the manifest declares no contract")
+
+
 def test_imports_are_those_that_the_baseline_does_not_know_to_fail(make_repository):
     files = {key: value for key, value in FILES.items() if "baselines" not in key}
     made = make_repository(files)

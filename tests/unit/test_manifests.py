@@ -198,7 +198,7 @@ def test_any_manifest_is_told_about_in_one_line_each(declared, path):
         path,
         f"{path}/{NAME}",
         declared,
-        (),
+        "",
         ("a.py",),
     )
     place = Unread({"a.py": Entry("a.py", "100644", "blob", "0" * 40)})

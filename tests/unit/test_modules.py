@@ -61,12 +61,12 @@ def test_what_cannot_be_read_is_a_fault_and_no_crash(make_repository):
             "e/module.manifest.json": b"\xff",
         }
     )
-    found = {module.path: module.faults for module in discover(place(made.root))}
-    assert found["a"][0].startswith("not JSON")
-    assert found["b"] == ("expected an object",)
-    assert found["c"] == ("module: expected a name",)
-    assert found["d"] == ("is no file",)
-    assert found["e"][0].startswith("not JSON")
+    found = {module.path: module.unreadable for module in discover(place(made.root))}
+    assert found["a"].startswith("not JSON")
+    assert found["b"] == "expected an object"
+    assert found["c"] == "", "what it lacks is the schema's to say"
+    assert found["d"] == "is no file"
+    assert found["e"].startswith("not JSON")
 
 
 def test_excluded_folders_are_no_modules_and_their_files_go_to_the_one_above(make_repository):

@@ -19,7 +19,7 @@ def contract(ground: Ground, module: Module) -> Input:
     if reason:
         return not_applicable(reason)
     declared = files.contracts(module)
-    if not module.declared:
+    if module.unreadable:
         said = f"{printable(module.manifest)} cannot be read"
         return unknown(said, ground.file(module.manifest), remedy="repair the manifest")
     if not declared:
