@@ -86,8 +86,9 @@ def measure(
     """Measure and judge a module's benchmarks.
 
     Without a base, benchmarks that lie above their recorded runs are measured again, in pairs with
-    the newest commit at which most of them did not: what fails has been seen slower than that commit on the
-    same machine in the same minutes, and a machine that has become slower is told from it.
+    the newest commit at which most of them did not: what fails has been seen slower than that
+    commit on the same machine in the same minutes, and a machine that has become slower is told
+    from it.
 
     Raises
     ------
