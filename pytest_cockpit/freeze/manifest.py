@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from pytest_cockpit.api import CockpitError
@@ -33,7 +34,7 @@ class Legacy:
 
 def path_of(output: str, kind: str) -> str:
     """Where the manifest of a freeze of this kind lies."""
-    return f"{output}/{kind.upper()}_FREEZE.json"
+    return PurePosixPath(output, f"{kind.upper()}_FREEZE.json").as_posix()
 
 
 def document(

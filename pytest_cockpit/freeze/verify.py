@@ -95,18 +95,38 @@ def verify(
         check = Check("tag", Verdict.FAIL, f"leads to a {found.target_kind}, not to a commit")
         return Verification(name, found.oid, None, (check,))
     subject = Subject(repository, settings, found, found.commit, head, say or (lambda _: None))
-    looks: dict[str, Callable[[], Check]] = {
-        "tag": partial(checks.of_tag, subject),
-        "manifest": partial(checks.of_manifest, subject),
-        "tree": partial(checks.of_tree, subject),
-        "ledger": partial(checks.of_ledger, subject),
-        "history": partial(witnesses.of_history, subject),
-        "signature": partial(witnesses.of_signature, subject),
-    }
+    looks = _own(subject)
+    looks["history"] = partial(witnesses.of_history, subject)
+    looks["signature"] = partial(witnesses.of_signature, subject)
     if remote is not None:
         looks["remote"] = partial(witnesses.of_remote, subject, remote)
     results = tuple(_looked(check, look) for check, look in looks.items())
     return Verification(name, found.oid, found.commit, results)
+
+
+def unpublished(
+    repository: Repository, settings: Config, name: str, oid: str, commit: str
+) -> Verification:
+    """Check a freeze by itself, whose tag is the object `oid`, before anything names that.
+
+    Parameters
+    ----------
+    commit: what the tag leads to.
+    """
+    found = tagged.described(repository, name, oid)
+    looks = _own(Subject(repository, settings, found, commit, commit))
+    results = tuple(_looked(check, look) for check, look in looks.items())
+    return Verification(name, oid, commit, results)
+
+
+def _own(subject: Subject) -> dict[str, Callable[[], Check]]:
+    """What tag and commit say of themselves."""
+    return {
+        "tag": partial(checks.of_tag, subject),
+        "manifest": partial(checks.of_manifest, subject),
+        "tree": partial(checks.of_tree, subject),
+        "ledger": partial(checks.of_ledger, subject),
+    }
 
 
 def legacy_of(

@@ -77,7 +77,7 @@ class Letter:
 
 def trailers(message: str) -> list[str]:
     """The lines of a commit message's last paragraph."""
-    return message.rstrip().rpartition("\n\n")[2].splitlines()
+    return message.rstrip().rpartition("\n\n")[2].split("\n")
 
 
 def of_commit(

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pytest_cockpit.api import CockpitError, Verdict
-from pytest_cockpit.config import Config, Freeze, Seal
+from pytest_cockpit.config import Config, Freeze, Registry, Seal
+from pytest_cockpit.freeze import phase as freeze
 from pytest_cockpit.git import Repository
-from pytest_cockpit.phases import Result
-from pytest_cockpit.promotion import transaction
-from pytest_cockpit.promotion.transaction import Write
+from pytest_cockpit.phases import Changes, Place, Result
 from pytest_cockpit.records import artifacts
-from pytest_cockpit.sessions.runbook import beginning, chain, page, report, sealing
+from pytest_cockpit.sessions import changing
+from pytest_cockpit.sessions.runbook import beginning, belief, chain, page, report, sealing
 from pytest_cockpit.sessions.runbook.chain import Done, Identity
 from pytest_cockpit.sessions.runbook.phases import (
     AFTER,
@@ -25,6 +25,7 @@ from pytest_cockpit.sessions.runbook.phases import (
     NAMES,
     PHASES,
     PRODUCTION,
+    REPORT,
 )
 from pytest_cockpit.sessions.runbook.watch import Watch
 
@@ -37,11 +38,31 @@ META = {
         "published": {"mean": None},
     }
 }
+SETTINGS = Config(gates=("ledger", "matriz"), gate={"matriz": {"skip": "no contracts here"}})
+REGISTRY_JSON = "docs/_generated/MODULE_REGISTRY.json"
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+WRITTEN = {
+    "registry": {
+        f"docs/_generated/{name}": artifacts.canonical(content)
+        for name, content in (("MODULE_REGISTRY.json", REGISTRY), ("META_REGISTRY.json", META))
+    },
+    "dashboards": {"a|b.txt": b"new\n"},
+}
 
 
 @pytest.fixture
 def repository(tmp_path):
-    root = tmp_path / "quay"
+    return started(tmp_path / "quay")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A repository with a whole runbook, for tests that publish nothing."""
+    repository = started(tmp_path_factory.mktemp("whole") / "quay")
+    return repository, *walked(repository)
+
+
+def started(root):
     root.mkdir()
     repository = Repository(root, root / ".git")
     (root / "a|b.txt").write_text("old\n")
@@ -56,42 +77,55 @@ def repository(tmp_path):
     return repository
 
 
-def facts(phase):
+def left(place, phase, identity, done):
+    """What a phase leaves: freezes and the report are real, the others say what is asked for."""
     if phase in (BEFORE, AFTER):
-        red = int(phase == BEFORE)
-        return {"checks": {**NONE, "fail": red, "pass": 7 - red, "skip": 1}}
+        seventh = "fail" if phase == BEFORE else "pass"
+        said = {**dict.fromkeys("abcdef", "pass"), "g": seventh, "h": "skip"}
+        return Result(Verdict.PASS, "", facts={"said": said})
     if phase in (BASELINE, PRODUCTION):
-        named = ("tag", "freeze", "base", "manifest", "manifest_sha256", "digest")
-        return dict.fromkeys(named, "x")
-    return {}
+        tag = {BASELINE: identity.baseline_tag, PRODUCTION: identity.tag}[phase]
+        return freeze.run(place, kind=phase.partition(":")[2], tag=tag)
+    if phase == REPORT:
+        files = report.files(place.repository, place.settings, identity, done)
+        return Result(Verdict.PASS, "", changes=Changes(files))
+    return Result(Verdict.PASS, "", changes=Changes(WRITTEN.get(phase, {})))
 
 
-def walked(repository, phases=NAMES):
+def step(repository, identity, done, phase, *, forge=None, settings=SETTINGS):
+    """A commit on top of the last one, as if a phase had run.
+
+    Parameters
+    ----------
+    forge: given what the phase has left, gives what is said and written instead.
+    """
+    parent = done[-1].commit if done else identity.base
+    place = Place(repository, settings, parent, parent, NOW)
+    result = left(place, phase, identity, done)
+    one = Done(
+        phase,
+        Verdict.WARN if phase == BEFORE else Verdict.PASS,
+        f"{phase} | done",
+        place.at(),
+        1.5,
+        0.5,
+        dict(result.facts),
+        {"ledger": Verdict.PASS, "matriz": Verdict.SKIP} if phase == PRODUCTION else {},
+    )
+    changes = result.changes
+    if forge:
+        one, changes = forge(one, changes)
+    message = chain.message(identity, one)
+    commit = changing.commit(place, changes, message=message, ref=chain.REF)
+    return dataclasses.replace(one, commit=commit)
+
+
+def walked(repository, phases=NAMES, settings=SETTINGS):
     """A chain of commits for these phases, as if each had run."""
     identity = Identity(repository.resolve("HEAD"), "5" * 64, "v1-baseline", "v1")
-    files = {
-        "registry": {
-            f"docs/_generated/{name}": artifacts.canonical(content)
-            for name, content in (("MODULE_REGISTRY.json", REGISTRY), ("META_REGISTRY.json", META))
-        },
-        "dashboards": {"a|b.txt": b"new\n"},
-    }
-    commit, done = identity.base, []
+    done: list[Done] = []
     for phase in phases:
-        one = Done(
-            phase,
-            Verdict.PASS,
-            f"{phase} | done",
-            "2026-03-02T12:00:00Z",
-            1.5,
-            0.5,
-            facts(phase),
-            {"ledger": Verdict.PASS, "matriz": Verdict.SKIP} if phase == PRODUCTION else {},
-        )
-        writes = [Write(path, content) for path, content in files.get(phase, {}).items()]
-        message = chain.message(identity, one)
-        commit = transaction.build(repository, commit, writes, message=message, ref=chain.REF)
-        done.append(dataclasses.replace(one, commit=commit))
+        done.append(step(repository, identity, done, phase, settings=settings))
     return identity, done
 
 
@@ -108,32 +142,35 @@ def test_only_the_first_checkpoint_goes_on_when_red(verdict):
     assert [phase.name for phase in PHASES if phase.gated] == [PRODUCTION]
 
 
-def test_a_report_counts_what_is_otherwise(repository):
-    identity, done = walked(repository)
+def test_a_report_counts_what_is_otherwise(whole):
+    repository, identity, done = whole
     data = report.document(repository, Config(), identity, done)
     assert artifacts.validate(data, "runbook_report") == []
     assert data["missing"] == []
     assert data["modified"] == ["a|b.txt"]
     assert [path.rpartition("/")[2] for path in data["created"]] == [
+        "promotions.ndjson",
+        "BASELINE_FREEZE.json",
         "META_REGISTRY.json",
         "MODULE_REGISTRY.json",
+        "PRODUCTION_FREEZE.json",
     ]
-    assert data["totals"] == {**NONE, "pass": 10, "skip": 1}
+    assert data["totals"] == {**NONE, "pass": 9, "warn": 1, "skip": 1}
     assert data["checks"]["before"]["fail"] == 1
     metrics = {row["name"]: (row["before"], row["after"]) for row in data["metrics"]}
     assert metrics["mean health"] == (20.25, 20.25)
     assert metrics["checks: pass"] == (6, 7)
     assert metrics["checks: skip"] == (1, 1)
     assert [row["tag"] for row in data["tags"]] == ["v1-baseline", "v1"]
-    assert [row["created"] for row in data["phases"]] == [0, 0, 2, 0, 0, 0, 0, 0, 0]
+    assert [row["created"] for row in data["phases"]] == [0, 2, 2, 0, 0, 0, 0, 0, 1]
 
 
-def test_a_page_says_all_of_it_and_is_never_more_than_text(repository):
-    identity, done = walked(repository)
+def test_a_page_says_all_of_it_and_is_never_more_than_text(whole):
+    repository, identity, done = whole
     text = page.of(report.document(repository, Config(), identity, done))
     assert "| `sweep` | pass | sweep \\| done | 1.5 | 0.5 | +0 ~0 |" in text
     assert "13.5 seconds in all" in text
-    assert "Phases and gates: 10 pass, 0 unknown, 1 skip." in text
+    assert "Phases and gates: 9 pass, 1 warn, 0 unknown, 1 skip." in text
     assert "Checkpoint before: 6 pass, 1 fail, 0 unknown, 1 skip." in text
     assert "| mean health | 20.25 | 20.25 | 0 |" in text
     assert "| mean health by the published formula | unknown | unknown | unknown |" in text
@@ -299,7 +336,105 @@ def test_a_runbook_goes_on_with_what_it_was_begun_with(repository):
     beginning._demand_place(repository, identity, tuple(done), identity.base)
 
 
-def test_after_the_last_phase_the_checkout_may_be_there_already(repository):
-    identity, done = walked(repository)
+def test_after_the_last_phase_the_checkout_may_be_there_already(whole):
+    repository, identity, done = whole
     beginning._demand_place(repository, identity, tuple(done), done[-1].commit)
-    assert json.loads(json.dumps(report.kept(repository, Config(), done))) == {}
+    found = report.kept(repository, SETTINGS, done)
+    assert found is not None
+    assert found["missing"] == []
+
+
+def read(repository, identity, settings=SETTINGS):
+    """The names of the phases that a resumed session believes."""
+    found = chain.read(repository, identity, NAMES)
+    return [one.phase for one in belief.believed(repository, settings, identity, found)]
+
+
+def test_what_a_runbook_has_left_is_believed(whole):
+    repository, identity, done = whole
+    repository.run("update-ref", chain.REF, done[-1].commit)
+    assert read(repository, identity) == list(NAMES)
+    assert chain.read(repository, identity, NAMES) == done
+
+
+def says(**changed):
+    return lambda one, changes: (dataclasses.replace(one, **changed), changes)
+
+
+def states(**changed):
+    return lambda one, changes: (
+        dataclasses.replace(one, facts={**one.facts, **changed}),
+        changes,
+    )
+
+
+def writes(files):
+    return lambda one, changes: (
+        one,
+        dataclasses.replace(changes, files={**changes.files, **files}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("phase", "forged"),
+    [
+        (BEFORE, says(facts={})),
+        (BEFORE, states(said=["pass"])),
+        (BEFORE, states(said={"a": "fine"})),
+        (BEFORE, writes({"a|b.txt": b"mine\n"})),
+        (BASELINE, says(facts={})),
+        (BASELINE, states(tag="v0")),
+        (BASELINE, states(base="a" * 40)),
+        (AFTER, states(said={"a": "fail"})),
+        (AFTER, states(said={})),
+        (AFTER, writes({"a|b.txt": b"mine\n"})),
+        (PRODUCTION, says(gates={})),
+        (PRODUCTION, says(gates={"ledger": Verdict.PASS})),
+        (PRODUCTION, says(gates={"ledger": Verdict.FAIL, "matriz": Verdict.SKIP})),
+        (PRODUCTION, says(gates={"ledger": Verdict.SKIP, "matriz": Verdict.SKIP})),
+        (PRODUCTION, states(tag="v1-baseline")),
+        (REPORT, writes({"a|b.txt": b"mine\n"})),
+        (REPORT, writes({"docs/_generated/RUNBOOK_REPORT.md": b"# All is well\n"})),
+    ],
+)
+def test_a_phase_that_cannot_have_left_its_commit_is_done_again(whole, phase, forged):
+    repository, identity, done = whole
+    before = done[: NAMES.index(phase)]
+    step(repository, identity, before, phase, forge=forged)
+    assert read(repository, identity) == [one.phase for one in before]
+
+
+def test_documents_that_no_figures_can_be_told_by_make_no_report(whole):
+    repository, identity, done = whole
+    odd = step(repository, identity, done[:2], "registry", forge=writes({REGISTRY_JSON: b"{}"}))
+    with pytest.raises(CockpitError, match="docs/_generated: has no documents in "):
+        report.document(repository, SETTINGS, identity, [*done[:2], odd])
+
+
+@pytest.mark.parametrize("phase", [BASELINE, PRODUCTION])
+@pytest.mark.parametrize(
+    ("forged", "said"),
+    [
+        (writes({"a|b.txt": b"mine\n"}), "tree: fail: not as it was frozen: "),
+        (states(manifest_sha256="0" * 64), "manifest: fail: "),
+    ],
+)
+def test_a_freeze_that_is_not_what_it_says_is_not_published(whole, phase, forged, said):
+    repository, identity, done = whole
+    odd = step(repository, identity, done[: NAMES.index(phase)], phase, forge=forged)
+    before = refs(repository)
+    with pytest.raises(CockpitError, match=f"{said}.*nothing was published"):
+        sealing.seal(repository, SETTINGS, identity, [*done[: NAMES.index(phase)], odd])
+    assert refs(repository) == before
+
+
+def test_documents_may_lie_in_the_root(whole):
+    repository, identity, done = whole
+    settings = dataclasses.replace(SETTINGS, registry=Registry(output="."))
+    done = [done[0], step(repository, identity, done[:1], BASELINE, settings=settings)]
+    names = repository.run("ls-tree", "--name-only", done[-1].commit).stdout.decode().split()
+    assert "BASELINE_FREEZE.json" in names
+    assert sorted(report.files(repository, settings, identity, done)) == [
+        "RUNBOOK_REPORT.json",
+        "RUNBOOK_REPORT.md",
+    ]

@@ -14,6 +14,7 @@ from pytest_cockpit.api import CockpitError, Context, Report, Verdict
 from pytest_cockpit.git import Repository
 from pytest_cockpit.items import Outcome, Step, Steps
 from pytest_cockpit.phases import Place, Result, clock
+from pytest_cockpit.records.text import one_line
 from pytest_cockpit.sessions import changing, gating, words
 from pytest_cockpit.sessions.conductor import Conductor
 from pytest_cockpit.sessions.lock import SessionLock
@@ -131,7 +132,8 @@ class RunbookConductor(Conductor):
     ) -> None:
         """Put the phase on the private ref: from here on a resumed session begins after it."""
         gates = self._gates() if phase.gated else {}
-        said = (phase.name, verdict, result.summary, place.at())
+        # As a resumed session reads it: both compute the same report.
+        said = (phase.name, verdict, one_line(result.summary), place.at())
         done = Done(*said, *watch.spent(), dict(result.facts), gates)
         message = chain.message(self.identity, done)
         commit = changing.commit(place, result.changes, message=message, ref=chain.REF)

@@ -12,7 +12,7 @@ from pytest_cockpit.config import Config
 from pytest_cockpit.freeze import signatures
 from pytest_cockpit.git import Repository
 from pytest_cockpit.sessions.lock import SessionLock
-from pytest_cockpit.sessions.runbook import chain, sealing
+from pytest_cockpit.sessions.runbook import belief, chain, sealing
 from pytest_cockpit.sessions.runbook.chain import Done, Identity
 from pytest_cockpit.sessions.runbook.phases import NAMES
 from pytest_cockpit.sessions.sealing import Sealing
@@ -60,7 +60,8 @@ def begin(config: pytest.Config, repository: Repository, lock: SessionLock) -> B
     settings = load_for_batch(repository, head, seals=not looks, overrides=option.cockpit_set)
     if option.cockpit_resume:
         identity = _stopped(config, repository, settings)
-        done = tuple(chain.read(repository, identity, NAMES))
+        read = chain.read(repository, identity, NAMES)
+        done = belief.believed(repository, settings, identity, read)
         _demand_place(repository, identity, done, head)
     else:
         identity, done = _asked(config, settings, head), ()

@@ -51,8 +51,9 @@ class Done:
 
     Parameters
     ----------
+    summary: one line.
     at: when, in UTC.
-    wall_s, cpu_s: how long it took; None where the clock was fixed.
+    wall_s, cpu_s: how long it took, in milliseconds' steps; None where the clock was fixed.
     gates: verdicts of the gates that judged the tree before it, by name.
     """
 
@@ -69,7 +70,7 @@ class Done:
 
 def message(identity: Identity, done: Done) -> str:
     """What a phase's commit says."""
-    summary = text.one_line(done.summary)
+    summary = done.summary
     subject = f"runbook({done.phase}): {summary}"
     whole = []
     if len(subject) > _SUBJECT:
@@ -130,10 +131,13 @@ def parsed(raw: str, identity: Identity, *, phase: str, parent: str) -> Done | N
     if parents != [f"parent {parent}"] or not asked.items() <= said.items():
         return None
     try:
+        verdict = Verdict(said["Runbook-Verdict"])
+        if not (verdict.opens or verdict is Verdict.SKIP):
+            return None
         wall, cpu = map(_number, said["Runbook-Seconds"].split(" "))
         return Done(
             phase,
-            Verdict(said["Runbook-Verdict"]),
+            verdict,
             said["Runbook-Summary"],
             said["Runbook-At"],
             wall,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -56,17 +55,13 @@ def _checkpoint(place: Place, course: Course) -> Result:
 
     judge = partial(ledger_check.report, run=course.judge)
     found = [(name, look()) for name, look in checkpoint.checks(place, judge=judge)]
-    counts = Counter(result.verdict for _, result in found)
     told = checkpoint.totals(result.verdict for _, result in found)
     lines = [f"  {name}: {result.verdict}: {result.summary}" for name, result in found]
     return Result(
-        Verdict.worst(counts),
+        Verdict.worst(result.verdict for _, result in found),
         told,
         "\n".join([told, *lines]),
-        facts={
-            "checks": {verdict.value: counts[verdict] for verdict in Verdict},
-            "said": {name: result.verdict.value for name, result in found},
-        },
+        facts={"said": {name: result.verdict.value for name, result in found}},
     )
 
 
@@ -116,7 +111,12 @@ def _production(place: Place, course: Course) -> Result:
 def _checked(course: Course, phase: str) -> list[tuple[str, str]] | None:
     """What each check of a checkpoint said; None where it did not run."""
     found = next((one for one in course.done if one.phase == phase), None)
-    return sorted(found.facts["said"].items()) if found else None
+    return sorted((name, verdict.value) for name, verdict in said(found).items()) if found else None
+
+
+def said(done: Done) -> dict[str, Verdict]:
+    """What each check of a checkpoint came to."""
+    return {name: Verdict(found) for name, found in done.facts["said"].items()}
 
 
 def _report(place: Place, course: Course) -> Result:

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from pytest_cockpit.api import Verdict
+from pytest_cockpit.api import CockpitError, Verdict
 from pytest_cockpit.config import Config
 from pytest_cockpit.git import Entry, Repository
 from pytest_cockpit.phases import Changes, Place, Result
 from pytest_cockpit.records import artifacts, ledger
 from pytest_cockpit.records.text import count, parse
+from pytest_cockpit.registry.contents import below
 from pytest_cockpit.sessions.runbook import page
 from pytest_cockpit.sessions.runbook.chain import Done, Identity
 from pytest_cockpit.sessions.runbook.figures import figures
@@ -24,6 +25,7 @@ from pytest_cockpit.sessions.runbook.phases import (
     PRODUCTION,
     REPORT,
     Course,
+    said,
 )
 
 SCHEMA = "pytest-cockpit/runbook_report/1"
@@ -36,15 +38,26 @@ _CHECKED = (BEFORE, AFTER)
 
 def run(place: Place, course: Course) -> Result:
     """The phase that writes the report of those before it."""
-    data = document(place.repository, place.settings, course.identity, course.done)
-    folder = place.settings.registry.output
-    files = {
-        f"{folder}/{JSON}": artifacts.canonical(data),
-        f"{folder}/{MARKDOWN}": page.of(data).encode(),
-    }
+    ground = place.repository, place.settings, course.identity, course.done
+    data = document(*ground)
     created, modified = len(data["created"]), len(data["modified"])
-    said = f"{count(created, 'file')} created, {modified:,} modified"
-    return Result(Verdict.PASS, said, changes=Changes(files))
+    told = f"{count(created, 'file')} created, {modified:,} modified"
+    return Result(Verdict.PASS, told, changes=Changes(_files(place.settings, data)))
+
+
+def files(
+    repository: Repository, settings: Config, identity: Identity, done: Sequence[Done]
+) -> dict[str, bytes]:
+    """The report of these phases as files, by path."""
+    return _files(settings, document(repository, settings, identity, done))
+
+
+def _files(settings: Config, data: Mapping[str, Any]) -> dict[str, bytes]:
+    folder = settings.registry.output
+    return {
+        below(folder, JSON): artifacts.canonical(data),
+        below(folder, MARKDOWN): page.of(data).encode(),
+    }
 
 
 def kept(repository: Repository, settings: Config, done: Sequence[Done]) -> dict[str, Any] | None:
@@ -52,7 +65,7 @@ def kept(repository: Repository, settings: Config, done: Sequence[Done]) -> dict
     one = _of(done, REPORT)
     if one is None:
         return None
-    found = repository.blob(one.commit, f"{settings.registry.output}/{JSON}")
+    found = repository.blob(one.commit, below(settings.registry.output, JSON))
     return dict(parse(found or b"{}"))
 
 
@@ -84,7 +97,7 @@ def document(
             name: verdict.value for one in done for name, verdict in sorted(one.gates.items())
         },
         "checks": {
-            name.partition(":")[2]: dict(found.facts["checks"])
+            name.partition(":")[2]: _counts(found)
             for name in _CHECKED
             if (found := _of(done, name)) is not None
         },
@@ -122,11 +135,16 @@ def _totals(done: Sequence[Done]) -> dict[str, int]:
 
 
 def _checks(done: Sequence[Done]) -> Iterator[dict[str, Any]]:
-    found = [one.facts["checks"] if (one := _of(done, name)) else {} for name in _CHECKED]
+    found = [_counts(one) if (one := _of(done, name)) else {} for name in _CHECKED]
     for verdict in Verdict:
         pair = [counts.get(verdict.value) for counts in found]
         if any(pair) or verdict is Verdict.PASS:
             yield _metric(f"checks: {verdict}", *pair)
+
+
+def _counts(checkpoint: Done) -> dict[str, int]:
+    counts = Counter(said(checkpoint).values())
+    return {verdict.value: counts[verdict] for verdict in Verdict}
 
 
 def _figures(
@@ -134,15 +152,25 @@ def _figures(
 ) -> Iterator[dict[str, Any]]:
     """What the generated documents count, before and after; None where a phase did not run."""
     before, after = (
-        figures(partial(_document, repository, commits[phase], folder)) if phase in commits else {}
+        _counted(repository, commits[phase], folder) if phase in commits else {}
         for phase in _MEASURED
     )
     for name in dict.fromkeys((*before, *after)):
         yield _metric(name, before.get(name), after.get(name))
 
 
+def _counted(repository: Repository, commit: str, folder: str) -> dict[str, int | float | None]:
+    try:
+        return figures(partial(_document, repository, commit, folder))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CockpitError(
+            f"{folder}: has no documents in {commit[:12]} that figures can be told by; leave out "
+            "--cockpit-resume to begin anew"
+        ) from error
+
+
 def _document(repository: Repository, commit: str, folder: str, name: str) -> Mapping[str, Any]:
-    return dict(parse(repository.blob(commit, f"{folder}/{name}") or b"{}"))
+    return dict(parse(repository.blob(commit, below(folder, name)) or b"{}"))
 
 
 def _paths(paths: Iterable[str]) -> list[str]:

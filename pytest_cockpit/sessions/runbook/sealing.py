@@ -6,9 +6,11 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_cockpit.api import CockpitError
 from pytest_cockpit.config import Config
 from pytest_cockpit.freeze import phase as freeze
 from pytest_cockpit.freeze import tagging
+from pytest_cockpit.freeze.verify import Verification, unpublished
 from pytest_cockpit.git import GitError, Repository
 from pytest_cockpit.seals import checkout, tag
 from pytest_cockpit.sessions.runbook import chain
@@ -52,8 +54,8 @@ def seal(
 
     Raises
     ------
-    CockpitError: something else has one of their names, a tag cannot be signed, or the checkout
-        cannot be written.
+    CockpitError: something else has one of their names, a freeze is not what it says, a tag cannot
+        be signed, or the checkout cannot be written.
     """
     demand_free(repository, identity, done)
     name = f"{settings.seal.branch_prefix}runbook-{identity.runbook_id}"
@@ -79,8 +81,20 @@ def _tags(
     found = {}
     for name, commit in tagged(identity, done).items():
         wanted = repository, settings, name, commit, freeze.message(facts[commit])
-        found[tag.ref_of(name)] = tagging.there(*wanted) or tagging.made(*wanted)
+        oid = tagging.there(*wanted) or tagging.made(*wanted)
+        _demand_sound(unpublished(repository, settings, name, oid, commit))
+        found[tag.ref_of(name)] = oid
     return found
+
+
+def _demand_sound(found: Verification) -> None:
+    """Publish no freeze that would be found broken; it may be of an earlier session."""
+    for check in found.checks:
+        if not check.verdict.opens:
+            raise CockpitError(
+                f"{found.name}: {check.name}: {check.verdict}: {check.summary}; nothing was "
+                "published: leave out --cockpit-resume to begin anew"
+            )
 
 
 def _publish(repository: Repository, wanted: Mapping[str, str]) -> None:

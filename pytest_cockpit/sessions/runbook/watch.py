@@ -19,7 +19,9 @@ class Watch:
         """Wall and CPU seconds since it was made, those of child processes included."""
         if self._fixed:
             return None, None
-        wall, cpu = (now - then for now, then in zip(self._now(), self._begun, strict=True))
+        wall, cpu = (
+            round(now - then, 3) for now, then in zip(self._now(), self._begun, strict=True)
+        )
         return wall, cpu
 
     @staticmethod
