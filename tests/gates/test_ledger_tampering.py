@@ -762,6 +762,19 @@ def test_the_tag_of_a_freeze_is_moved(port: Port):
     assert "v2.0 of a freeze is not in this clone" in report.findings[0].message
 
 
+def test_the_tag_of_a_freeze_is_missed_in_a_linked_work_tree(port: Port):
+    """Its `HEAD` has the freeze, that of the repository's own work tree has not."""
+    linked = Port(port.root.parent / "linked", port.clock)
+    port.git("worktree", "add", "--quiet", "-b", "release", str(linked.root))
+    frozen(linked)
+    port.git("tag", "--delete", "v2.0")
+    scratch = port.root / ".git/cockpit/scratch/ledger-1"
+    scratch.mkdir(parents=True)
+    report = gate.check(Context(root=linked.root, scratch=scratch, base=linked.head()))
+    assert report.verdict is Verdict.UNKNOWN
+    assert "v2.0 of a freeze is not in this clone" in report.findings[0].message
+
+
 @pytest.mark.parametrize(
     ("path", "said"),
     [

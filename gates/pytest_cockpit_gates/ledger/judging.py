@@ -170,9 +170,16 @@ def _place(context: Context, ground: Ground, found: Held, globs: bool) -> bound.
 
 
 def _where_refs_are(context: Context, git: Git) -> Git:
-    """The user's repository: a batch is judged in a private one without branches and tags."""
+    """The user's repository: a commit is judged in a private one without branches and tags.
+
+    A work tree is judged where it is, and a linked one has a `HEAD` of its own.
+    """
     scratch = context.scratch.parent
-    inside = scratch.name == "scratch" and scratch.parent.name == "cockpit"
+    inside = (
+        context.commit is not None
+        and scratch.name == "scratch"
+        and scratch.parent.name == "cockpit"
+    )
     return Git(scratch.parent.parent) if inside else git
 
 
