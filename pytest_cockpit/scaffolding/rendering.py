@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Facts = Mapping[str, Any]
 _Text = Callable[[Facts], str]
 
-LONGEST = 1_000_000
+LONGEST = 16_000_000
 """Bytes of the longest file that is rendered."""
 
 _TYPED = frozenset({"bool", "float", "int", "json", "yaml"})
