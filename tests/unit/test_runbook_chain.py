@@ -151,6 +151,15 @@ def test_phases_are_believed_up_to_the_first_that_is_out_of_order(repository):
     assert chain.read(repository, identity, PHASES) == []
 
 
+@pytest.mark.parametrize("base", ["", "HEAD", "--output=x", "a" * 40])
+def test_a_runbook_from_no_commit_that_is_here_is_told_with_the_remedy(repository, base):
+    message = chain.message(dataclasses.replace(IDENTITY, base=base), DONE)
+    tip = repository.resolve("HEAD")
+    transaction.build(repository, tip, [], message=message, ref=chain.REF)
+    with pytest.raises(CockpitError, match="git update-ref -d refs/cockpit/runbook"):
+        chain.begun(repository)
+
+
 def test_a_ref_that_is_no_runbooks_is_told_with_the_remedy(repository):
     commit = repository.resolve("HEAD")
     transaction.build(repository, commit, [], message="anything", ref=chain.REF)

@@ -101,9 +101,10 @@ def begun(repository: Repository) -> Identity | None:
         return None
     said = _said(_raw(repository, tip).partition("\n\n")[2])
     tags = said.get("Runbook-Tags", "").split(" ")
-    if len(tags) != 2 or not {"Runbook-Base", "Runbook-Settings"} <= said.keys():  # noqa: PLR2004 - two tags
+    base, settings = said.get("Runbook-Base", ""), said.get("Runbook-Settings", "")
+    if len(tags) != 2 or not settings or not _there(repository, base):  # noqa: PLR2004 - two tags
         raise CockpitError(f"{REF}: is no runbook's; remove it: git update-ref -d {REF}")
-    return Identity(said["Runbook-Base"], said["Runbook-Settings"], *tags)
+    return Identity(base, settings, *tags)
 
 
 def read(repository: Repository, identity: Identity, phases: Sequence[str]) -> list[Done]:
@@ -151,6 +152,13 @@ def parsed(raw: str, identity: Identity, *, phase: str, parent: str) -> Done | N
         )
     except (KeyError, ValueError, AttributeError):
         return None
+
+
+def _there(repository: Repository, base: str) -> bool:
+    """Whether this is the whole id of a commit that this clone has."""
+    if not re.fullmatch(r"[0-9a-f]{40}([0-9a-f]{24})?", base):
+        return False
+    return not repository.run("cat-file", "-e", f"{base}^{{commit}}", check=False).returncode
 
 
 def _raw(repository: Repository, commit: str) -> str:
