@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-COVERAGE = "coverage"
+from pytest_cockpit.records.ledger_kinds import COVERAGE
 
 _LEAST = 0.01
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_cockpit.api import CockpitError, Verdict
 from pytest_cockpit.phases import Changes, Place, Result, is_fixed
+from pytest_cockpit.records import ledger_kinds
 from pytest_cockpit.records.text import count, printable
 from pytest_cockpit.registry import bound, substance
 from pytest_cockpit.registry import measured as recorded
@@ -159,7 +160,7 @@ def _changed(
 
 def _row(place: Place, module: Module, outcome: Outcome) -> dict[str, Any]:
     return {
-        "kind": recorded.COVERAGE,
+        "kind": ledger_kinds.COVERAGE,
         "at": place.at(),
         "module": printable(outcome.module),
         "commit": place.commit,
