@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pytest_cockpit.phases import Place
@@ -39,6 +39,13 @@ def document(place: Place, found: Survey) -> dict[str, Any]:
             for path, count in found.artefacts.items()
         ],
     }
+
+
+def names(rows: Iterable[Mapping[str, Any]]) -> tuple[int, bool]:
+    """How many public names modules have, and whether there may be more: some file is unread."""
+    found = list(rows)
+    told = (fault["what"] for row in found for fault in row["faults"])
+    return sum(row["api"]["count"] for row in found), public_api.UNPARSED in told
 
 
 def _row(

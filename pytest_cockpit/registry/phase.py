@@ -10,6 +10,7 @@ from pytest_cockpit.api import Verdict
 from pytest_cockpit.config import Registry
 from pytest_cockpit.phases import Changes, Place, Result
 from pytest_cockpit.records.text import count, one_line
+from pytest_cockpit.registry import module_registry
 from pytest_cockpit.registry.documents import Documents
 
 _LISTED = 20
@@ -31,11 +32,12 @@ def run(place: Place) -> Result:
 def look(settings: Registry, registry: Mapping[str, Any]) -> Result:
     """What a registry has, and what is odd about it."""
     rows = registry["modules"]
+    names, more = module_registry.names(rows)
     facts = {
         "modules": len(rows),
         "docs": sum(len(row["docs"]) for row in rows),
         "tests": sum(len(row["tests"]) for row in rows),
-        "names": sum(row["api"]["count"] for row in rows),
+        "names": names,
         "faults": sum(len(row["faults"]) for row in rows),
     }
     if not rows:
@@ -47,9 +49,9 @@ def look(settings: Registry, registry: Mapping[str, Any]) -> Result:
             ("modules", "module"),
             ("docs", "document"),
             ("tests", "test file"),
-            ("names", "public name"),
         )
     )
+    said = f"{said}, {'at least ' if more else ''}{count(names, 'public name')}"
     loose = registry["without_manifest"]
     if loose:
         said = f"{said}; {count(len(loose), 'folder')} of Python files without a manifest"

@@ -13,6 +13,9 @@ from pytest_cockpit.registry.faults import Fault
 from pytest_cockpit.registry.modules import Module
 from pytest_cockpit.registry.surface import Name, Surface
 
+UNPARSED = "does not parse"
+"""Said of a file whose names nobody knows."""
+
 # Files that are followed one out of another; nobody has so many on purpose.
 _DEEPEST = 50
 
@@ -97,7 +100,7 @@ class _Offer:
         names: dict[str, Name] = {}
         for path, found in self.files.items():
             if found.broken:
-                self.faults.append(Fault(path, "", "does not parse"))
+                self.faults.append(Fault(path, "", UNPARSED))
         for path in self.public:
             prefix = self._prefix(path)
             for name, what in self._names(path):
