@@ -300,6 +300,8 @@ def test_a_file_in_the_way_leaves_the_checkout_and_says_so(repository):
     (repository.root / "a|b.txt").write_text("mine\n")
     sealed = sealing.seal(repository, Config(), identity, done)
     assert "the checkout stays as it is: in the way: a|b.txt (changed)" in sealed.lines[-1]
+    name = sealed.branch.removeprefix("refs/heads/")
+    assert sealed.advice == [f"then take it here with: git merge --ff-only {name}"]
     assert (repository.root / "a|b.txt").read_text() == "mine\n"
 
 

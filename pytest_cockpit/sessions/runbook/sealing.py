@@ -128,7 +128,9 @@ def _take(
         return [f"{short} is there already"], []
     taken = checkout.take(repository, head, base, commit)
     if not taken.done:
-        return [f"the checkout stays as it is: {taken.reason}"], []
+        return [f"the checkout stays as it is: {taken.reason}"], [
+            f"then take it here with: git merge --ff-only {name}"
+        ]
     return [f"{short} brought forward"], []
 
 
