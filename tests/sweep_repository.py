@@ -8,7 +8,7 @@ from textwrap import dedent
 
 MODULES = (
     *("app", "broken", "clash_a", "clash_b", "core", "docker"),
-    *("failing", "killer", "lazy", "twin_a", "twin_b", "untested"),
+    *("ender", "failing", "killer", "lazy", "twin_a", "twin_b", "unready", "untested"),
 )
 SOUND = ("app", "clash_a", "clash_b", "core", "docker", "failing", "lazy", "twin_a", "twin_b")
 
@@ -144,6 +144,22 @@ _SHARED = {
         """,
     "broken/__init__.py": "X = 1\n",
     "broken/tests/test_b.py": "import no_such_thing\n\ndef test_x():\n    pass\n",
+    "ender/__init__.py": "X = 1\n",
+    "ender/tests/test_e.py": """\
+        import pytest
+
+        def test_first():
+            import ender
+
+        def test_last():
+            pytest.exit("enough", returncode=0)
+
+        def test_after():
+            assert False
+        """,
+    "unready/__init__.py": "X = 1\n",
+    "unready/tests/__init__.py": "import no_such_package\n",
+    "unready/tests/test_u.py": "def test_u():\n    pass\n",
     "untested/__init__.py": "Y = 1\n",
     # Named like a package that may be installed; it is none itself.
     "docker/util.py": "def a():\n    return 1\n\ndef b():\n    return 2\n",

@@ -19,6 +19,8 @@ from pytest_cockpit.sweep.workshop import Workshop, last_words
 _ROUNDS = 3
 """Joint runs at most: each after the first is without the modules that ended a process."""
 _RESTARTS = 4
+_QUIET = ("-W", "ignore:The --rsyncdir command line argument:DeprecationWarning")
+"""pytest-xdist announces its end; a repository that makes errors of warnings could not start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,8 @@ class Rounds:
             if not left:
                 break
             run, said = self._joint(f"joint{number}", left)
-            self._blame(run.culprits, "a process of the joint run ended in its tests")
-            ended = [turn for turn in left if self._has_run(run, turn)]
+            self._blame(run.culprits, "the joint run, or a process of it, ended in its tests")
+            ended = [turn for turn in left if run.has_run(turn)]
             done.update(dict.fromkeys(ended, run))
             left = [turn for turn in left if turn not in {*ended, *run.culprits}]
             if not (run.culprits or ended):
@@ -82,15 +84,6 @@ class Rounds:
         else:
             self._blame(left, "processes of the joint run kept ending")
         self._judge(done)
-
-    def _has_run(self, run: Run, turn: str) -> bool:
-        """Whether all that a turn ran was handed over."""
-        if turn in run.culprits or turn in run.lost:
-            return False
-        if f"module:{turn}" in run.observed.lines:
-            return True
-        tests = run.judge(path for path, its in self.turns.files.items() if its == turn).tests
-        return run.complete and not (tests.passed or tests.failed)
 
     def _joint(self, name: str, left: Sequence[str]) -> tuple[Run, str]:
         files = [path for path, turn in self.turns.files.items() if turn in set(left)]
@@ -109,7 +102,7 @@ class Rounds:
         if self.hosts:
             remote = any(option.startswith("--tx") for option in self.hosts)
             tree, package = self.workshop.root, self.workshop.work / "cockpit_sweep"
-            synced = [f"--rsyncdir={tree}", f"--rsyncdir={package}"] if remote else []
+            synced = [f"--rsyncdir={tree}", f"--rsyncdir={package}", *_QUIET] if remote else []
             return [*self.hosts, *synced, f"--max-worker-restart={_RESTARTS}"]
         wanted = min(self.workers, most)
         if not _distributed():
@@ -172,8 +165,9 @@ class Rounds:
             why = _ending(ended.get("exit"), run.tests, self.workshop.said(name))
             started = run.tests.started or ended.get("exit") not in (1, 2, 3, 4)
             judgement = Judgement(State.CRASHED if started else State.ERROR, judgement.tests, why)
-        elif not run.complete:
-            judgement = Judgement(State.ERROR, Counts(), self.workshop.said(name))
+        elif not (run.complete and run.has_run(suite.module)):
+            why = f"pytest was stopped before all tests had run: {self.workshop.said(name)}"
+            judgement = Judgement(State.ERROR, Counts(), why)
         seconds = ended.get("wall_s")
         self.found[suite.module] = Found(
             judgement,

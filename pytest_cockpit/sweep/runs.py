@@ -36,21 +36,31 @@ class Run:
     ----------
     tests: what was reported.
     observed: what the processes that came to their end handed over.
-    culprits: turns in which a process ended that handed nothing over.
-    lost: turns that such a process had before.
+    collected: turns that have tests, as far as these processes know.
+    ran: turns whose tests have all run in one of them.
+    culprits: turns in which a process ended that handed nothing over, or that were stopped midway.
+    lost: turns that a process had before which handed nothing over.
     durations: seconds by turn, as far as they were told.
     """
 
     tests: outcome.TestRun
     observed: Observed
+    collected: frozenset[str]
+    ran: frozenset[str]
     culprits: frozenset[str]
     lost: frozenset[str]
     durations: Mapping[str, float]
 
     @property
     def complete(self) -> bool:
-        """Whether pytest came to its end, with every test run."""
+        """Whether pytest came to its end, as far as its exit code says."""
         return self.tests.exit in _COMPLETE
+
+    def has_run(self, turn: str) -> bool:
+        """Whether a turn's tests have all run and what they ran was handed over."""
+        if turn in self.culprits or turn in self.lost:
+            return False
+        return turn in self.ran or (self.complete and turn not in self.collected)
 
     def judge(self, files: Iterable[str]) -> Judgement:
         """What became of the tests of these files."""
@@ -87,10 +97,14 @@ def read(tests: bytes, told: bytes) -> Run:
     whole = {row["process"] for row in handed}
     crashed = [own for process, own in entered.items() if process not in whole]
     lost = {row["module"] for own in crashed for row in own if row["when"] == _RUN}
+    ran = frozenset(turn for row in handed for turn in row["ran"])
+    begun = {row["module"] for own in entered.values() for row in own if row["when"] == _RUN}
     return Run(
         tests=outcome.read(tests),
         observed=Observed.of(handed),
-        culprits=frozenset(own[-1]["module"] for own in crashed),
+        collected=frozenset(turn for row in handed for turn in row["collected"]),
+        ran=ran,
+        culprits=frozenset(own[-1]["module"] for own in crashed) | (begun - lost - ran),
         lost=frozenset(lost),
         durations=_durations(rows),
     )
@@ -120,11 +134,16 @@ def _shaped(row: Mapping[str, Any]) -> bool:
         and all(_is_ranges(text) for files in lines.values() for text in files.values())
         and isinstance(edges, list)
         and all(_is_edge(edge) for edge in edges)
+        and all(_is_turns(row.get(key)) for key in ("collected", "ran"))
     )
 
 
 def _is_ranges(value: object) -> bool:
     return isinstance(value, str) and _RANGES.fullmatch(value) is not None
+
+
+def _is_turns(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(turn, str) for turn in value)
 
 
 def _is_edge(value: object) -> bool:
@@ -147,11 +166,7 @@ def _state(
     if failed:
         return State.FAILED, counts, f"{failed[0]}: {failures[failed[0]].message}"
     if not counts.total:
-        return (
-            State.NO_TESTS,
-            counts,
-            "no test was collected from its files: they hold none, or skip or deselect them all",
-        )
+        return State.NO_TESTS, counts, _NONE
     return State.PASSED, counts, ""
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -99,33 +101,64 @@ def test_every_module_has_its_own_state(joint):
         **dict.fromkeys(sweep_repository.SOUND, State.PASSED),
         "failing": State.FAILED,
         "broken": State.ERROR,
+        "ender": State.ERROR,
+        "unready": State.ERROR,
         "killer": State.CRASHED,
         "untested": State.NO_TESTS,
     }
     assert joint["broken"].percent is joint["killer"].percent is joint["untested"].percent is None
     assert "no_such_thing" in joint["broken"].reason
+    assert "no_such_package" in joint["unready"].reason
+    assert "stopped before all tests had run" in joint["ender"].reason
     assert "signal 9 in killer/tests/test_k.py::test_k" in joint["killer"].reason
 
 
 def test_only_what_clashes_is_run_again(joint):
     apart = {module: outcome.apart for module, outcome in joint.items() if outcome.apart}
-    assert set(apart) == {"broken", "clash_b", "failing", "killer"}
+    assert set(apart) == {"broken", "clash_b", "ender", "failing", "killer", "unready"}
     assert "ValueError: thing" in apart["clash_b"]
-    assert "a process of the joint run ended" in apart["killer"]
+    assert "ended in its tests" in apart["killer"]
+    assert "ended in its tests" in apart["ender"]
 
 
-def test_a_slow_module_ends_at_its_time_and_the_others_do_not(make_repository):
+def test_a_test_that_hangs_costs_its_own_module_alone(make_repository):
+    """First the joint run's time is up, then its own; the modules beside it lose nothing."""
     files = {
-        **{f"{name}/module.manifest.json": "{}" for name in ("fast", "slow")},
-        "fast/x.py": "X = 1\n",
-        "fast/test_x.py": "def test_x():\n    import fast.x\n",
+        **{f"{name}/module.manifest.json": "{}" for name in ("after", "fast", "slow")},
+        **{f"{name}/x.py": "X = 1\n" for name in ("after", "fast")},
+        **{f"{n}/test_x.py": f"def test_x():\n    import {n}.x\n" for n in ("after", "fast")},
         "slow/test_x.py": "import time\n\ndef test_x():\n    time.sleep(600)\n",
     }
-    place = _place(make_repository(files).root, mode="isolated", workers=2, timeout_s=20.0)
-    found = _sweep(place)
+    found = _sweep(_place(make_repository(files).root, workers=1, timeout_s=20.0))
     assert found["slow"].state is State.CRASHED
     assert found["slow"].reason == "its tests took more than 20 s"
-    assert found["fast"].percent == 100
+    assert (found["fast"].percent, found["after"].percent) == (100, 100)
+    assert not found["after"].apart
+
+
+def test_an_interrupt_leaves_nothing(make_repository, tmp_path):
+    begun = tmp_path / "begun"
+    test = (
+        f"import os, time\n\ndef test_x():\n    open({str(begun)!r}, 'w').write(str(os.getpid()))"
+    )
+    files = {"a/module.manifest.json": "{}\n", "a/test_x.py": f"{test}\n    time.sleep(600)\n"}
+    made = make_repository(files)
+    made.git("reset", "-q", "--hard")
+    run = [sys.executable, "-m", "pytest", "--cockpit-sweep", "-p", "no:randomly"]
+    env = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST")}
+    with subprocess.Popen(run, cwd=made.root, env=env, stdout=subprocess.PIPE) as session:
+        for _ in range(600):
+            if begun.exists() and begun.read_text():
+                break
+            time.sleep(0.1)
+        session.send_signal(signal.SIGINT)
+        session.communicate(timeout=60)
+    assert session.returncode == pytest.ExitCode.INTERRUPTED
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(begun.read_text()), 0)
+    repository = Repository.discover(made.root)
+    assert not list((repository.common_dir / "cockpit" / "scratch").iterdir())
+    assert made.git("status", "--porcelain", "--", "a", ".cockpit") == ""
 
 
 def test_a_session_shows_every_module_and_records_what_it_measured(made, joint):
@@ -147,7 +180,7 @@ def test_a_session_shows_every_module_and_records_what_it_measured(made, joint):
         "the modules' tests run with -n2 --dist=load",
     ):
         assert line in said, said
-    assert "2 failed" in said
+    assert "4 failed" in said
     assert "1 unknown" in said
     manifest = json.loads((made.root / "core/module.manifest.json").read_text())
     assert manifest["testing"]["coverage_observed"] == joint["core"].percent

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_cockpit.sweep.attribution import Observed
 from pytest_cockpit.sweep.model import State
-from pytest_cockpit.sweep.runs import read
+from pytest_cockpit.sweep.runs import Run, read
 
 
 def observed(lines: dict[str, dict[str, str]], *edges: tuple[str, str]) -> Observed:
@@ -62,8 +62,14 @@ def _enter(process: int, module: str, at: float, when: str = "run") -> dict[str,
     return {"row": "enter", "process": process, "module": module, "when": when, "at": at}
 
 
-def _data(process: int, at: float) -> dict[str, object]:
-    return {"row": "data", "process": process, "at": at, "lines": {}, "edges": []}
+def _data(process: int, at: float, *ran: str, collected: tuple[str, ...] = ()) -> dict[str, object]:
+    turns = {"collected": [*ran, *collected], "ran": [*ran]}
+    return {"row": "data", "process": process, "at": at, "lines": {}, "edges": [], **turns}
+
+
+def _run(rows: list[dict[str, object]], code: int | None = None) -> Run:
+    finish = {"row": "finish", "exit": code}
+    return read(json.dumps(finish).encode(), "\n".join(map(json.dumps, rows)).encode())
 
 
 def test_a_process_that_hands_nothing_over_is_the_fault_of_its_last_turn():
@@ -73,13 +79,24 @@ def test_a_process_that_hands_nothing_over_is_the_fault_of_its_last_turn():
         _enter(1, "a", 1),
         _enter(2, "b", 1),
         _enter(1, "c", 3),
-        _data(2, 4),
+        _data(2, 4, "b"),
     ]
-    run = read(b"", "\n".join(map(json.dumps, rows)).encode())
+    run = _run(rows)
     assert run.culprits == {"c"}
     assert run.lost == {"a", "c"}
+    assert [run.has_run(turn) for turn in "abc"] == [False, True, False]
     assert run.durations == {"a": 2, "b": 3}
     assert not run.complete
+
+
+@pytest.mark.parametrize("code", [0, 1, 2])
+def test_a_turn_that_was_stopped_midway_is_to_blame_and_those_after_it_have_not_run(code: int):
+    """As `pytest.exit` does it, which may say any exit code."""
+    rows = [_enter(1, "a", 0), _enter(1, "b", 1), _data(1, 2, "a", collected=("b", "c"))]
+    run = _run(rows, code)
+    assert run.culprits == {"b"}
+    assert [run.has_run(turn) for turn in "abc"] == [True, False, False]
+    assert run.has_run("none") is (code != 2), "it has no test to run, if all was collected"
 
 
 def test_states_are_told_apart():
@@ -127,6 +144,7 @@ def test_no_row_of_another_form_is_believed_or_a_crash(lines: list[bytes]):
         {**_data(1, 0), "lines": {"module:a": {"x.py": "7-"}}},
         {**_data(1, 0), "lines": {"module:a": {"x.py": [7]}}},
         {**_data(1, 0), "edges": [["a"]]},
+        {**_data(1, 0), "ran": [None]},
         {**_data(1, 0), "process": "1"},
         {**_enter(1, "a", 0), "when": "later"},
         {**_enter(1, "a", 0), "at": None},
@@ -135,4 +153,5 @@ def test_no_row_of_another_form_is_believed_or_a_crash(lines: list[bytes]):
 def test_a_row_of_another_form_counts_as_not_written(row: dict[str, object]):
     good = _enter(2, "b", 1)
     run = read(b"", "\n".join(map(json.dumps, [row, good])).encode())
-    assert (run.culprits, run.observed.every) == ({"b"}, {})
+    assert run.culprits == {"b"}
+    assert not run.observed.every

@@ -6,6 +6,7 @@ tree, so that starting one costs milliseconds.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import runpy
@@ -44,6 +45,9 @@ def _preload(root: str) -> None:
     import pytest  # noqa: F401 - as above
 
     sys.path[:] = whole
+    # What is here lives as long as the forks do; none needs to look through it for garbage.
+    gc.collect()
+    gc.freeze()
 
 
 def _below(path: str, root: str) -> bool:

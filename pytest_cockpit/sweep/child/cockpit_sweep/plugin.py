@@ -64,7 +64,7 @@ class Turns:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.ran: dict[str, None] = {}
+        self.left: dict[str, int] = {}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
@@ -109,17 +109,28 @@ class Turns:
 
         items.sort(key=rank)
 
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Count the tests of each turn, without those that were deselected."""
+        for item in session.items:
+            module = _STAGE.of(item.path) or ""
+            self.left[module] = self.left.get(module, 0) + 1
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> Generator[None, Any, Any]:
         """What a test runs is its module's."""
         module = _STAGE.of(item.path) or ""
         _turn(module, "run")
-        self.ran[module] = None
-        before = RECORDER.switch(f"module:{module}")
+        RECORDER.switch(f"module:{module}")
         try:
-            return (yield)
+            done = yield
         finally:
-            RECORDER.switch(before)
+            # A switch costs as much as there are files; between two tests of a turn runs nothing.
+            if nextitem is None or _STAGE.of(nextitem.path) != _STAGE.of(item.path):
+                RECORDER.switch("")
+        self.left[module] -= 1
+        return done
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(
@@ -134,10 +145,12 @@ class Turns:
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self) -> Generator[None, Any, Any]:
         """Hand over what was measured; a worker's travels to the controller, on whatever host."""
+        RECORDER.switch("")
         try:
             return (yield)
         finally:
-            found = {**RECORDER.stop(), "ran": list(self.ran)}
+            ran = [module for module, tests in self.left.items() if not tests]
+            found = {**RECORDER.stop(), "collected": list(self.left), "ran": ran}
             output = getattr(self.config, "workeroutput", None)
             if output is not None:
                 output[_KEY] = json.dumps({**found, "process": os.getpid()})

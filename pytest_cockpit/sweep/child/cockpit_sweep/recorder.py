@@ -7,6 +7,7 @@ On whose behalf is a context: `module:PATH` while a module's tests are collected
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable
 from itertools import groupby
@@ -21,6 +22,8 @@ _OVERRIDDEN: dict[str, Any] = {
     "run:parallel": False,
     # The measurement of programs that tests start would need files of its own.
     "run:patch": [],
+    # With it, coverage would look at every file of the tree at the end.
+    "run:source": [],
 }
 
 
@@ -34,7 +37,7 @@ class Recorder:
         self._prefix = os.path.join(root, "")  # noqa: PTH118 - a prefix of strings
         self._known: dict[str, str | None] = {}
         self._coverage = coverage.Coverage(data_file=None, config_file=str(settings))
-        for name, value in {**_OVERRIDDEN, "run:source": [str(root)]}.items():
+        for name, value in {**_OVERRIDDEN, "run:include": [_below(str(root))]}.items():
             self._coverage.set_option(name, value)
 
     def start(self) -> None:
@@ -91,6 +94,11 @@ class Recorder:
             },
             "edges": sorted(self.edges),
         }
+
+
+def _below(folder: str) -> str:
+    """The pattern of all files below a folder; coverage's patterns have no way to quote."""
+    return re.sub(r"[*?\[\]\\]", "?", folder) + "/*"
 
 
 def _ranges(lines: Iterable[int]) -> str:
