@@ -163,6 +163,8 @@ def test_a_red_gate_halts_before_the_freeze(tmp_path):
     moved = yard.pytest(*RESUME)
     assert moved.returncode == 4
     assert "put HEAD back, or leave out --cockpit-resume" in moved.stderr
+    anew = yard.pytest(*RUNBOOK, "--co")
+    assert "cockpit: begins anew; what an earlier runbook has kept is given up" in anew.stdout
 
 
 def test_a_part_of_a_runbook_is_looked_at_and_not_sealed(tmp_path):

@@ -169,7 +169,7 @@ def test_a_page_says_all_of_it_and_is_never_more_than_text(whole):
     repository, identity, done = whole
     text = page.of(report.document(repository, Config(), identity, done))
     assert "| `sweep` | pass | sweep \\| done | 1.5 | 0.5 | +0 ~0 |" in text
-    assert "13.5 seconds in all" in text
+    assert "13.5 seconds in these phases" in text
     assert "Phases and gates: 9 pass, 1 warn, 0 unknown, 1 skip." in text
     assert "Checkpoint before: 6 pass, 1 fail, 0 unknown, 1 skip." in text
     assert "| mean health | 20.25 | 20.25 | 0 |" in text

@@ -20,6 +20,10 @@ from pytest_cockpit.sessions.settings import artifacts_folder, load_for_batch
 from pytest_cockpit.sessions.takeover import take_over
 
 PLAN = "runbook.plan.jsonl"
+_GIVEN_UP = (
+    "begins anew; what an earlier runbook has kept is given up once the first phase has ended (see "
+    "--cockpit-resume)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,8 @@ def begin(config: pytest.Config, repository: Repository, lock: SessionLock) -> B
         _demand_place(repository, identity, done, head)
     else:
         identity, done = _asked(config, settings, head), ()
+        if repository.ref(chain.REF) is not None:
+            header.append(f"cockpit: {_GIVEN_UP}")
     sealing.demand_free(repository, identity, done)
     signatures.Signers.of(settings.freeze.signers)
     path = artifacts_folder(repository.root, settings) / PLAN

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_cockpit.api import CockpitError, Verdict
+from pytest_cockpit.api import Verdict
 from pytest_cockpit.config import Config
 from pytest_cockpit.git import Repository
 from pytest_cockpit.phases import Result
@@ -29,7 +29,12 @@ _FROZEN = ("tag", "freeze", "base", "manifest", "manifest_sha256", "digest")
 def believed(
     repository: Repository, settings: Config, identity: Identity, done: Sequence[Done]
 ) -> tuple[Done, ...]:
-    """The phases up to the first that cannot have left its commit as it is."""
+    """The phases up to the first that cannot have left its commit as it is.
+
+    Raises
+    ------
+    CockpitError: no gate would judge the production freeze, or the report has nothing to tell by.
+    """
     ground = _Ground(repository, settings, identity)
     found: tuple[Done, ...] = ()
     for phase, one in zip(PHASES, done, strict=False):
@@ -69,10 +74,7 @@ class _Ground:
 
     def _reported(self, one: Done, parent: str, before: Sequence[Done]) -> bool:
         """Whether the report is the one that is computed now, and all that its commit brings."""
-        try:
-            wanted = report.files(self.repository, self.settings, self.identity, before)
-        except CockpitError:
-            return False
+        wanted = report.files(self.repository, self.settings, self.identity, before)
         changed = self.repository.changes(parent, one.commit)
         return changed.keys() == wanted.keys() and all(
             self.repository.blob(one.commit, path) == content for path, content in wanted.items()

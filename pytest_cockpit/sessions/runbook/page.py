@@ -50,7 +50,8 @@ def _phases(report: Mapping[str, Any]) -> Iterator[str]:
     if times and None not in times:
         yield ""
         begun, ended = (report["phases"][index]["at"] for index in (0, -1))
-        yield f"{sum(times):.1f} seconds in all, begun at {begun}, the last phase at {ended}."
+        spent = f"{sum(times):.1f} seconds in these phases"
+        yield f"{spent}, the first begun at {begun}, the last at {ended}."
     yield ""
 
 
