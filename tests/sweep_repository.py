@@ -158,7 +158,9 @@ _SHARED = {
             assert False
         """,
     "unready/__init__.py": "X = 1\n",
+    # Loading the conftest.py fails, so that the folder is no collector in which to find a test.
     "unready/tests/__init__.py": "import no_such_package\n",
+    "unready/tests/conftest.py": "",
     "unready/tests/test_u.py": "def test_u():\n    pass\n",
     "untested/__init__.py": "Y = 1\n",
     # Named like a package that may be installed; it is none itself.

@@ -136,6 +136,21 @@ def test_a_test_that_hangs_costs_its_own_module_alone(make_repository):
     assert not found["after"].apart
 
 
+def test_tests_that_make_errors_of_warnings_run_in_another_folder(make_repository, tmp_path):
+    """As on another host, to which pytest-xdist copies the tree with a warning."""
+    files = {
+        "pytest.ini": "[pytest]\nfilterwarnings = error\n",
+        **{f"{name}/module.manifest.json": "{}" for name in "ab"},
+        **{f"{name}/x.py": "X = 1\n" for name in "ab"},
+        **{f"{name}/test_x.py": f"def test_x():\n    import {name}.x\n" for name in "ab"},
+    }
+    place = _place(make_repository(files).root)
+    hosts = ["--dist=load", f"--tx=popen//chdir={tmp_path}"]
+    measured = phase.measure(place, phase.candidates(place), hosts, {})
+    assert [(each.percent, each.apart) for each in measured.outcomes] == [(100, "")] * 2
+    assert (tmp_path / "tree" / "a" / "x.py").exists()
+
+
 def test_an_interrupt_leaves_nothing(make_repository, tmp_path):
     begun = tmp_path / "begun"
     test = (
