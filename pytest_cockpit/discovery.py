@@ -144,7 +144,11 @@ def _rivals(item: Installed, group: Sequence[Installed]) -> str:
 
 
 def _distribution(entry: EntryPoint) -> str:
-    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown distribution"
+    if entry.dist is None:
+        return "an unknown distribution"
+    # Each look at it reads and parses the distribution's file again.
+    metadata = entry.dist.metadata
+    return f"{metadata['Name']} {metadata['Version']}"
 
 
 def _one_line(error: BaseException) -> str:

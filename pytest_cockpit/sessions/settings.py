@@ -29,7 +29,8 @@ def load_checked(root: Path, overrides: Sequence[str] = ()) -> Config:
     where = chosen.source.name if chosen.source else "the default configuration"
     where += " with --cockpit-set" if overrides else ""
     names = dict.fromkeys((*chosen.gates, *chosen.freeze.gates))
-    problems = [line for name in names for line in _problems(chosen, name, where)]
+    installed = discovery.gates()
+    problems = [line for name in names for line in _problems(chosen, name, where, installed)]
     if problems:
         raise CockpitError("\n".join(problems))
     return chosen
@@ -104,8 +105,7 @@ def committed(repository: Repository, base: str) -> Config:
         return load(Path(folder))
 
 
-def _problems(chosen: Config, name: str, where: str) -> list[str]:
-    installed = discovery.gates()
+def _problems(chosen: Config, name: str, where: str, installed: discovery.Gates) -> list[str]:
     if name in installed.loaded:
         if chosen.skip(name):
             return []
