@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_cockpit.api import CockpitError
+from pytest_cockpit.api import CockpitError, Verdict
 
 if TYPE_CHECKING:
     from pytest_cockpit.phases import Place, Result
@@ -113,13 +113,12 @@ def _sweep(place: Place, whole: Whole) -> int:
     finally:
         lock.release()
     _tell(f"sweep: {result.verdict}: {result.summary}")
-    if not result.verdict.opens:
+    if not _well(result.verdict):
         _tell(result.text)
-    return 0 if result.verdict.opens else 1
+    return 0 if _well(result.verdict) else 1
 
 
 def _gates(place: Place, whole: Whole) -> int:
-    from pytest_cockpit.api import Verdict
     from pytest_cockpit.records import artifacts
 
     folder = place.repository.root / place.settings.artifacts
@@ -135,7 +134,12 @@ def _gates(place: Place, whole: Whole) -> int:
     _tell_lost(whole)
     verdict = whole.verdict()
     _tell(f"gates: {verdict}; {place.settings.artifacts}/gates.json")
-    return 0 if verdict.opens or verdict is Verdict.SKIP else 1
+    return 0 if _well(verdict) else 1
+
+
+def _well(verdict: Verdict) -> bool:
+    """Whether a session that came to this is green."""
+    return verdict.opens or verdict is Verdict.SKIP
 
 
 def _tell_lost(whole: Whole) -> None:

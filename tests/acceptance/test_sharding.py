@@ -147,6 +147,14 @@ def _a_lost_part_is_done_again_alone(parts, monkeypatch, capsys, expected):
     assert "is checked out" in said
 
 
+def test_modules_without_tests_make_no_merge_red(make_repository, monkeypatch, capsys):
+    made = make_repository({"a/module.manifest.json": "{}\n", ".gitignore": "artifacts/\n"})
+    made.git("reset", "-q", "--hard")
+    swept(made, 1, sessions=False)
+    code, said = merged(made, monkeypatch, capsys)
+    assert (code, "sweep: skip: 1 module: 1 no-tests" in said) == (0, True), said
+
+
 @pytest.fixture
 def pair(quick):
     """A repository with two gates."""
