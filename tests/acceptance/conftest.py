@@ -12,8 +12,12 @@ from pathlib import Path
 
 import pytest
 
-# Loading these takes as long as all of a short session; tests about them load them again.
-APART = "-p no:anyio -p no:benchmark -p no:hypothesispytest -p no:pytest_cov -p no:randomly"
+# Loading these takes as long as all of a short session, and the last one collects garbage at its
+# end, which takes a sixth of it; tests about them load them again.
+APART = (
+    "-p no:anyio -p no:benchmark -p no:hypothesispytest -p no:pytest_cov -p no:randomly "
+    "-p no:unraisableexception"
+)
 
 PYPROJECT = f"""\
 [project]
