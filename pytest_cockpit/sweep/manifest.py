@@ -50,6 +50,15 @@ def entered(content: bytes, values: Mapping[str, Any]) -> bytes:
     return text.encode("utf-8")
 
 
+def says(content: bytes, key: str, value: Any) -> bool:
+    """Whether the manifest has this value in its table `testing`, whoever entered it there."""
+    try:
+        found = json.loads(content.decode("utf-8"))[_TABLE][key]
+    except (ValueError, RecursionError, LookupError, TypeError):
+        return False
+    return type(found) is not bool and bool(found == value)
+
+
 def _with(text: str, start: int, key: str, value: Any) -> str:
     """The text with a member set, in the object that begins at `start`."""
     members = list(_members(text, start))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from pytest_cockpit.api import CockpitError, Verdict
@@ -17,7 +18,9 @@ from pytest_cockpit.sweep import manifest
 from pytest_cockpit.sweep.model import Measured, Outcome, State
 
 ARTIFACT = "sweep.measured.json"
+_FIGURE = "coverage_observed"
 _SHOWN = 40
+_HEAD = ("module", "state", "coverage %", "change")
 _VERDICTS = {
     State.PASSED: Verdict.PASS,
     State.FAILED: Verdict.FAIL,
@@ -25,6 +28,8 @@ _VERDICTS = {
     State.NO_TESTS: Verdict.SKIP,
     State.CRASHED: Verdict.UNKNOWN,
 }
+# What is to be mended comes first.
+_ORDER = (State.FAILED, State.ERROR, State.CRASHED, State.PASSED, State.NO_TESTS)
 _TOLERATED = (State.FAILED, State.ERROR)
 
 
@@ -76,21 +81,53 @@ def settle(place: Place, measured: Measured) -> Result:
     outcomes = [each for each in measured.outcomes if each.module in modules]
     verdicts = [verdict(each, failures) for each in outcomes]
     changed = _changed(place, modules, outcomes)
-    files, faults = _manifests(place, modules, changed)
+    files, faults = _manifests(place, modules, outcomes, {each.module for each in changed})
+    told = {each.module for each in changed} | {
+        path for path, module in modules.items() if module.manifest in files
+    }
     rows = [_row(place, modules[each.module], each) for each in changed]
     listed = [
         f"{printable(each.module)}: {text(each)}"
-        for each in outcomes
-        if verdict(each, failures) is not Verdict.PASS
+        for each in sorted(outcomes, key=lambda each: _ORDER.index(each.state))
+        if verdict(each, failures) not in (Verdict.PASS, Verdict.SKIP)
     ]
     return Result(
         _worst(verdicts),
-        _summary(outcomes, len(changed)),
+        _summary(outcomes, len(told)),
         "\n".join([*_some(listed), *faults]),
         Changes(files, (*rows, *bound.rows(place, files))),
         facts(measured),
         {ARTIFACT: ((measured.lasting() if is_fixed() else measured).to_json(), "sweep-measured")},
     )
+
+
+def table(place: Place, measured: Measured) -> list[str]:
+    """Every module with its state, its figure, and by how much that is another than the last."""
+    known = recorded.newest(recorded.coverage(place.rows))
+    rows = [
+        (
+            printable(each.module),
+            each.state.value,
+            "" if each.percent is None else f"{each.percent:.2f}",
+            _difference(each.percent, known.get(printable(each.module))),
+        )
+        for each in measured.outcomes
+    ]
+    names, states = ("module", *(row[0] for row in rows)), ("state", *(row[1] for row in rows))
+    first, second = max(map(len, names)), max(map(len, states))
+    return [
+        f"{name:<{first}}  {state:<{second}}  {figure:>10}  {change:>8}".rstrip()
+        for name, state, figure, change in (_HEAD, *rows)
+    ]
+
+
+def _difference(now: float | None, before: recorded.Coverage | None) -> str:
+    """Between two figures, where there are two."""
+    if now is None:
+        return ""
+    if before is None or before.percent is None:
+        return "new"
+    return f"{now - before.percent:+.2f}" if now != before.percent else "none"
 
 
 def facts(measured: Measured) -> dict[str, Any]:
@@ -117,11 +154,14 @@ def _figure(outcome: Outcome) -> str:
 
 
 def _worst(verdicts: Sequence[Verdict]) -> Verdict:
-    """A module without tests does not make the others' figures less than they are."""
+    """A module without tests does not make the others' figures less than they are.
+
+    Where there is no module at all, nothing has been looked at.
+    """
     told = [each for each in verdicts if each is not Verdict.SKIP]
     if told:
         return Verdict.worst(told)
-    return Verdict.SKIP
+    return Verdict.SKIP if verdicts else Verdict.UNKNOWN
 
 
 def _summary(outcomes: Sequence[Outcome], changed: int) -> str:
@@ -174,14 +214,23 @@ def _row(place: Place, module: Module, outcome: Outcome) -> dict[str, Any]:
 
 
 def _manifests(
-    place: Place, modules: Mapping[str, Module], changed: Sequence[Outcome]
+    place: Place,
+    modules: Mapping[str, Module],
+    outcomes: Sequence[Outcome],
+    changed: AbstractSet[str],
 ) -> tuple[dict[str, bytes], list[str]]:
-    """Manifests with the new figures, and what is odd about those that can hold none."""
-    wanted = {modules[each.module].manifest: each for each in changed if each.percent is not None}
+    """Manifests with the new figures, and what is odd about those that can hold none.
+
+    The ledger may know a figure that its manifest does not show: somebody wrote another one there.
+    """
+    wanted = {modules[each.module].manifest: each for each in outcomes if each.percent is not None}
     files, faults = {}, []
     for path, content in place.read_all(sorted(wanted)):
+        found = wanted[path]
+        if found.module not in changed and manifest.says(content, _FIGURE, found.percent):
+            continue
         values = {
-            "coverage_observed": wanted[path].percent,
+            _FIGURE: found.percent,
             "observed_at": place.at(),
             "observed_commit": place.commit,
         }

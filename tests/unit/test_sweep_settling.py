@@ -73,6 +73,53 @@ def test_figures_that_are_known_change_nothing(make_repository):
     assert settle(place(made.root), outcome("a")).changes.rows, "the measurement is of other code"
 
 
+def test_a_figure_that_somebody_wrote_by_hand_is_put_right(make_repository):
+    made = make_repository(FILES)
+    first = settle(place(made.root), outcome("a"))
+    (path, content), *_ = first.changes.files.items()
+    rows = ledger.extend(b"", first.changes.rows)
+    for wrong in (b"99", b"true", b"NaN", b'"50.0"', b"{}"):
+        forged = content.replace(b"50.0", wrong)
+        made.commit({place(made.root).settings.ledger: rows, path: forged})
+        result = settle(place(made.root), outcome("a"))
+        assert json.loads(result.changes.files[path])["testing"]["coverage_observed"] == 50.0
+        assert not result.changes.rows, "the ledger has said so all along"
+        assert "1 changed" in result.summary
+    made.commit({path: content.replace(b"50.0", b"50")})
+    assert not settle(place(made.root), outcome("a")).changes
+
+
+def test_no_module_at_all_is_unknown(make_repository):
+    result = settle(place(make_repository({"x.py": ""}).root))
+    assert result.verdict is Verdict.UNKNOWN
+    assert "0 modules" in result.summary
+
+
+def test_what_failed_is_told_first_and_what_has_no_tests_not_at_all(make_repository):
+    made = make_repository({**FILES, "c/module.manifest.json": "{}"})
+    none = outcome("a", State.NO_TESTS, reason="it has no test files")
+    found = (none, outcome("b", State.ERROR), outcome("c", State.FAILED))
+    lines = settle(place(made.root), *found).text.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["c", "b"]
+
+
+def test_the_table_has_every_module_and_how_its_figure_changed(make_repository):
+    made = make_repository({**FILES, "c/module.manifest.json": "{}"})
+    first = settle(place(made.root), outcome("a"), outcome("c"))
+    made.commit({place(made.root).settings.ledger: ledger.extend(b"", first.changes.rows)})
+    here = place(made.root)
+    better = outcome("a", files={"a/x.py": Lines((1, 2), (1, 2))})
+    measured = Measured(here.commit, (better, outcome("b"), outcome("c", State.ERROR)))
+    assert settling.table(here, measured) == [
+        "module  state   coverage %    change",
+        "a       passed      100.00    +50.00",
+        "b       passed       50.00       new",
+        "c       error",
+    ]
+    (_, row) = settling.table(here, Measured(here.commit, (outcome("a"),)))
+    assert row.endswith("50.00      none")
+
+
 def test_a_bound_manifest_has_a_row_of_its_own(make_repository):
     here = place(make_repository(FILES).root, BOUND)
     coverage, content = settle(here, outcome("a")).changes.rows
@@ -131,7 +178,7 @@ def test_every_state_has_its_verdict(make_repository, state, failures, expected)
     result = settle(here, found)
     assert result.verdict is expected
     assert f"1 {state.value}" in result.summary
-    assert expected is Verdict.PASS or result.text.startswith("a: ")
+    assert result.text.startswith("a: ") is (expected not in (Verdict.PASS, Verdict.SKIP))
 
 
 def test_a_module_without_tests_takes_nothing_from_the_others(make_repository):
