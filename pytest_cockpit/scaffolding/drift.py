@@ -15,7 +15,10 @@ from pytest_cockpit.records.text import one_line, printable
 from pytest_cockpit.registry.modules import Module
 from pytest_cockpit.scaffolding import marks
 
+FILE, FOLDER, LINK, SUBMODULE = "a file", "a folder", "a symbolic link", "a submodule"
+
 _DIFF_LINES = 400
+_MODES = {"120000": LINK, "160000": SUBMODULE}
 
 
 class State(enum.StrEnum):
@@ -45,7 +48,8 @@ class File:
     ----------
     path: relative to the root.
     content: what the template gives.
-    said: of a file that drifted, the difference; of one that is blocked, by what.
+    said: of a file that drifted, what the template would make of it; of one that is blocked, by
+        what.
     """
 
     path: str
@@ -81,12 +85,12 @@ class Ground:
 
     Parameters
     ----------
-    exists: whether a path is taken by something that is not in the tree.
+    lies: what is at a path that is not in the tree, such as `a folder`; empty for nothing.
     """
 
-    def __init__(self, place: Place, exists: Callable[[str], bool]) -> None:
+    def __init__(self, place: Place, lies: Callable[[str], str]) -> None:
         self.place = place
-        self.exists = exists
+        self.lies = lies
         entries = place.entries
         self._folders = _folders(entries)
         # Some file systems take `readme.md` for `README.md`.
@@ -119,8 +123,8 @@ class Ground:
         blocked = self._blocked(path)
         if blocked:
             return File(path, State.BLOCKED, content, blocked)
-        if path.casefold() in self._folded or self.exists(path):
-            # Under another spelling, as a link, or untracked: it is there, and nobody's but theirs.
+        if path.casefold() in self._folded or self.lies(path):
+            # Under another spelling, or untracked: it is there, and nobody's but theirs.
             return File(path, State.OWN, content)
         folder, _, name = path.rpartition("/")
         if name == "__init__.py" and folder in self._folders:
@@ -129,16 +133,22 @@ class Ground:
         return File(path, State.LACKING, content)
 
     def _blocked(self, path: str) -> str:
-        """What is in the place of a folder on the way to a file, or a folder in its own."""
-        if path in self._folders:
-            return f"{one_line(printable(path))} is a folder"
-        for parent in PurePosixPath(path).parents:
-            each = parent.as_posix()
-            entry = self.place.entries.get(each)
-            if entry is not None:
-                what = {"120000": "a symbolic link", "160000": "a submodule"}.get(entry.mode)
-                return f"{one_line(printable(each))} is {what or 'a file'}"
+        """What is in the place of a folder on the way to a file, or of the file itself."""
+        found = self._what(path)
+        if found not in {"", FILE}:
+            return f"{one_line(printable(path))} is {found}"
+        for parent in list(PurePosixPath(path).parents)[:-1]:
+            found = self._what(parent.as_posix())
+            if found not in {"", FOLDER}:
+                return f"{one_line(printable(parent.as_posix()))} is {found}"
         return ""
+
+    def _what(self, path: str) -> str:
+        """What is at a path, in the tree or beside it; empty for nothing."""
+        if path in self._folders:
+            return FOLDER
+        entry = self.place.entries.get(path)
+        return self.lies(path) if entry is None else _MODES.get(entry.mode, FILE)
 
 
 def _compared(path: str, content: bytes, there: bytes) -> File:
@@ -152,13 +162,14 @@ def _compared(path: str, content: bytes, there: bytes) -> File:
     if marks.is_scaffold(there):
         # The same digest with other bytes: only the line itself was moved.
         return File(path, State.CURRENT if same else State.OUTDATED, content, _diff(there, content))
-    return File(path, State.EDITED if same else State.DIVERGED, content, _diff(content, there))
+    return File(path, State.EDITED if same else State.DIVERGED, content, _diff(there, content))
 
 
-def _diff(old: bytes, new: bytes) -> str:
-    """The change from one content to the other, without the lines that mark them."""
-    before, after = (list(_lines(data)) for data in (old, new))
-    lines = list(difflib.unified_diff(before, after, lineterm="", n=2))[2:]
+def _diff(there: bytes, given: bytes) -> str:
+    """What the template would make of a file, without the lines that mark both."""
+    before, after = (list(_lines(data)) for data in (there, given))
+    names = ("as it is", "as the template gives it")
+    lines = list(difflib.unified_diff(before, after, *names, lineterm="", n=2))
     more = len(lines) - _DIFF_LINES
     return "\n".join(lines[:_DIFF_LINES] + ([f"… and {more:,} more lines"] if more > 0 else []))
 

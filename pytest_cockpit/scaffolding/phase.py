@@ -27,23 +27,23 @@ _NEEDED = ("jinja2", "yaml")
 _TOLD_EVERY = 500
 
 
-def _absent(path: str) -> bool:
-    """No file but those of the tree."""
-    return False
+def _absent(path: str) -> str:
+    """Nothing but what is in the tree."""
+    return ""
 
 
-def run(place: Place, *, apply: bool, exists: Callable[[str], bool] = _absent) -> Result:
+def run(place: Place, *, apply: bool, lies: Callable[[str], str] = _absent) -> Result:
     """What modules lack of the template and where they drifted from it.
 
     Parameters
     ----------
     apply: have what they lack written.
-    exists: whether a path is taken by a file that is not in the tree.
+    lies: what is at a path that is not in the tree, such as `a folder`; empty for nothing.
     """
     reason = missing()
     if reason:
         return Result(Verdict.UNKNOWN, reason, reason)
-    return result(place, survey(place, exists), apply=apply)
+    return result(place, survey(place, lies), apply=apply)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def missing() -> str:
     return f"{' and '.join(absent)} {are} not installed; pip install 'pytest-cockpit[scaffold]'"
 
 
-def survey(place: Place, exists: Callable[[str], bool] = _absent) -> Survey:
+def survey(place: Place, lies: Callable[[str], str] = _absent) -> Survey:
     """Render the template for every module of a tree.
 
     Raises
@@ -87,7 +87,7 @@ def survey(place: Place, exists: Callable[[str], bool] = _absent) -> Survey:
         rendered += render([(each.path, told[each.path].facts) for each in some])
         if len(some) == _TOLD_EVERY:
             place.say(f"scaffold: {len(rendered):,} of {len(modules):,} modules rendered")
-    standings = Ground(place, exists).standings(zip(modules, rendered, strict=True))
+    standings = Ground(place, lies).standings(zip(modules, rendered, strict=True))
     return Survey(
         loaded,
         tuple(Standing(each, files, told[each.path].left_out) for each, files in standings),
@@ -115,8 +115,8 @@ def result(place: Place, found: Survey, *, apply: bool) -> Result:
     text = "\n".join(wording.lines(found.standings, applied=apply))
     if not apply:
         return Result(verdict, wording.summary(figures), text, facts=figures, artifacts=artifacts)
-    if verdict is Verdict.FAIL:
-        stays = counted[State.OUTDATED] + counted[State.DIVERGED] + counted[State.BLOCKED]
+    if verdict is Verdict.FAIL and not counted[State.BLOCKED]:
+        stays = counted[State.OUTDATED] + counted[State.DIVERGED]
         verdict = Verdict.WARN if stays else Verdict.PASS
     changes = _changes(place, found)
     said = f"{count(len(changes.files), 'file')} given; {wording.summary(figures, given=True)}"

@@ -44,9 +44,7 @@ def told(standing: Standing) -> str:
 def text(standing: Standing) -> str:
     """One module with what to do, and what drifted as a difference."""
     lines = [told(standing)]
-    lines += [
-        f"  {file.said}: move it away, or exclude the module" for file in standing.of(State.BLOCKED)
-    ]
+    lines += _in_the_way(standing)
     for file in standing.of(State.OUTDATED, State.DIVERGED):
         lines += [
             f"  {one_line(printable(file.path))}:",
@@ -66,8 +64,15 @@ def lines(standings: Iterable[Standing], *, applied: bool) -> Iterator[str]:
     worth = [each for each in standings if _worth(each, applied)]
     for standing in worth[:_MODULES]:
         yield f"{one_line(printable(standing.module.path))}: {told(standing)}"
+        if applied:
+            yield from _in_the_way(standing)
     if len(worth) > _MODULES:
         yield f"… and {len(worth) - _MODULES:,} more, in scaffold.json"
+
+
+def _in_the_way(standing: Standing) -> list[str]:
+    blocked = standing.of(State.BLOCKED)
+    return [f"  {file.said}: move it away, or exclude the module" for file in blocked]
 
 
 def _worth(standing: Standing, applied: bool) -> bool:

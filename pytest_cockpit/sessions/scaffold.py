@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import stat
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -16,7 +17,7 @@ from pytest_cockpit.items import Outcome, Step
 from pytest_cockpit.phases import Result
 from pytest_cockpit.records.artifacts import printable
 from pytest_cockpit.records.text import one_line
-from pytest_cockpit.scaffolding import phase, wording
+from pytest_cockpit.scaffolding import drift, phase, wording
 from pytest_cockpit.scaffolding.drift import Standing, State
 from pytest_cockpit.sessions.phase import PhaseConductor, Stage
 
@@ -43,7 +44,7 @@ class ScaffoldConductor(PhaseConductor):
         reason = phase.missing()
         if reason:
             return [Step(_ALL, "scaffold", partial(Outcome, Verdict.UNKNOWN, reason, reason))]
-        self.survey = phase.survey(dataclasses.replace(self.place, say=_ahead), self._exists)
+        self.survey = phase.survey(dataclasses.replace(self.place, say=_ahead), self._lies)
         worth = [each for each in self.survey.standings if _worth(each)]
         if not worth:
             return [Step(_ALL, "scaffold", self._all)]
@@ -56,13 +57,23 @@ class ScaffoldConductor(PhaseConductor):
             for each in worth
         ]
 
-    def _exists(self, path: str) -> bool:
-        """Whether there is something in the work tree, tracked or not."""
-        return os.path.lexists(self.place.repository.root / path)
+    def _lies(self, path: str) -> str:
+        """What is at a path of the work tree, tracked or not."""
+        try:
+            mode = os.lstat(self.place.repository.root / path).st_mode
+        except OSError:
+            # Nothing, or something else than a folder before it, which is asked for by itself.
+            return ""
+        kinds = {stat.S_IFDIR: drift.FOLDER, stat.S_IFLNK: drift.LINK}
+        return kinds.get(stat.S_IFMT(mode), drift.FILE)
 
     def _apply(self) -> Outcome:
         place = dataclasses.replace(self.place, say=self.live)
-        return self.conclude_phase(phase.run(place, apply=True, exists=self._exists))
+        found = phase.run(place, apply=True, lies=self._lies)
+        # What is in the way of one file keeps no other from being given.
+        opened = Verdict.WARN if found.verdict is Verdict.FAIL else found.verdict
+        outcome = self.conclude_phase(dataclasses.replace(found, verdict=opened))
+        return dataclasses.replace(outcome, verdict=found.verdict)
 
     def _all(self) -> Outcome:
         found = self._result()

@@ -145,14 +145,18 @@ def test_a_template_of_ones_own_is_taken_from_the_tracked_files(make_sandbox):
         "cockpit.toml": '[scaffold]\ntemplate = "tools/module"\nexclude = ["acme"]\n',
         "tools/module/copier.yml": "_tasks: [touch ran]\n",
         "tools/module/NOTES.md.jinja": "# {{ title }}\n",
+        "tools/module/MORE.md": "",
     }
     sandbox = make_sandbox({**FILES, **own})
     done = sandbox.pytest("--cockpit-scaffold")
     assert done.returncode == 4
     assert "tools/module: copier.yml: _tasks: templates run, load and fetch nothing" in done.stderr
     sandbox.write({"tools/module/copier.yml": ""})
+    (sandbox.root / "loose/MORE.md").mkdir()
     done = sandbox.pytest("--cockpit-scaffold=apply")
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == 1, done.stdout
+    assert "loose/MORE.md is a folder: move it away, or exclude the module" in done.stdout
+    assert "1 file given; 1 module; 1 blocked" in done.stdout
     assert sandbox.git("ls-files", "-o", "--", "acme", "loose") == "loose/NOTES.md"
     assert not (sandbox.root / "ran").exists()
 

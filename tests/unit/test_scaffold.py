@@ -67,6 +67,19 @@ def applied(made, settings=None):
     return result
 
 
+def difference(result):
+    """What is said of the one file that drifted, which says first what is which."""
+    (module,) = result.artifacts["scaffold.json"][0]["modules"]
+    lines = module["files"][0]["said"].split("\n")
+    assert lines[:2] == ["--- as it is", "+++ as the template gives it"]
+    return lines[2:]
+
+
+def lying(path, what):
+    """Says that something is at a path, and nothing anywhere else."""
+    return lambda asked: what if asked == path else ""
+
+
 def text(result, path):
     return result.changes.files[path].decode()
 
@@ -193,18 +206,35 @@ def test_nothing_is_written_over_or_behind_what_is_there(make_repository):
         "c": ("blocked", "c/docs is a submodule"),
         "d": ("blocked", "d/docs/NOTES.md is a folder"),
         "e": ("own", ""),
-        "f": ("own", ""),
+        "f": ("blocked", "f/docs/NOTES.md is a symbolic link"),
     }
     result = phase.run(place(made.root, with_template()), apply=True)
-    assert (result.verdict, bool(result.changes)) == (Verdict.WARN, False)
+    assert (result.verdict, bool(result.changes)) == (Verdict.FAIL, False)
+    assert "f/docs/NOTES.md is a symbolic link: move it away, or exclude" in result.text
     assert phase.run(place(made.root, with_template()), apply=False).verdict is Verdict.FAIL
 
 
 def test_a_file_that_git_does_not_track_is_not_written_over(make_repository):
     made = make_repository({**CORE, **OWN})
     here = place(made.root, with_template())
-    result = phase.run(here, apply=True, exists="core/NOTES.md".__eq__)
+    result = phase.run(here, apply=True, lies=lying("core/NOTES.md", "a file"))
     assert (result.verdict, bool(result.changes)) == (Verdict.PASS, False)
+
+
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [("docs/NOTES.md", "a folder"), ("docs/NOTES.md", "a symbolic link"), ("docs", "a file")],
+)
+def test_what_git_does_not_track_is_in_the_way_all_the_same(make_repository, path, what):
+    made = make_repository({"a/module.manifest.json": "{}", "t/docs/NOTES.md": "notes\n"})
+    lies = lying(f"a/{path}", what)
+    for apply in (True, False):
+        result = phase.run(place(made.root, with_template()), apply=apply, lies=lies)
+        assert (result.verdict, bool(result.changes)) == (Verdict.FAIL, False)
+        (module,) = result.artifacts["scaffold.json"][0]["modules"]
+        assert [(file["state"], file["said"]) for file in module["files"]] == [
+            ("blocked", f"a/{path} is {what}")
+        ]
 
 
 def test_a_folder_that_has_files_is_not_made_a_package(make_repository):
@@ -231,14 +261,23 @@ def test_who_changed_what_is_told_apart(make_repository):
 
     made.commit({"t/NOTES.md.jinja": "# New {{ module }}\n"})
     assert states(place(*given_)) == {path: "diverged"}
-    assert phase.run(place(*given_), apply=False).verdict is Verdict.WARN
+    diverged = phase.run(place(*given_), apply=False)
+    assert diverged.verdict is Verdict.WARN
+    assert difference(edited) == ["@@ -1,4 +1,3 @@", " # core: Sums.", " ", "-more", " "]
+    assert difference(diverged) == [
+        "@@ -1,4 +1,3 @@",
+        "-# core: Sums.",
+        "+# New core",
+        " ",
+        "-more",
+        " ",
+    ]
 
     made.commit({path: content})
     assert states(place(*given_)) == {path: "outdated"}
     result = phase.run(place(*given_), apply=True)
     assert (result.verdict, bool(result.changes)) == (Verdict.WARN, False)
-    (module,) = result.artifacts["scaffold.json"][0]["modules"]
-    assert module["files"][0]["said"].split("\n")[1:3] == ["-# core: Sums.", "+# New core"]
+    assert difference(result) == ["@@ -1,3 +1,3 @@", "-# core: Sums.", "+# New core", " ", " "]
 
 
 def test_a_new_public_name_makes_the_given_tests_outdated(make_repository):
@@ -263,7 +302,7 @@ def test_a_long_difference_is_cut(make_repository):
     applied(made, with_template())
     made.commit({"t/LONG.md": "short\n"})
     (file,) = phase.survey(place(made.root, with_template())).standings[0].files
-    assert file.said.endswith("… and 2,604 more lines")
+    assert file.said.endswith("… and 2,606 more lines")
 
 
 def test_tests_that_nobody_has_touched_earn_no_coverage(make_repository):
