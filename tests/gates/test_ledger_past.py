@@ -119,7 +119,9 @@ def walked(git, data: bytes, *tips: str, **more: str) -> Walk:
 def rewritten(parent, line, commit=None):
     where = f"in commit {name(commit)[:12]} it " if commit else ""
     then = (
-        "; once reviewed, set since to the commit that does" if commit else ", then promote again"
+        "; once reviewed, set since to the commit that does"
+        if commit
+        else ", then run again what added rows since"
     )
     return Finding(
         "ledger.rewritten",

@@ -509,7 +509,7 @@ def test_a_tag_leads_where_its_row_says():
         return told.get(name)
 
     def row(name):
-        return {"tag": name, "object": "a" * 40, "commit": "b" * 40}
+        return {"kind": "tag", "tag": name, "object": "a" * 40, "commit": "b" * 40}
 
     names = ["same", "moved", "bad", "lost", "same", "remade"]
     facts = Facts(tags=[(line, row(name)) for line, name in enumerate(names, 3)])
@@ -727,7 +727,7 @@ def test_a_tag_that_both_sides_recorded_is_one():
 
 def test_a_row_has_the_keys_of_its_kind():
     reader = taken({**content("a", ONE, None), "path": "/a", "blob": "y"}, start=9)
-    remedy = "restore the row from git, or promote again"
+    remedy = "restore the row from git, or run again what wrote it"
     assert reader.findings == [
         found("row-schema", 'content row: /blob: expected git object id, got "y"', 9, remedy),
         found(

@@ -195,7 +195,7 @@ def test_a_ledger_that_is_not_there_and_one_that_is_declared_away(make_repositor
     made = make_repository(FILES)
     write(made)
     found = results(made)
-    assert (found["ledger"].verdict, "nothing was promoted yet" in found["ledger"].summary) == (
+    assert (found["ledger"].verdict, "nothing was recorded yet" in found["ledger"].summary) == (
         Verdict.UNKNOWN,
         True,
     )

@@ -142,7 +142,7 @@ class Comparison:
         else:
             remedy = f"take the rows back: git checkout {parent[:12]} -- {self._path}"
             remedy += (
-                ", then promote again"
+                ", then run again what added rows since"
                 if commit is None
                 else ("; once reviewed, set since to the commit that does")
             )

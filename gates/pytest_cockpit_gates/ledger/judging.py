@@ -217,10 +217,11 @@ def _without(context: Context, path: str, found: Held | Finding | None, ground: 
     else:
         finding = Finding(
             RULE,
-            f"{state}: nothing was promoted yet",
+            f"{state}: nothing was recorded yet",
             severity=Severity.UNKNOWN,
             path=path,
-            remedy='promote a batch, or skip = "nothing is promoted here"',
+            remedy="begin it with pytest --cockpit-init or promote a batch, or "
+            'skip = "nothing is recorded here"',
         )
     return Report.judge(f"{path}: {finding.message}", checked=0, findings=(finding,))
 

@@ -203,7 +203,7 @@ class Reader:
                     f"{row.kind} row: {problem}",
                     path=self._path,
                     line=row.line,
-                    remedy="restore the row from git, or promote again",
+                    remedy="restore the row from git, or run again what wrote it",
                 )
             )
 
