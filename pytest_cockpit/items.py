@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_cockpit.api import CockpitError, Verdict
+from pytest_cockpit.records.text import one_line
+from pytest_cockpit.runner import redact
 
 if TYPE_CHECKING:
     from _pytest._code.code import ExceptionInfo, TerminalRepr
@@ -88,6 +90,11 @@ class PlanItem(pytest.Item):
             self.outcome = self.step.run()
         except CockpitError as error:
             self.outcome = Outcome(Verdict.ERROR, str(error), text=str(error))
+            raise
+        except Exception as error:
+            # A fault of ours: its traceback is a failure's text, and the summary names it.
+            said = one_line(redact(f"{type(error).__name__}: {error}"))
+            self.outcome = Outcome(Verdict.ERROR, said)
             raise
         finally:
             self.wall_s, self.cpu_s = time.perf_counter() - wall, _cpu_seconds() - cpu

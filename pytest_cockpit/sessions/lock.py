@@ -6,6 +6,7 @@ import contextlib
 import getpass
 import os
 import platform
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -82,9 +83,15 @@ class SessionLock:
         if self._journal.is_file():
             rows = [row for row in _whole_rows(self._journal) if row["kind"] != "torn-tail"]
             if rows and rows[-1]["kind"] not in _DONE:
-                lines = [f"cockpit: the last session was cut off after '{rows[-1]['kind']}'"]
+                lines = [f"cockpit: the last session was cut off after '{_named(rows[-1])}'"]
             self._journal.replace(self._journal.with_suffix(".last.ndjson"))
         return lines
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    """What a row tells of, with the name of the phase or gate that it was."""
+    name = row.get(row["kind"])
+    return one_line(f"{row['kind']} {name}") if isinstance(name, str) else row["kind"]
 
 
 def _me(mode: str) -> dict[str, Any]:

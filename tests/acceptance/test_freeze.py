@@ -64,11 +64,11 @@ def test_a_freeze_from_baseline_to_production(port: Sandbox, tmp_path: Path, mon
     (port.root / "quay/berth.py").write_text("BERTHS = 'uncommitted'\n")
     base = port.git("rev-parse", "HEAD")
     (tmp_path / "follower.py").write_text(FOLLOWER)
-    ledger.append(port.root / ".git/cockpit/journal.ndjson", {"kind": "gate"})
+    ledger.append(port.root / ".git/cockpit/journal.ndjson", {"kind": "gate", "gate": "imports"})
     words = ("-p", "no:cacheprovider", "-n", "2", "-p", "follower", "-s")
     done = port.pytest(*BASELINE, *words, env={"PYTHONPATH": str(tmp_path)})
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "cockpit: the last session was cut off after 'gate'" in done.stdout
+    assert "cockpit: the last session was cut off after 'gate imports'" in done.stdout
     sealed = f"sealed v0.01-baseline refs/heads/main {port.git('rev-parse', 'main')}"
     assert sealed in done.stdout
     assert "publish both with: git push --atomic origin main v0.01-baseline" in done.stdout
