@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import takewhile
 from typing import Any
 
 import pytest
@@ -21,10 +22,16 @@ from pytest_cockpit.sessions.lock import SessionLock
 from pytest_cockpit.sessions.runbook import chain, page, sealing
 from pytest_cockpit.sessions.runbook.beginning import Begun, begin
 from pytest_cockpit.sessions.runbook.chain import Done
-from pytest_cockpit.sessions.runbook.phases import AFTER, BEFORE, PHASES, Course, Phase
+from pytest_cockpit.sessions.runbook.phases import AFTER, BEFORE, PHASES, PRODUCTION, Course, Phase
 from pytest_cockpit.sessions.runbook.report import JSON, MARKDOWN, document, kept
 from pytest_cockpit.sessions.runbook.watch import Watch
 from pytest_cockpit.sessions.settings import freezing_gates, uncommitted
+
+_GO_ON = (
+    "if nothing has to be committed go on with --cockpit-runbook --cockpit-resume; after a commit "
+    "begin anew without it"
+)
+_DETACHED = "HEAD is detached: the branch and the tags are made, the checkout stays"
 
 
 def conduct(config: pytest.Config) -> RunbookConductor:
@@ -79,23 +86,36 @@ class RunbookConductor(Conductor):
             f"cockpit: tags {identity.baseline_tag} and {identity.tag}; "
             + ("dry run: nothing will be sealed" if self.dry_run else "nothing is pushed"),
         ]
+        if self.repository.branch() is None:
+            lines.append(f"cockpit: {_DETACHED}")
         dirty = len(uncommitted(self.repository, self.settings))
         if dirty:
             lines.append(f"cockpit: {words.count(dirty, 'uncommitted path')}, not part of it")
         return lines
 
     def _steps(self) -> Iterator[Step]:
-        for phase in PHASES[len(self.done) :]:
+        names = [name for name, _ in self.gates]
+        gates = gating.steps(names, discovery.gates(), self._judge)
+        left = PHASES[len(self.done) :]
+        for phase in left:
             if phase.gated:
-                names = [name for name, _ in self.gates]
-                yield from gating.steps(names, discovery.gates(), self._judge)
+                yield from gates
             yield Step(phase.name, "phase", partial(self._phase, phase))
+        if not any(phase.gated for phase in left):
+            # What gates said in an earlier session seals nothing.
+            yield from gates
         yield Step("seal", "seal", self._seal)
 
     @property
     def head(self) -> str:
         """The commit of the last phase that has ended."""
         return self.done[-1].commit if self.done else self.identity.base
+
+    @property
+    def judged(self) -> str:
+        """The commit that the gates judge: what is frozen, or was frozen by an earlier session."""
+        before = list(takewhile(lambda one: one.phase != PRODUCTION, self.done))
+        return before[-1].commit if before else self.identity.base
 
     def _phase(self, phase: Phase) -> Outcome:
         """Run a phase over the commit of the one before, and commit what it wants written."""
@@ -144,8 +164,8 @@ class RunbookConductor(Conductor):
         return gating.judge(self, name, context, self.settings)
 
     def _judge(self, name: str) -> Outcome:
-        """Run one gate over the tree that is about to be frozen."""
-        base, commit = self.identity.base, self.head
+        """Run one gate over the tree that is about to be frozen, or was."""
+        base, commit = self.identity.base, self.judged
         changes = self.repository.changes(base, commit)
         report, outcome = self.bench.judge(
             self,
@@ -172,6 +192,8 @@ class RunbookConductor(Conductor):
         if len(self.done) < len(PHASES):
             missing = PHASES[len(self.done)].name
             return Outcome(Verdict.FAIL, f"{missing} has not run: nothing was sealed")
+        if not self._open():
+            return Outcome(Verdict.FAIL, "a gate is not green in this session: nothing was sealed")
         if self.dry_run:
             return Outcome(Verdict.SKIP, "dry run: all green, nothing was sealed")
         self.lock.journal("sealing", commit=self.head)
@@ -227,12 +249,12 @@ class RunbookConductor(Conductor):
     def _state(self) -> Sequence[str]:
         if self.sealed is not None:
             return self.sealed.advice
-        if len(self.done) == len(PHASES):
+        if len(self.done) == len(PHASES) and self._open():
             return ["all is green; seal it with --cockpit-runbook --cockpit-resume"]
         if not self.done:
             return ["nothing was kept"]
         kept_so_far = words.count(len(self.done), "phase")
         return [
-            f"{kept_so_far} kept; go on with --cockpit-runbook --cockpit-resume",
+            f"{kept_so_far} kept; {_GO_ON}",
             "HEAD, index and work tree are as they were",
         ]
