@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import PurePosixPath
 from typing import Any
 
 from pytest_cockpit.api import Verdict
@@ -15,6 +14,7 @@ from pytest_cockpit.benchmarking import document, history, judging, machine, tre
 from pytest_cockpit.benchmarking import module as measured
 from pytest_cockpit.benchmarking.module import Benchmark, Task
 from pytest_cockpit.benchmarking.running import Runner, Unmeasured
+from pytest_cockpit.config import Config
 from pytest_cockpit.phases import Changes, Place, Result
 from pytest_cockpit.promotion.staging import StagedTree
 from pytest_cockpit.records import globs
@@ -195,7 +195,7 @@ class Benches:
     def _changes(self, rows: tuple[Mapping[str, Any], ...]) -> Changes:
         if not rows:
             return Changes()
-        path = PurePosixPath(self.place.settings.registry.trends, contents.BENCH_TREND).as_posix()
+        path = trend(self.place.settings)
         return Changes({path: trends.table([*self.place.rows, *rows])}, rows)
 
 
@@ -208,6 +208,11 @@ def run(place: Place, *, base: str | None = None, collecting: bool = False) -> R
     """
     benches = Benches(place, base, collecting)
     return benches.result([benches.measure(path) for path in benches.modules])
+
+
+def trend(settings: Config) -> str:
+    """The path of the table of all recorded benchmarks."""
+    return contents.below(settings.registry.trends, contents.BENCH_TREND)
 
 
 def _files(module: Module, paths: Sequence[str]) -> tuple[str, ...]:

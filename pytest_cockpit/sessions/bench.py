@@ -47,6 +47,11 @@ class BenchConductor(PhaseConductor):
         ]
         return [*steps, Step(_RECORD, "record", self._record)]
 
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Refuse before the first benchmark what could not be recorded after the last."""
+        if self.benches.modules:
+            self.demand_committed(_RECORD, session, [phase.trend(self.place.settings)])
+
     def _measure(self, path: str) -> Outcome:
         answer = self.benches.measure(path)
         self.answers.append(answer)
@@ -67,9 +72,10 @@ class BenchConductor(PhaseConductor):
         return Outcome(Verdict.PASS if recorded else Verdict.SKIP, said)
 
     def conclude(self, terminal: Any) -> None:
-        """Every benchmark of which pytest has not said what became of it."""
+        """Every benchmark of which pytest has not said what became of it, and what was written."""
         green = [answer for answer in self.answers if answer.verdict is Verdict.PASS]
         if green:
             terminal.section("cockpit: benchmarks")
             for line in self.benches.result(green).text.splitlines():
                 terminal.write_line(line)
+        self.tell_written(terminal)

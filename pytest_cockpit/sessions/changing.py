@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -14,10 +15,11 @@ from pytest_cockpit.git import Repository
 from pytest_cockpit.phases import Changes, Place
 from pytest_cockpit.promotion import recording, transaction
 from pytest_cockpit.promotion.transaction import Write
-from pytest_cockpit.records import artifacts, ledger, ledger_content
+from pytest_cockpit.records import artifacts, checkpoint, ledger, ledger_content
 from pytest_cockpit.records.text import count, one_line
 
 _PATIENCE_S = 60.0
+_SHOWN = 3
 _STAGED = "refs/cockpit/staged"
 
 
@@ -50,6 +52,32 @@ def apply(place: Place, changes: Changes) -> list[str]:
         if changes.rows:
             journal.unlink()
         return [write.path for write in due]
+
+
+def demand_committed(place: Place, paths: Iterable[str]) -> None:
+    """Demand, before work goes on for long, that what is to be written afterwards may be.
+
+    Raises
+    ------
+    CockpitError: the ledger, its checkpoint or one of the paths is not as in the place's tree.
+    """
+    root, entries = place.repository.root, place.entries
+    records = (place.settings.ledger, checkpoint.path_of(place.settings.ledger))
+    held = dict(place.read_all(wanted := list(dict.fromkeys((*records, *paths)))))
+    # What is tracked as a link is never written; the ledger is, and may not be one.
+    written = [path for path in wanted if path in records or path in held or path not in entries]
+    changed = [
+        path
+        for path in written
+        if ledger_content.linked(root, path) or ledger_content.of(root, path) != held.get(path)
+    ]
+    if changed:
+        named = " ".join(shlex.quote(one_line(path)) for path in changed[:_SHOWN])
+        more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+        raise CockpitError(
+            f"{named}{more}: changed or not tracked, and would be written in the end; commit them "
+            "(git add … && git commit) and run again"
+        )
 
 
 def finish(repository: Repository) -> list[str]:

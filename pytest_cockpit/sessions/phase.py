@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from pytest_cockpit.api import CockpitError
 from pytest_cockpit.git import Repository
-from pytest_cockpit.items import Outcome, Step, Steps
+from pytest_cockpit.items import Outcome, PlanItem, Step, Steps
 from pytest_cockpit.phases import Place, Result, clock
 from pytest_cockpit.sessions import changing
 from pytest_cockpit.sessions.conductor import Conductor
@@ -109,6 +110,29 @@ class PhaseConductor(Conductor):
             for path in changing.apply(self.place, result.changes):
                 self._remember(self.root / path)
         return Outcome(result.verdict, result.summary, result.text)
+
+    def demand_committed(self, step: str, session: pytest.Session, paths: Iterable[str]) -> None:
+        """Refuse to begin where the step would have to refuse to write when all is measured.
+
+        Raises
+        ------
+        pytest.UsageError: a file is not as it was committed, and the step is to run.
+        """
+        names = {item.name for item in session.items if isinstance(item, PlanItem)}
+        if self.config.option.collectonly or step not in names:
+            return
+        try:
+            changing.demand_committed(self.place, paths)
+        except CockpitError as error:
+            raise pytest.UsageError(str(error)) from None
+
+    def tell_written(self, terminal: pytest.TerminalReporter) -> None:
+        """Name the files that were written into the work tree."""
+        written = [path for path in self.written if not path.is_relative_to(self.folder)]
+        for path in written:
+            terminal.write_line(f"wrote {self.relative(path)}")
+        if written:
+            terminal.write_line("look at these files and commit them")
 
     def pytest_unconfigure(self) -> None:
         """Let the next session in."""

@@ -63,6 +63,7 @@ class SweepConductor(PhaseConductor):
         names = {item.name for item in session.items if isinstance(item, PlanItem)}
         if _RECORD not in names:
             self.selected = {p for p in self.modules if f"{_MODULE}{printable(p)}" in names}
+        self.demand_committed(_RECORD, session, [each.manifest for each in self.modules.values()])
 
     @cached_property
     def measured(self) -> Measured:
@@ -94,7 +95,9 @@ class SweepConductor(PhaseConductor):
     def _record(self) -> Outcome:
         """Keep the figures of every module that has some, whatever became of the others."""
         if not self.modules:
-            return Outcome(Verdict.SKIP, "no module has a tracked manifest")
+            said = f"no tracked file matches {', '.join(self.place.settings.registry.manifests)}"
+            remedy = "name them in registry.manifests, or in sweep.exclude what is not left out"
+            return Outcome(Verdict.UNKNOWN, said, f"{said}\n  {remedy}")
         for name, (document, schema) in self.result.artifacts.items():
             self.keep(self.folder / name, document, schema)
         changes = self.result.changes
@@ -107,15 +110,18 @@ class SweepConductor(PhaseConductor):
         return Outcome(Verdict.PASS, told)
 
     def conclude(self, terminal: Any) -> None:
-        """The totals, and modules whose figures come from a run of their own."""
+        """Every figure, whose come from a run of their own, the totals, and what was written."""
         if self.config.option.collectonly or "measured" not in self.__dict__:
             return
         terminal.section("cockpit: coverage")
+        for line in settling.table(self.place, self.measured):
+            terminal.write_line(line)
         for outcome in self.measured.outcomes:
             if outcome.apart:
                 name = printable(outcome.module)
                 terminal.write_line(f"{name}: measured alone ({printable(outcome.apart)})")
         terminal.write_line(self.result.summary)
+        self.tell_written(terminal)
 
     def conclude_part(self, terminal: Any) -> None:
         """A selection looks, and changes nothing."""

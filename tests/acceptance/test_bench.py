@@ -118,6 +118,10 @@ def test_without_a_base_first_runs_are_recorded_and_a_crash_harms_nobody_else(ma
     record = artifacts.read(sandbox.root / "artifacts/session.bench.json", "session")
     assert record["extra"]["bench"]["not_measured"] == ["dredger"]
     assert len(rows(sandbox)) == 2
+    assert "wrote trends/bench_trend.csv" in done.stdout
+    again = sandbox.pytest("--cockpit-bench")
+    assert (again.returncode, "process" in again.stdout) == (4, False), again.stdout
+    assert "trends/bench_trend.csv: changed or not tracked" in again.stderr
     # The trend is a document of the registry: generated again, it is the same.
     before = (sandbox.root / "trends/bench_trend.csv").read_bytes()
     sandbox.commit({}, "recorded")

@@ -209,6 +209,15 @@ def test_a_session_shows_every_module_and_records_what_it_measured(made, joint):
         assert line in said, said
     assert "4 failed" in said
     assert "1 unknown" in said
+    assert "failing   failed" in said
+    assert "wrote core/module.manifest.json" in said
+    assert "look at these files and commit them" in said
+    again = subprocess.run(
+        run[:4], cwd=made.root, env=clean, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert again.returncode == pytest.ExitCode.USAGE_ERROR, again.stdout + again.stderr
+    assert "would be written in the end; commit them (git add" in again.stderr
+    assert "running" not in again.stdout
     manifest = json.loads((made.root / "core/module.manifest.json").read_text())
     assert manifest["testing"]["coverage_observed"] == joint["core"].percent
     assert manifest["testing"]["observed_commit"] == _place(made.root).commit

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_cockpit.api import CockpitError
+from pytest_cockpit.git import Entry
 from pytest_cockpit.phases import Changes
 from pytest_cockpit.records import artifacts, ledger
 from pytest_cockpit.records.text import one_line, parse
@@ -139,6 +140,28 @@ def test_what_is_edited_or_untracked_is_nobodys_to_write(harbour: Harbour, path:
         changing.apply(harbour.place(), CHANGES)
     assert contents(harbour) == before
     assert changing.finish(harbour.repository) == []
+
+
+def test_what_could_not_be_written_in_the_end_is_refused_before(harbour: Harbour):
+    changing.demand_committed(harbour.place(), [BERTH, "trend.csv"])
+    (harbour.root / "trend.csv").write_text("mine\n")
+    (harbour.root / BERTH).write_text("mine\n")
+    changing.demand_committed(harbour.place(), [])
+    with pytest.raises(CockpitError, match=r"^quay/berth\.py trend\.csv: .* git commit"):
+        changing.demand_committed(harbour.place(), [BERTH, "trend.csv"])
+    (harbour.root / LEDGER).unlink(missing_ok=True)
+    (harbour.root / LEDGER).parent.mkdir(exist_ok=True)
+    (harbour.root / LEDGER).write_text("{}\n")
+    with pytest.raises(CockpitError, match=re.escape(f"{LEDGER}: changed or not tracked")):
+        changing.demand_committed(harbour.place(), [])
+
+
+def test_a_link_that_is_tracked_is_no_obstacle_where_nothing_writes_it(harbour: Harbour):
+    place = harbour.place()
+    oid = next(iter(place.entries.values())).oid
+    place.__dict__["entries"] = {**place.entries, "link": Entry("link", "120000", "blob", oid)}
+    (harbour.root / "link").symlink_to("elsewhere")
+    changing.demand_committed(place, ["link"])
 
 
 @given(st.binary())
