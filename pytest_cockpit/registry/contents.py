@@ -9,8 +9,9 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 
 from pytest_cockpit.analysis.layout import is_name
-from pytest_cockpit.config import Registry
+from pytest_cockpit.config import Bench, Registry
 from pytest_cockpit.phases import Place
+from pytest_cockpit.records import globs
 from pytest_cockpit.registry.modules import Module, artefact_above
 
 MODULE_REGISTRY = "MODULE_REGISTRY.json"
@@ -113,9 +114,11 @@ def within(path: str, folder: str) -> bool:
     return folder in (".", path) or path.startswith(f"{folder}/")
 
 
-def code(module: Module) -> tuple[str, ...]:
-    """A module's Python files that are neither tests nor what only tests use."""
-    return tuple(path for path in module.python if not _of_tests(module.inner(path)))
+def code(module: Module, settings: Bench) -> tuple[str, ...]:
+    """A module's Python files that are neither tests nor benchmarks, nor what only these use."""
+    benches = globs.Matcher(settings.paths)
+    inner = ((path, module.inner(path)) for path in module.python)
+    return tuple(path for path, name in inner if not (_of_tests(name) or benches.matches(name)))
 
 
 def is_test(path: str) -> bool:

@@ -59,8 +59,16 @@ def of_all(place: Place, modules: Iterable[Module]) -> dict[str, PublicApi]:
     modules = list(modules)
     layout = Layout(place.settings.lane)
     importable = _importable(path for module in modules for path in module.python)
-    known = surfaces.of(place, (path for module in modules for path in contents.code(module)))
-    return {module.path: _Offer(module, known, layout, importable).api() for module in modules}
+    code = {module.path: contents.code(module, place.settings.bench) for module in modules}
+    known = surfaces.of(place, (path for paths in code.values() for path in paths))
+    files = {
+        module: {path: known[path] for path in paths if path in known}
+        for module, paths in code.items()
+    }
+    return {
+        module.path: _Offer(module, files[module.path], layout, importable).api()
+        for module in modules
+    }
 
 
 def of(place: Place, module: Module) -> PublicApi:
@@ -83,12 +91,12 @@ class _Offer:
     def __init__(
         self,
         module: Module,
-        known: Mapping[str, Surface],
+        files: Mapping[str, Surface],
         layout: Layout,
         importable: AbstractSet[str],
     ) -> None:
         self.module = module
-        self.files = {path: known[path] for path in contents.code(module) if path in known}
+        self.files = files
         self.dotted = {name: path for path in self.files if (name := layout.module_of(path))}
         self.importable = importable
         self.public = tuple(contents.public(self.files, module))

@@ -55,7 +55,10 @@ def of_all(place: Place, modules: Iterable[Module]) -> dict[str, Told]:
     modules = list(modules)
     layout = Layout(place.settings.lane)
     offers = public_api.of_all(place, modules)
-    paths = [path for module in modules for path in contents.public(contents.code(module), module)]
+    bench = place.settings.bench
+    paths = [
+        path for module in modules for path in contents.public(contents.code(module, bench), module)
+    ]
     reasons = {path: found for path, data in place.read_all(paths) if (found := _reason(data))}
     return {
         module.path: _Telling(place, module, offers[module.path], layout, reasons).told()
@@ -78,7 +81,8 @@ class _Telling:
 
     @cached_property
     def _public(self) -> tuple[str, ...]:
-        return tuple(contents.public(contents.code(self.module), self.module))
+        own = contents.code(self.module, self.place.settings.bench)
+        return tuple(contents.public(own, self.module))
 
     def told(self) -> Told:
         module = self.module

@@ -21,7 +21,7 @@ class Suite:
     Parameters
     ----------
     tests: its test files.
-    own: its Python files that hold no tests: those whose lines count.
+    own: its Python files that hold no tests or benchmarks: those whose lines count.
     """
 
     module: str
@@ -64,7 +64,7 @@ def suites(place: Place, modules: Sequence[Module]) -> tuple[Suite, ...]:
         Suite(
             module.path,
             _files(place, [path for path in tests[module.path] if path not in given]),
-            _files(place, contents.code(module)),
+            _files(place, contents.code(module, place.settings.bench)),
         )
         for module in sorted(modules, key=lambda module: module.path)
     )

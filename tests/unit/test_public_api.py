@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 import pytest
 
 from pytest_cockpit.api import Lane
-from pytest_cockpit.config import Config
+from pytest_cockpit.config import Bench, Config
 from pytest_cockpit.git import Repository
 from pytest_cockpit.phases import Place
-from pytest_cockpit.registry import public_api
+from pytest_cockpit.registry import contents, public_api
 from pytest_cockpit.registry.modules import discover
+from pytest_cockpit.sweep.suite import suites
 
 NAME = "module.manifest.json"
 
@@ -131,6 +132,23 @@ def test_tests_private_files_and_names_that_no_import_can_spell_are_left_out(api
     )
     assert list(found) == ["myconftest.K", "own__init__.J", "part.G"]
     assert faults == []
+
+
+def test_benchmarks_and_what_only_they_use_are_no_code(make_repository):
+    names = ("benchmarks/bench_x.py", "benchmarks/harness.py", "perf/bench_y.py", "x.py")
+    files = {"m/module.manifest.json": "{}", **{f"m/{name}": "X = 1\n" for name in names}}
+    place = placed(make_repository(files))
+    (module,) = discover(place)
+    assert contents.code(module, Bench()) == ("m/perf/bench_y.py", "m/x.py")
+    assert contents.code(module, Bench(paths=("perf/",))) == (
+        "m/benchmarks/bench_x.py",
+        "m/benchmarks/harness.py",
+        "m/x.py",
+    )
+    (suite,) = suites(place, [module])
+    assert suite.own == ("m/perf/bench_y.py", "m/x.py")
+    found = public_api.of(place, module)
+    assert sorted(found.names) == ["perf.bench_y.X", "x.X"]
 
 
 def test_what_does_not_parse_is_a_fault_wherever_it_is_code(api):
