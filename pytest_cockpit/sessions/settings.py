@@ -77,9 +77,9 @@ def freezing_gates(chosen: Config) -> tuple[str, ...]:
 
 
 def artifacts_folder(root: Path, chosen: Config) -> Path:
-    """The artifacts folder; a new one is kept out of git but for the log of promotions."""
+    """The artifacts folder; a new or empty one is kept out of git but for the log of promotions."""
     folder = root / chosen.artifacts
-    if not folder.exists():
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         artifacts.write_bytes(folder / ".gitignore", IGNORE)
     return folder
 

@@ -138,7 +138,7 @@ def test_what_cannot_begin_is_told_at_the_start(sealed, arguments, said):
 
 
 def test_a_red_gate_halts_before_the_freeze(tmp_path):
-    settings = "gates = ['imports', 'ledger']\n[sweep]\nexclude = ['yard/']\n"
+    settings = "gates = ['imports', 'ledger']\n[sweep]\nexclude = ['yard/cranes/']\n"
     yard = create(
         tmp_path / "yard", {**FILES, "cockpit.toml": settings, "lost.py": "import nowhere_at_all\n"}
     )
