@@ -268,6 +268,12 @@ class Repository:
         wanted = {path.rstrip("/") for path in paths}
         return [path for path in found if not wanted.isdisjoint(_with_parents(path.rstrip("/")))]
 
+    def untracked(self) -> list[str]:
+        """Files of the work tree that git neither tracks nor ignores; none where there is none."""
+        words = ("ls-files", "-z", "--others", "--exclude-standard")
+        listed = self.run(*words, check=False).stdout
+        return [os.fsdecode(path) for path in listed.split(b"\0")[:-1]]
+
     def update_ref(self, ref: str, new: str, old: str, reason: str = "cockpit") -> None:
         """Compare and swap; `old` of zeros means that the ref must not exist."""
         expected = old if old.strip("0") else "0" * len(new)

@@ -13,7 +13,7 @@ from pytest_cockpit.api import CockpitError, Report, Verdict
 from pytest_cockpit.phases import Place, Result
 from pytest_cockpit.records import artifacts
 from pytest_cockpit.records.text import count, one_line, parse
-from pytest_cockpit.registry import comparing, contents, ledger_check, modules
+from pytest_cockpit.registry import comparing, contents, ledger_check, modules, unreadable
 from pytest_cockpit.registry.documents import Documents
 from pytest_cockpit.registry.health.examine import examine
 from pytest_cockpit.registry.health.ground import Ground
@@ -46,9 +46,9 @@ def checks(place: Place, *, judge: Judge = ledger_check.report) -> Sequence[tupl
     pages = [paths[contents.DOCUMENTATION_MAP], paths[contents.MODULE_INDEX]]
     coverage = [paths[contents.COVERAGE_TREND], paths[contents.UNVERIFIED_TREND]]
     steps: Sequence[tuple[str, Check]] = (
-        ("registry", partial(found.current, [registry])),
+        ("registry", partial(found.of_manifests, [registry])),
         ("meta-registry", partial(found.meta_current, meta)),
-        ("documentation-map", partial(found.current, pages)),
+        ("documentation-map", partial(found.of_manifests, pages)),
         ("ledger", partial(_ledger, place, judge)),
         ("coverage-trend", partial(found.trend, coverage, "coverage")),
         ("benchmark-trend", partial(found.trend, [paths[contents.BENCH_TREND]], "a benchmark")),
@@ -94,6 +94,10 @@ class _Found:
             return Result(Verdict.FAIL, said, "\n".join(result.text for result in red))
         return Result(Verdict.PASS, f"{' and '.join(paths)}: as the tree and its ledger give it")
 
+    def of_manifests(self, paths: Sequence[str]) -> Result:
+        """The same of what repeats manifests: one that cannot be read would be repeated as none."""
+        return unreadable.told(self.made.survey.modules) or self.current(paths)
+
     def trend(self, paths: Sequence[str], about: str) -> Result:
         """The same of what is made where the ledger has rows about something."""
         own = [
@@ -107,6 +111,9 @@ class _Found:
 
     def meta_current(self, path: str) -> Result:
         """The same of the one document that history may bear on."""
+        broken = unreadable.told(self.made.survey.modules)
+        if broken:
+            return broken
         result = self.current([path])
         absent = self._absent() if result.verdict is Verdict.FAIL else []
         if not absent or self.place.read(path) is None:

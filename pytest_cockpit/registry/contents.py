@@ -22,6 +22,7 @@ COVERAGE_TREND = "coverage_trend.csv"
 UNVERIFIED_TREND = "coverage_trend.unverified.csv"
 BENCH_TREND = "bench_trend.csv"
 
+_OF_MANIFESTS = (MODULE_REGISTRY, DOCUMENTATION_MAP, MODULE_INDEX, META_REGISTRY)
 _DOCUMENTS = (".md", ".rst")
 _REPORTS = ("RUNBOOK_REPORT.md",)
 
@@ -29,12 +30,16 @@ _REPORTS = ("RUNBOOK_REPORT.md",)
 @lru_cache(maxsize=8)
 def generated(settings: Registry) -> tuple[str, ...]:
     """The paths of everything that is generated from all modules, in the order it is made."""
-    named = (MODULE_REGISTRY, DOCUMENTATION_MAP, MODULE_INDEX, META_REGISTRY)
     trends = (COVERAGE_TREND, UNVERIFIED_TREND, BENCH_TREND)
     return (
-        *(below(settings.output, name) for name in named),
+        *(below(settings.output, name) for name in _OF_MANIFESTS),
         *(below(settings.trends, name) for name in trends),
     )
+
+
+def is_of_manifests(path: str) -> bool:
+    """Whether a generated file repeats what manifests say; trends are of the ledger alone."""
+    return path.rpartition("/")[2] in _OF_MANIFESTS
 
 
 def documents(module: Module, settings: Registry) -> tuple[str, ...]:

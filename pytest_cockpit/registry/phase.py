@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pytest_cockpit.api import Verdict
-from pytest_cockpit.config import Registry
 from pytest_cockpit.phases import Changes, Place, Result
+from pytest_cockpit.records import globs
 from pytest_cockpit.records.text import count, one_line
-from pytest_cockpit.registry import module_registry
+from pytest_cockpit.registry import module_registry, unreadable
 from pytest_cockpit.registry.documents import Documents
 
 _LISTED = 20
@@ -19,7 +20,7 @@ _LISTED = 20
 def run(place: Place) -> Result:
     """Bring every generated document up to date."""
     documents = Documents(place)
-    found = look(place.settings.registry, documents.registry)
+    found = look(documents)
     if not found.verdict.opens:
         return found
     made = documents.all()
@@ -29,8 +30,9 @@ def run(place: Place) -> Result:
     return Result(found.verdict, said, found.text, Changes(files=changed), facts)
 
 
-def look(settings: Registry, registry: Mapping[str, Any]) -> Result:
-    """What a registry has, and what is odd about it."""
+def look(documents: Documents) -> Result:
+    """What a registry has, and what is odd about it; red where a manifest cannot be read."""
+    registry = documents.registry
     rows = registry["modules"]
     names, more = module_registry.names(rows)
     facts = {
@@ -41,8 +43,7 @@ def look(settings: Registry, registry: Mapping[str, Any]) -> Result:
         "faults": sum(len(row["faults"]) for row in rows),
     }
     if not rows:
-        said = f"no tracked file matches {', '.join(settings.manifests)}"
-        return Result(Verdict.UNKNOWN, said, f"{said}\n  name them in registry.manifests")
+        return _none(documents.place)
     said = ", ".join(
         count(facts[key], noun)
         for key, noun in (
@@ -55,10 +56,26 @@ def look(settings: Registry, registry: Mapping[str, Any]) -> Result:
     loose = registry["without_manifest"]
     if loose:
         said = f"{said}; {count(len(loose), 'folder')} of Python files without a manifest"
+    broken = unreadable.told(documents.survey.modules)
+    if broken:
+        return dataclasses.replace(broken, facts=facts)
     odd = [*_faults(row["faults"] for row in rows), *_artefacts(registry)]
     if not odd:
         return Result(Verdict.PASS, said, facts=facts)
     return Result(Verdict.WARN, said, "\n".join([said, *odd, *_loose(loose)]), facts=facts)
+
+
+def _none(place: Place) -> Result:
+    """Without a module nothing is known; perhaps one was never added."""
+    settings = place.settings.registry
+    matcher = globs.Matcher(settings.manifests)
+    beside = [path for path in place.repository.untracked() if matcher.matches(path)]
+    said = f"no tracked file matches {', '.join(settings.manifests)}"
+    remedy = "name them in registry.manifests"
+    if beside:
+        them, match = ("it", "matches") if len(beside) == 1 else ("them", "match")
+        remedy = f"{count(len(beside), 'untracked file')} {match}: git add {them}"
+    return Result(Verdict.UNKNOWN, f"{said}; {remedy}" if beside else said, f"{said}\n  {remedy}")
 
 
 def _faults(found: Iterable[Iterable[Mapping[str, Any]]]) -> list[str]:

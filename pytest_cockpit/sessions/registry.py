@@ -50,7 +50,7 @@ class RegistryConductor(PhaseConductor):
     @cached_property
     def found(self) -> Result:
         """What there is."""
-        return phase.look(self.place.settings.registry, self.made.registry)
+        return phase.look(self.made)
 
     def look(self) -> Outcome:
         """Say what there is."""
@@ -60,6 +60,9 @@ class RegistryConductor(PhaseConductor):
         """One document."""
         if not (self.checks or self.found.verdict.opens):
             # The item that says so may be deselected.
+            return self.conclude_phase(self.found)
+        if self.found.verdict is Verdict.FAIL and contents.is_of_manifests(path):
+            # To write what would be written now is no remedy.
             return self.conclude_phase(self.found)
         content = self.made.get(path)
         found = comparing.compare(self.place, path, content)

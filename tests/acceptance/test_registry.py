@@ -97,6 +97,12 @@ def test_a_change_of_a_tracked_file_is_red_until_it_is_written(port):
         f"{FOLDER}/MODULE_REGISTRY.json",
         "quay/__init__.py",
     ]
+    port.write({"quay/module.manifest.json": "{,}"})
+    broken = port.pytest("--cockpit-registry=check")
+    assert broken.returncode == 1
+    assert "fail    quay/module.manifest.json: not JSON; correct it first" in broken.stdout
+    assert "write it: pytest --cockpit-registry" not in broken.stdout
+    assert {verdicts(port)[name] for name in ("modules", *DOCUMENTS)} == {"fail"}
 
 
 def test_without_a_module_the_session_halts_and_writes_nothing(make_sandbox):

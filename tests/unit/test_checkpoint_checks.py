@@ -237,6 +237,17 @@ def test_a_document_that_is_none_is_red(make_repository, change, said):
     assert said in results(made)["meta-registry-schema"].summary
 
 
+def test_a_manifest_that_cannot_be_read_is_red_and_not_to_be_written_down(make_repository):
+    made = sound(make_repository)
+    path = json.loads(blob(made, REGISTRY))["modules"][0]["manifest"]
+    made.commit({path: "{,}"})
+    for found in only(made, "registry", "meta-registry", "documentation-map"):
+        assert (found.verdict, "pytest --cockpit-registry" in found.text) == (Verdict.FAIL, False)
+        assert found.summary == f"{path}: not JSON; correct it first"
+    write(made)
+    assert only(made, "registry", "meta-registry", "documentation-map")
+
+
 def test_a_document_that_was_written_and_never_added_is_told(make_repository):
     made = sound(make_repository)
     made.commit({META: None})

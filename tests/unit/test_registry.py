@@ -305,7 +305,7 @@ def test_what_is_said_of_a_path_stays_one_line(place):
     text = phase.run(here).text
     lines = text.splitlines()
     assert all(line.isprintable() for line in lines)
-    assert len(lines) == 4
+    assert len(lines) == 2
     made = documents.generate(here)["docs/_generated/MODULE_INDEX.md"].decode().splitlines()
     assert len(made) == 5
 
@@ -314,6 +314,32 @@ def test_without_a_module_nothing_is_known_and_nothing_written(place):
     found = phase.run(place({"a.py": ""}))
     assert (found.verdict, bool(found.changes)) == (Verdict.UNKNOWN, False)
     assert found.text.endswith("name them in registry.manifests")
+
+
+def test_a_manifest_that_was_never_added_is_told(make_repository):
+    here = placed(make_repository({"a.py": ""}).root)
+    (here.repository.root / "b").mkdir()
+    (here.repository.root / "b" / NAME).write_text("{}")
+    found = phase.run(here)
+    assert found.verdict is Verdict.UNKNOWN
+    assert found.summary.endswith("; 1 untracked file matches: git add it")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("{,}", "not JSON"), ("[]", "expected an object"), (("120000", "x"), "is no file")],
+)
+def test_a_manifest_that_cannot_be_read_is_red_and_nothing_is_written(place, content, said):
+    found = phase.run(place({**FILES, f"tides/{NAME}": content}))
+    assert (found.verdict, bool(found.changes)) == (Verdict.FAIL, False)
+    assert found.summary == f"tides/{NAME}: {said}; correct it first"
+    assert found.text.startswith(f"tides/{NAME}: {said}\n")
+
+
+def test_of_many_manifests_that_cannot_be_read_some_are_named(place):
+    found = phase.run(place({f"m{index:02d}/{NAME}": "{" for index in range(30)}))
+    assert found.summary == f"m00/{NAME}: not JSON (and 29 more); correct it first"
+    assert "  … and 10 more" in found.text
 
 
 def test_documents_go_where_the_configuration_says(place):
