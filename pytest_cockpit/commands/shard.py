@@ -44,6 +44,9 @@ def _merge(arguments: argparse.Namespace) -> int:
     place = _place(whole.plan, arguments.set)
     _demand_of(place, whole.plan)
     code = _sweep(place, whole) if whole.plan.kind is Kind.SWEEP else _gates(place, whole)
+    if whole.missing:
+        for path in reading.passed_over(arguments.files):
+            _tell(f"{path}: passed over, its name is not its digest; name it as it was written")
     if arguments.durations and not whole.missing:
         _remember(place, whole)
     return code
@@ -97,7 +100,7 @@ def _demand_of(place: Place, plan: Plan) -> None:
 def _sweep(place: Place, whole: Whole) -> int:
     from pytest_cockpit.sessions import changing
     from pytest_cockpit.sessions.lock import SessionLock
-    from pytest_cockpit.sweep import phase
+    from pytest_cockpit.sweep import phase, settling
 
     if whole.missing:
         _tell_lost(whole)
@@ -108,10 +111,13 @@ def _sweep(place: Place, whole: Whole) -> int:
     try:
         for line in changing.finish(place.repository):
             _tell(line)
-        result = phase.settle(place, whole.measured())
+        measured = whole.measured()
+        result = phase.settle(place, measured)
         _write(place, result)
     finally:
         lock.release()
+    for line in settling.table(place, measured):
+        _tell(line)
     _tell(f"sweep: {result.verdict}: {result.summary}")
     if not _well(result.verdict):
         _tell(result.text)

@@ -101,7 +101,8 @@ def together(shards: Iterable[Shard]) -> Whole:
 
     Raises
     ------
-    CockpitError: there is none, they are of several plans, or one part came out in two ways.
+    CockpitError: there is none, they are of several plans, or one part came out in two ways. The
+        same findings, made twice, are one.
     """
     found: dict[int, Shard] = {}
     # In an order of their own, so that nothing depends on that of the files.
@@ -114,7 +115,7 @@ def together(shards: Iterable[Shard]) -> Whole:
                 "configuration"
             )
         other = found.setdefault(shard.part, shard)
-        if other.digest != shard.digest:
+        if other.digest != shard.digest and other.found != shard.found:
             raise CockpitError(
                 f"part {shard.part} of {shard.plan.of} is there twice: {_short(other)} and "
                 f"{_short(shard)}; leave one of them out"

@@ -113,6 +113,7 @@ def test_one_two_and_sixteen_parts_leave_the_same_bytes(copies, monkeypatch, cap
         code, said = merged(parts, monkeypatch, capsys)
         assert code == 1, said
         assert "sweep: fail: 3 modules: 2 passed, 1 failed" in said
+        assert {"berth", "crane", "quay"} <= {line.partition(" ")[0] for line in said.splitlines()}
         assert written(parts) == expected
     _a_lost_part_is_done_again_alone(parts, monkeypatch, capsys, expected)
 
@@ -123,9 +124,11 @@ def _a_lost_part_is_done_again_alone(parts, monkeypatch, capsys, expected):
     shards = sorted((parts.root / "artifacts/shards").iterdir())
     first = next(path for path in shards if json.loads(path.read_bytes())["part"] == 1)
     content = first.read_bytes()
-    first.unlink()
+    other = first.rename(first.with_name("first.json"))
     code, said = merged(parts, monkeypatch, capsys)
     assert code == 1
+    assert "first.json: passed over, its name is not its digest" in said
+    other.unlink()
     assert "part 1 of 16 is missing (1 of 3 are in it): " in said
     assert "pytest --cockpit-sweep --cockpit-shard 1/16" in said
     assert parts.git("status", "--porcelain") == ""

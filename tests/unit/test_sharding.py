@@ -217,6 +217,16 @@ def test_a_file_that_is_no_shard_is_refused(tmp_path):
         list(reading.files([tmp_path / "empty"]))
 
 
+def test_shards_by_another_name_are_passed_over_and_known_to_be(tmp_path):
+    path = kept(judged(planned(), 1), tmp_path)
+    other = kept(judged(planned(), 2), tmp_path).rename(tmp_path / "part2.json")
+    (tmp_path / "report.json").write_text("{}")
+    (tmp_path / "list.json").write_text("[")
+    (tmp_path / "link.json").symlink_to(path)
+    assert list(reading.files([tmp_path])) == [path]
+    assert reading.passed_over([tmp_path, path]) == [str(other)]
+
+
 def test_a_file_of_any_size_is_not_read_whole(tmp_path):
     path = tmp_path / f"{'0' * 64}.json"
     with path.open("wb") as stream:
@@ -416,6 +426,30 @@ def test_one_part_in_two_ways_is_an_error_that_names_both():
         merging.together([one, other, judged(plan, 2), judged(plan, 3)])
     assert one.digest[:12] in str(caught.value)
     assert other.digest[:12] in str(caught.value)
+
+
+def test_a_part_done_twice_is_one_where_only_the_time_it_took_differs():
+    plan = planned(3, Kind.SWEEP)
+    one, other = (
+        dataclasses.replace(swept(plan, 1, duration_s=taken), seconds={"coverage": taken})
+        for taken in (1.0, 2.0)
+    )
+    assert one.digest != other.digest
+    rest = [swept(plan, 2), swept(plan, 3)]
+    first, second = merging.together([one, other, *rest]), merging.together([other, *rest, one])
+    assert first == second
+    timed = [
+        dataclasses.replace(GOOD, evidence=(Evidence("timing", {"wall_s": taken}),))
+        for taken in (1.0, 2.0)
+    ]
+    gates = planned(3)
+    merging.together([judged(gates, 1, report) for report in timed])
+    said = [
+        dataclasses.replace(GOOD, evidence=(Evidence("files", {"seen": taken}),))
+        for taken in (1.0, 2.0)
+    ]
+    with pytest.raises(CockpitError, match="is there twice"):
+        merging.together([judged(gates, 1, report) for report in said])
 
 
 def test_parts_of_different_plans_are_an_error_that_says_what_differs():
