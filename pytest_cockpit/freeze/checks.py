@@ -116,11 +116,11 @@ def of_manifest(subject: Subject) -> Check:
     content, where = subject.manifest, printable(subject.place)
     digest = sha256(subject.data or b"")
     for told, by in (
-        (subject.tagged.trailers.get("Manifest-Sha256"), "the tag"),
+        (subject.tagged.trailers.get("Manifest-Sha256"), "the tag's text"),
         ((subject.row or {}).get("manifest_sha256"), "the ledger"),
     ):
         if told != digest:
-            said = f"{by} says {str(told)[:12]}" if told else f"{by} does not say what it is"
+            said = f"{by} says {str(told)[:12]}" if told else f"{by} names no digest"
             return fail("manifest", f"{where}: is {digest[:12]}, {said}")
     parents, base = _parents(subject.repository, subject.commit), content["base"]["commit"]
     wanted = (

@@ -223,7 +223,8 @@ def _found(repository: Repository, settings: Config, name: str) -> Side:
         return Side(name, found.commit, old[0] if old else None, verifiable=False)
     old = legacy_of(repository, settings, name, repository.resolve("HEAD"))
     if old is None:
-        raise CockpitError(f"{name}: no such tag in this clone; git fetch --tags")
+        said = tagged.missing(repository, name)
+        raise CockpitError(f"{name}: {said}{'' if said.endswith('?') else '; git fetch --tags'}")
     path, told = old
     return Side(name, repository.resolve(told.commit), path, verifiable=False)
 

@@ -55,6 +55,8 @@ def restore(
         raise CockpitError(f"{where}: in git's own folder; name one outside of it")
     found = verify(repository, settings, name)
     if found.commit is None or found.verdict is not Verdict.PASS:
+        if found.oid is None and found.verdict is Verdict.FAIL:
+            raise CockpitError(f"{name}: {found.checks[0].summary}")
         red = next(check for check in found.checks if check.verdict not in _HOLDS)
         raise CockpitError(
             f"{name}: does not hold: {red.name} is {red.verdict.value}: {red.summary}; see "

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pytest_cockpit.git import Repository
+from pytest_cockpit.records.text import one_line, printable
 from pytest_cockpit.seals import tag
 
 _SIGNED = re.compile(r"^-----BEGIN ([A-Z ]+)-----$", re.MULTILINE)
 _TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*): (.+)")
+_NAMED = 3
 SSH, OPENPGP = "SSH SIGNATURE", "PGP SIGNATURE"
 
 
@@ -45,6 +48,14 @@ def find(repository: Repository, name: str) -> Tagged | None:
     """The tag of that name; None where there is none."""
     oid = repository.ref(tag.ref_of(name))
     return None if oid is None else described(repository, name, oid)
+
+
+def missing(repository: Repository, name: str) -> str:
+    """What is said where there is no tag of that name, with those that are nearly called so."""
+    listed = repository.run("for-each-ref", "--format=%(refname:lstrip=2)", "refs/tags").stdout
+    near = difflib.get_close_matches(name, os.fsdecode(listed).splitlines(), n=_NAMED)
+    meant = one_line(printable(" or ".join(near)))
+    return f"no such tag in this clone{f'; did you mean {meant}?' if near else ''}"
 
 
 def described(repository: Repository, name: str, oid: str) -> Tagged:

@@ -144,7 +144,7 @@ def legacy_of(
 def _missing(repository: Repository, settings: Config, name: str, head: str) -> Check:
     old = legacy_of(repository, settings, name, head)
     if old is None:
-        said = "no such tag in this clone"
+        said = tagged.missing(repository, name)
         return Check("tag", Verdict.FAIL, said, "git fetch --tags, if a remote has it")
     path, told = old
     return Check(

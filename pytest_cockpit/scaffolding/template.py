@@ -136,8 +136,8 @@ def _tracked(place: Place, folder: str) -> Iterator[str]:
     found = [entry for path, entry in place.entries.items() if path.startswith(f"{folder}/")]
     if not found:
         raise CockpitError(
-            f"scaffold.template: {printable(folder)!r} is no folder with tracked files at "
-            f"{place.commit[:12]}; commit the template, or correct the setting"
+            f"scaffold.template: {printable(folder)!r} is no folder with tracked files; "
+            "git add the template, or correct the setting"
         )
     for entry in found:
         if entry.kind != "blob" or entry.mode == "120000":

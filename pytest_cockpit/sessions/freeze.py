@@ -200,10 +200,10 @@ class FreezeConductor(PhaseConductor):
         self.config.hook.pytest_cockpit_sealed(
             config=self.config, batch_id=self.name, branch=branch, commit=self.commit
         )
-        self.advice = [
-            f"publish both with: git push --atomic {settings.seal.remote} {short} {self.name}",
-            f"look at it any time with: cockpit freeze verify {self.name}",
-        ]
+        remote = settings.seal.remote
+        if repository.remote_url(remote) is not None:
+            self.advice.append(f"publish both with: git push --atomic {remote} {short} {self.name}")
+        self.advice.append(f"look at it any time with: cockpit freeze verify {self.name}")
         return Outcome(Verdict.PASS, f"{self.name} and {short} are {self.commit[:12]}")
 
     def _fault(self) -> str:

@@ -71,7 +71,7 @@ def test_a_freeze_from_baseline_to_production(port: Sandbox, tmp_path: Path, mon
     assert "cockpit: the last session was cut off after 'gate imports'" in done.stdout
     sealed = f"sealed v0.01-baseline refs/heads/main {port.git('rev-parse', 'main')}"
     assert sealed in done.stdout
-    assert "publish both with: git push --atomic origin main v0.01-baseline" in done.stdout
+    assert "git push" not in done.stdout, "there is no remote"
     assert port.git("rev-parse", "v0.01-baseline^{commit}~1") == base
     assert port.git("rev-parse", "main") == port.git("rev-parse", "v0.01-baseline^{commit}")
     assert port.git("status", "--porcelain", "--untracked-files=no") == "M quay/berth.py"
@@ -79,9 +79,11 @@ def test_a_freeze_from_baseline_to_production(port: Sandbox, tmp_path: Path, mon
     told = artifacts.read(port.root / "docs/_generated/BASELINE_FREEZE.json", "freeze")
     assert (told["gates"], len(told["checks"])) == ([], 8)
 
+    port.git("remote", "add", "origin", "../nowhere")
     done = port.pytest(*PRODUCTION, "-v")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "10 passed, 1 skipped" in done.stdout
+    assert "publish both with: git push --atomic origin main v0.02-prod" in done.stdout
     told = artifacts.read(port.root / "docs/_generated/PRODUCTION_FREEZE.json", "freeze")
     assert told["gates"] == [{"name": "ledger", "verdict": "pass"}]
     verdicts = {check["name"]: check["verdict"] for check in told["checks"]}

@@ -122,6 +122,8 @@ def test_a_tag_without_a_manifest_is_read_and_marked_unverified(harbour: Harbour
 def test_a_tag_that_is_not_there(harbour: Harbour):
     with pytest.raises(CockpitError, match="no such tag"):
         look(harbour, "before", "v9")
+    with pytest.raises(CockpitError, match=r"befor: no such tag in .* did you mean before"):
+        look(harbour, "befor", "before")
     with pytest.raises(CockpitError, match="no name for a tag"):
         look(harbour, "--all", "before")
 

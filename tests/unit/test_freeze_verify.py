@@ -123,7 +123,9 @@ def test_a_freeze_holds_after_a_merge_of_ledgers(harbour: Harbour):
 def test_a_tag_is_missing(harbour: Harbour):
     harbour.git("tag", "--delete", TAG)
     assert red(harbour) == {"tag": Verdict.FAIL}
-    assert "no such tag" in said(harbour, "tag")
+    assert said(harbour, "tag") == "no such tag in this clone"
+    harbour.git("tag", f"{TAG}x")
+    assert said(harbour, "tag") == f"no such tag in this clone; did you mean {TAG}x?"
 
 
 def test_a_tag_is_a_lightweight_one(harbour: Harbour):
@@ -249,7 +251,7 @@ def test_a_manifest_is_edited(harbour: Harbour):
     base = harbour.git("rev-parse", f"{TAG}~1")
     harbour.forge([Write(MANIFEST, canonical(told)), *as_frozen(harbour, LEDGER)], base=base)
     assert red(harbour) == {"manifest": Verdict.FAIL, "history": Verdict.FAIL}
-    assert "the tag says" in said(harbour, "manifest")
+    assert "the tag's text says" in said(harbour, "manifest")
 
 
 def test_a_manifest_is_edited_and_the_tag_with_it(harbour: Harbour):
@@ -352,7 +354,7 @@ def test_the_row_is_missing_under_the_tag(harbour: Harbour):
     base = harbour.git("rev-parse", f"{TAG}~1")
     harbour.forge(as_frozen(harbour, MANIFEST), base=base)
     assert red(harbour).keys() >= {"manifest", "ledger", "history"}
-    assert "the ledger does not say" in said(harbour, "manifest")
+    assert "the ledger names no digest" in said(harbour, "manifest")
 
 
 @pytest.mark.parametrize("value", [3, None, [], {"x": 1}, "../../etc/passwd"])

@@ -189,7 +189,7 @@ def test_what_leads_out_of_a_template_is_refused(make_repository, content, said)
 @pytest.mark.parametrize("folder", ["nowhere", "a.md", "https://example.org/template"])
 def test_a_template_is_a_tracked_folder(make_repository, folder):
     made = make_repository({"a.md": ""})
-    with pytest.raises(CockpitError, match="is no folder with tracked files"):
+    with pytest.raises(CockpitError, match="is no folder with tracked files; git add the template"):
         template.load(place(made.root, folder))
 
 
