@@ -418,6 +418,7 @@ def test_the_order_of_paths_changes_nothing(tmp_path_factory, paths, forget):
 
 def test_surfaces_are_kept_between_processes_and_a_broken_cache_costs_no_answer(make_repository):
     root = make_repository(FILES).root
+    surfaces.forget()
     made = documents.generate(placed(root))
     cache = root / ".git/cockpit" / f"surfaces-{surfaces.SCHEMA}.sqlite"
     assert cache.is_file()
