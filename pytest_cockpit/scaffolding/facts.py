@@ -25,6 +25,8 @@ from pytest_cockpit.registry.modules import Module
 from pytest_cockpit.registry.public_api import PublicApi
 from pytest_cockpit.registry.surface import Name
 
+NAMELESS = "has no name to be imported by"
+
 # What a script has at the left margin; few files have it, so the others are not parsed.
 _CALL = re.compile(
     rb"^(?:(?:asyncio|os|shutil|subprocess|sys)\.|"
@@ -90,7 +92,7 @@ class _Telling:
         dotted_of = {path: self.layout.module_of(path) for path in self._public}
         users = Counter(dotted_of.values())
         for path, dotted in dotted_of.items():
-            reason = self.reasons.get(path, "" if dotted else "has no name to be imported by")
+            reason = self.reasons.get(path, "" if dotted else NAMELESS)
             if dotted and users[dotted] > 1:
                 reason = "has the name of a package"
             if reason:

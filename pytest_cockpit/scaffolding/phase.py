@@ -113,14 +113,16 @@ def result(place: Place, found: Survey, *, apply: bool) -> Result:
         return Result(Verdict.UNKNOWN, said, said, facts=figures, artifacts=artifacts)
     verdict = Verdict.worst(each.verdict for each in found.standings)
     text = "\n".join(wording.lines(found.standings, applied=apply))
+    untested = wording.untested(found.standings)
     if not apply:
-        return Result(verdict, wording.summary(figures), text, facts=figures, artifacts=artifacts)
+        said = f"{wording.summary(figures)}{untested}"
+        return Result(verdict, said, text, facts=figures, artifacts=artifacts)
     if verdict is Verdict.FAIL and not counted[State.BLOCKED]:
         stays = counted[State.OUTDATED] + counted[State.DIVERGED]
         verdict = Verdict.WARN if stays else Verdict.PASS
     changes = _changes(place, found)
     said = f"{count(len(changes.files), 'file')} given; {wording.summary(figures, given=True)}"
-    return Result(verdict, said, text, changes, figures, artifacts)
+    return Result(verdict, f"{said}{untested}", text, changes, figures, artifacts)
 
 
 def document(place: Place, found: Survey, *, applied: bool) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pytest_cockpit.api import Verdict
 from pytest_cockpit.records.text import count, one_line, printable
 from pytest_cockpit.scaffolding.drift import File, Standing, State
+from pytest_cockpit.scaffolding.facts import NAMELESS
 
 _NAMED = 5
 _MODULES = 20
@@ -68,6 +69,22 @@ def lines(standings: Iterable[Standing], *, applied: bool) -> Iterator[str]:
             yield from _in_the_way(standing)
     if len(worth) > _MODULES:
         yield f"… and {len(worth) - _MODULES:,} more, in scaffold.json"
+
+
+def untested(standings: Iterable[Standing]) -> str:
+    """More of the summary: modules without a test as no import can name them; empty for none."""
+    nameless = [
+        each.module.path
+        for each in standings
+        if each.left_out
+        and all(reason == NAMELESS for _, reason in each.left_out)
+        and not any(file.path.endswith(".py") for file in each.files)
+    ]
+    if not nameless:
+        return ""
+    more = f" and {len(nameless) - _NAMED:,} more" if len(nameless) > _NAMED else ""
+    named = one_line(printable(", ".join(nameless[:_NAMED])))
+    return f"; no import can name the files of {named}{more}, so no tests are given there"
 
 
 def _in_the_way(standing: Standing) -> list[str]:

@@ -25,11 +25,17 @@ def conduct(config: pytest.Config) -> ExplainConductor:
     stage = Stage.of(config, MODE, edited=True, looks=True)
     try:
         found = modules.discover(stage.place)
-        module = finding.named(found, config.option.cockpit_explain)
+        module = finding.named(found, config.option.cockpit_explain, _here(config, stage))
         return ExplainConductor(stage, Ground(stage.place, found), module)
     except BaseException:
         stage.lock.release()
         raise
+
+
+def _here(config: pytest.Config, stage: Stage) -> str:
+    """The folder of the repository that pytest was called in."""
+    folder, root = config.invocation_params.dir.resolve(), stage.place.repository.root.resolve()
+    return folder.relative_to(root).as_posix() if folder.is_relative_to(root) else "."
 
 
 class ExplainConductor(PhaseConductor):

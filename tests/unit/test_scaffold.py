@@ -389,6 +389,11 @@ def test_a_module_may_be_the_whole_repository_or_lie_below_a_source_root(make_re
 @pytest.mark.parametrize("folder", ["my-module", "we ird", "class", "1st", "ä/b c", "{{ x }}"])
 def test_a_folder_that_no_import_can_spell_is_documented_all_the_same(make_repository, folder):
     made = make_repository({f"{folder}/module.manifest.json": "{}", f"{folder}/x.py": "X = 1\n"})
+    for apply in (True, False):
+        said = phase.run(place(made.root), apply=apply).summary
+        assert said.endswith(
+            f"no import can name the files of {folder}, so no tests are given there"
+        )
     (standing,) = phase.survey(place(made.root)).standings
     assert {file.path for file in standing.files} == {f"{folder}/{name}" for name in DOCUMENTS}
     assert standing.left_out == ((f"{folder}/x.py", "has no name to be imported by"),)

@@ -13,16 +13,20 @@ from pytest_cockpit.registry.modules import Module
 _NAMED = 5
 
 
-def named(modules: Sequence[Module], word: str) -> Module:
+def named(modules: Sequence[Module], word: str, here: str = ".") -> Module:
     """The module with this path or name.
+
+    Parameters
+    ----------
+    here: the folder of the repository that a path may be relative to as well.
 
     Raises
     ------
     CockpitError: there is none, or several share the name; the text names those that are meant.
     """
-    path = posixpath.normpath(word)
-    found = [module for module in modules if path == printable(module.path)]
+    found = _at(modules, word) if word.partition("/")[0] not in {".", ".."} else []
     found = found or [module for module in modules if word == module.name]
+    found = found or _at(modules, posixpath.join(here, word))
     if len(found) == 1:
         return found[0]
     if found:
@@ -33,6 +37,11 @@ def named(modules: Sequence[Module], word: str) -> Module:
             f"give the path of one: {one_line(paths)}{more}"
         )
     raise CockpitError(f"--cockpit-explain {one_line(word)}: no such module{_near(modules, word)}")
+
+
+def _at(modules: Sequence[Module], path: str) -> list[Module]:
+    path = posixpath.normpath(path)
+    return [module for module in modules if path == printable(module.path)]
 
 
 def _near(modules: Sequence[Module], word: str) -> str:
