@@ -604,7 +604,7 @@ def test_a_manifest_with_another_value_is_read_or_refused(data: st.DataObject):
         assert manifest.read(canonical(other), "x.json") == other
     except CockpitError:
         # Not by `!=`: to Python, False is 0.
-        assert canonical(other) != canonical(whole)
+        assert repr(other) != repr(whole)
 
 
 @given(st.dictionaries(st.sampled_from(["tag", "commit", "schema"]), JSON | st.just("a" * 40)))
