@@ -95,8 +95,9 @@ class SweepConductor(PhaseConductor):
     def _record(self) -> Outcome:
         """Keep the figures of every module that has some, whatever became of the others."""
         if not self.modules:
-            said = f"no tracked file matches {', '.join(self.place.settings.registry.manifests)}"
-            remedy = "name them in registry.manifests, or in sweep.exclude what is not left out"
+            globs = ", ".join(self.place.settings.registry.manifests)
+            said = f"no module to measure: no tracked file matches {globs}, or all are excluded"
+            remedy = "see registry.manifests, registry.exclude and sweep.exclude"
             return Outcome(Verdict.UNKNOWN, said, f"{said}\n  {remedy}")
         for name, (document, schema) in self.result.artifacts.items():
             self.keep(self.folder / name, document, schema)
@@ -125,7 +126,8 @@ class SweepConductor(PhaseConductor):
 
     def conclude_part(self, terminal: Any) -> None:
         """A selection looks, and changes nothing."""
-        terminal.write_line("cockpit: a part of the modules was measured; nothing was recorded")
+        if "measured" in self.__dict__:
+            terminal.write_line("cockpit: a part of the modules was measured; nothing was recorded")
 
 
 class PartConductor(PhaseConductor):

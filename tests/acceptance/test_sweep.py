@@ -217,9 +217,20 @@ def test_a_session_shows_every_module_and_records_what_it_measured(made, joint):
     )
     assert again.returncode == pytest.ExitCode.USAGE_ERROR, again.stdout + again.stderr
     assert "would be written in the end; commit them (git add" in again.stderr
-    assert "running" not in again.stdout
+    assert "measured" not in again.stdout
     manifest = json.loads((made.root / "core/module.manifest.json").read_text())
     assert manifest["testing"]["coverage_observed"] == joint["core"].percent
     assert manifest["testing"]["observed_commit"] == _place(made.root).commit
     rows = (made.root / Config().ledger).read_text().splitlines()
     assert {json.loads(row)["module"] for row in rows} == set(sweep_repository.MODULES)
+
+
+def test_a_session_without_a_module_is_not_green(make_repository):
+    made = make_repository({"x.py": ""})
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST")}
+    run = [sys.executable, "-m", "pytest", "--cockpit-sweep"]
+    done = subprocess.run(
+        run, cwd=made.root, env=clean, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, "1 unknown" in done.stdout) == (1, True), done.stdout + done.stderr
+    assert "record: no module to measure: no tracked file matches" in done.stdout
