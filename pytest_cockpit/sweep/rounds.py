@@ -18,6 +18,8 @@ from pytest_cockpit.sweep.workshop import Workshop, last_words
 
 _ROUNDS = 3
 """Joint runs at most: each after the first is without the modules that ended a process."""
+_GROUP = 200
+"""Modules of one joint run: whenever it changes contexts, coverage looks at every file it knows."""
 _RESTARTS = 4
 _QUIET = ("-W", "ignore:The --rsyncdir command line argument:DeprecationWarning")
 """pytest-xdist announces its end; a repository that makes errors of warnings could not start."""
@@ -68,12 +70,19 @@ class Rounds:
         return self.found
 
     def _together(self) -> None:
-        left = list(self.turns.modules)
+        turns = list(self.turns.modules)
+        done: dict[str, Run] = {}
+        for start in range(0, len(turns), _GROUP):
+            done.update(self._group(start, turns[start : start + _GROUP]))
+        self._judge(done)
+
+    def _group(self, start: int, left: list[str]) -> dict[str, Run]:
+        """The run that each of some turns was judged in; the others are to be run alone."""
         done: dict[str, Run] = {}
         for number in range(_ROUNDS):
             if not left:
                 break
-            run, said = self._joint(f"joint{number}", left)
+            run, said = self._joint(f"joint{start}-{number}", left)
             self._blame(run.culprits, "the joint run, or a process of it, ended in its tests")
             ended = [turn for turn in left if run.has_run(turn)]
             done.update(dict.fromkeys(ended, run))
@@ -83,7 +92,7 @@ class Rounds:
                 break
         else:
             self._blame(left, "processes of the joint run kept ending")
-        self._judge(done)
+        return done
 
     def _joint(self, name: str, left: Sequence[str]) -> tuple[Run, str]:
         files = [path for path, turn in self.turns.files.items() if turn in set(left)]
