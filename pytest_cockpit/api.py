@@ -314,6 +314,44 @@ class Proof:
     needs: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A session that a gate conducts itself: phases done one after the other.
+
+    A plugin of the gate's distribution asks for one by the hook `pytest_cockpit_campaign`; the gate
+    has a method `conduct(phase, context, options) -> Report`, which is called once for each phase,
+    in a child process like `check`. All phases of a session have one `Context.scratch`, so what one
+    leaves there the next one finds. Lines appended to `scratch/progress` are shown as they come.
+
+    Parameters
+    ----------
+    gate: the gate's short name.
+    mode: the session's name, in its record and on its artifacts.
+    title: what is done, in words.
+    phases: names of what is done, in order; after a red one only closing ones are.
+    closing: the phases that are done whatever came before them.
+    options: JSON-able; what the command line says. The engine adds `attempt`, the how manieth of
+        the same plan this is, and `plan_sha256`, to tell them by.
+    inputs: repository-relative paths of the files that belong to the plan.
+    recorded: enter the session in the ledger of campaigns before it begins and when it ends; the
+        data of a phase's evidence named `record` become part of the second row.
+    output: repository-relative folder of its artifacts; None for the session's own.
+    writes: repository-relative paths that a phase may change: where it is green, the engine puts
+        `scratch/tree/<path>` there.
+    """
+
+    gate: str
+    mode: str
+    title: str
+    phases: tuple[str, ...]
+    closing: tuple[str, ...] = ()
+    options: JSON = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
+    recorded: bool = True
+    output: str | None = None
+    writes: tuple[str, ...] = ()
+
+
 @runtime_checkable
 class Gate(Protocol):
     """A named check of a tree against a policy, found by entry point `pytest_cockpit.gates`.

@@ -9,7 +9,7 @@ import json
 import site
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,14 +32,22 @@ def main(arguments: Sequence[str]) -> int:
 
     gate = _load(request["entry"])
     context = Context.from_json(request["context"])
-    answers = {"baseline": _baseline, "cases": _cases, "report": _report}
-    answer = answers[request["ask"]](gate, context)
+    if request["ask"] == "phase":
+        answer = _phase(gate, request["phase"], context, request["options"])
+    else:
+        answers = {"baseline": _baseline, "cases": _cases, "report": _report}
+        answer = answers[request["ask"]](gate, context)
     artifacts.write_bytes(response_path, artifacts.canonical(answer))
     return 0
 
 
 def judge(gate: Gate, context: Context) -> Report:
     """The gate's report; where it cannot be had, the reason as a report of verdict `ERROR`."""
+    return _judged(gate, context, "check", lambda: gate.check(context))
+
+
+def _judged(gate: Gate, context: Context, what: str, ask: Callable[[], object]) -> Report:
+    """What the gate answers; where it does not, the reason as a report of verdict `ERROR`."""
     from pytest_cockpit.api import CockpitError, Evidence, Report, Verdict
 
     declared = skipped(context.settings)
@@ -51,7 +59,7 @@ def judge(gate: Gate, context: Context) -> Report:
             more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
             evidence = (Evidence("settings", {"errors": errors}),)
             return Report(Verdict.ERROR, f"{errors[0]}{more}", evidence=evidence)
-        report: object = gate.check(context)
+        report = ask()
     except CockpitError as error:
         return Report(Verdict.ERROR, f"{gate.name}: {_first_line(error)}")
     except Exception as error:  # noqa: BLE001 - whatever a gate raises is its own failure
@@ -63,7 +71,7 @@ def judge(gate: Gate, context: Context) -> Report:
         )
     if not isinstance(report, Report):
         kind = type(report).__name__
-        return Report(Verdict.ERROR, f"{gate.name}: check returned {kind}, not an api.Report")
+        return Report(Verdict.ERROR, f"{gate.name}: {what} returned {kind}, not an api.Report")
     return report
 
 
@@ -116,6 +124,12 @@ def _load(entry: Mapping[str, str]) -> Gate:
 
 def _report(gate: Gate, context: Context) -> dict[str, Any]:
     return judge(gate, context).to_json()
+
+
+def _phase(gate: Any, phase: str, context: Context, options: Mapping[str, Any]) -> dict[str, Any]:
+    return _judged(
+        gate, context, "conduct", lambda: gate.conduct(phase, context, options)
+    ).to_json()
 
 
 def _cases(gate: Any, context: Context) -> dict[str, Any]:

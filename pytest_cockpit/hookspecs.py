@@ -11,7 +11,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_cockpit.api import Report
+    import argparse
+
+    from pytest_cockpit.api import Campaign, Report
+
+
+@pytest.hookspec(firstresult=True)
+def pytest_cockpit_campaign(options: argparse.Namespace) -> Campaign | None:
+    """The campaign that the command line asks for, or None; asked of plugins before any conftest.
+
+    A plugin that answers declares the options by which it is asked in `pytest_addoption`. It must
+    be installed by entry point or named by `-p`.
+
+    Parameters
+    ----------
+    options: the command line as pytest has read it.
+
+    Raise `pytest.UsageError` for options that do not go together.
+    """
 
 
 @pytest.hookspec()

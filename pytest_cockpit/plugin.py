@@ -265,7 +265,8 @@ def _add_runbook_options(group: pytest.OptionGroup) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Keep the repository's own code out of this process while a mode runs."""
-    if _mode(early_config.known_args_namespace):
+    options = early_config.known_args_namespace
+    if _mode(options) or early_config.hook.pytest_cockpit_campaign(options=options):
         early_config.known_args_namespace.noconftest = True
 
 
@@ -288,6 +289,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if any(getattr(config.option, name, False) for name in ("help", "version", "showfixtures")):
         return
     mode = _mode(config.option)
+    campaign = config.hook.pytest_cockpit_campaign(options=config.option)
+    if mode and campaign:
+        raise pytest.UsageError(f"--cockpit-{mode}, --cockpit-{campaign.mode}: one mode at a time")
+    mode = "campaign" if campaign else mode
     if config.option.cockpit_base and mode != "bench" and (mode or not expression):
         raise pytest.UsageError("--cockpit-base: needs -m gate, a gate's marker or --cockpit-bench")
     if config.option.cockpit_shard and mode != "sweep" and (mode or not expression):

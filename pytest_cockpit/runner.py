@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -55,13 +55,29 @@ def run_gate(name: str, context: Context, *, timeout: float | None = None) -> Re
     Never raises for what a gate does: a crash, a time-out or an unreadable answer is a report of
     verdict `ERROR` with the end of the child's error output as evidence.
     """
+    return _reported("report", name, context, {}, timeout)
+
+
+def run_phase(name: str, phase: str, context: Context, options: Mapping[str, Any]) -> Report:
+    """What the installed gate of this short name says of one phase of its campaign.
+
+    Never raises for what a gate does; see `run_gate`.
+    """
+    return _reported("phase", name, context, {"phase": phase, "options": dict(options)}, None)
+
+
+def _reported(
+    ask: str, name: str, context: Context, more: Mapping[str, Any], timeout: float | None
+) -> Report:
     declared = child.skipped(context.settings)
     if declared is not None:
         return declared
     found = _installed(name)
     if isinstance(found, str):
         return Report(Verdict.ERROR, found)
-    answer = _ask("report", found, context, timeout)
+    if ask == "phase" and not hasattr(found.gate, "conduct"):
+        return Report(Verdict.ERROR, f"{name}: conducts no campaign")
+    answer = _ask(ask, found, context, timeout, more)
     report = _masked(_report(name, answer), context)
     try:
         _mask_artifacts(context)
@@ -154,12 +170,18 @@ def _installed(name: str) -> discovery.Installed | str:
     return f"{name}: no gate of this name is installed; installed: {known}"
 
 
-def _ask(ask: str, gate: discovery.Installed, context: Context, timeout: float | None) -> _Answer:
+def _ask(
+    ask: str,
+    gate: discovery.Installed,
+    context: Context,
+    timeout: float | None,
+    more: Mapping[str, Any] | None = None,
+) -> _Answer:
     try:
         context.scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".child-", dir=context.scratch) as folder:
             request, response = Path(folder, "request.json"), Path(folder, "response.json")
-            request.write_bytes(_request(ask, gate, context))
+            request.write_bytes(_request(ask, gate, context, more or {}))
             completed = process.run(
                 [context.python, "-P", "-X", "faulthandler", child.__file__, request, response],
                 cwd=context.scratch,
@@ -179,8 +201,11 @@ def _ask(ask: str, gate: discovery.Installed, context: Context, timeout: float |
         return _Answer(None, failure=f"its settings cannot be handed over: {error}")
 
 
-def _request(ask: str, gate: discovery.Installed, context: Context) -> bytes:
+def _request(
+    ask: str, gate: discovery.Installed, context: Context, more: Mapping[str, Any]
+) -> bytes:
     demand = {
+        **more,
         "ask": ask,
         "paths": _roots(gate),
         "entry": {"name": gate.marker, "value": gate.entry.value, "group": discovery.GROUP},

@@ -1,0 +1,1 @@
+"""GEMM: objectives of float32 matrix multiplication on OpenCL platforms."""

@@ -1,0 +1,1 @@
+"""`auto_t5_guarded`: algorithm-based fault tolerance."""

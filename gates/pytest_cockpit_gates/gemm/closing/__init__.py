@@ -1,0 +1,1 @@
+"""Severity, decision, minutes and plots: what follows from an evaluation."""

@@ -1,0 +1,1 @@
+"""`auto_t3_controlled`: an online selector over kernel variants."""

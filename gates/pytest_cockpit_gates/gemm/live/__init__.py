@@ -1,0 +1,1 @@
+"""What is measured here and now for a verdict."""

@@ -1,0 +1,1 @@
+"""Strict evaluation: sound verdicts from raw samples."""
