@@ -1,0 +1,103 @@
+"""Whether a product is right: held against float64, within what rounding can explain.
+
+The bound is a priori: with u = 2⁻²⁴, each element of a product of length k is off by at most
+gamma = (k + 4) u / (1 - (k + 4) u) times the sum of the absolute values of its terms, whatever the
+order in which they were added (Higham, *Accuracy and Stability of Numerical Algorithms*, 3.5); the
+four are for alpha, beta, and their sum.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_cockpit_gates.gemm.kernels.operands import Matrix
+
+_UNIT = 2.0**-24
+# Below this all of C is compared; above, whole rows and whole columns of it are.
+_WHOLE = 512 * 512 * 512
+_LINES = 24
+_SEED = 20231
+
+
+@dataclass(frozen=True, slots=True)
+class Correctness:
+    """What was found.
+
+    Parameters
+    ----------
+    max_error: the largest deviation seen; infinite where C is not finite.
+    bound: the a-priori bound of the element whose error comes nearest to its bound or passes it.
+    finite: whether all of C is.
+    ok: whether C is finite and each deviation within the bound of its element.
+    """
+
+    max_error: float
+    bound: float
+    finite: bool
+    ok: bool
+
+
+def judge(
+    c: Matrix,
+    a: Matrix,
+    b: Matrix,
+    *,
+    alpha: float = 1.0,
+    beta: float = 0.0,
+    before: Matrix | None = None,
+) -> Correctness:
+    """Hold C against alpha A B + beta `before`: all of it, or rows and columns where it is big."""
+    finite = bool(np.isfinite(c).all())
+    if not c.size:
+        return Correctness(0.0, 0.0, finite=True, ok=True)
+    worst, bound = 0.0, 0.0
+    closest = -1.0
+    for rows, columns in _parts(c.shape[0], c.shape[1], a.shape[1]):
+        old = None if before is None else before[rows][:, columns]
+        truth, limit = reference(a[rows], b[:, columns], alpha=alpha, beta=beta, before=old)
+        with np.errstate(invalid="ignore", over="ignore"):
+            error = np.abs(c[rows][:, columns].astype(np.float64) - truth)
+        error[~np.isfinite(error)] = math.inf
+        worst = max(worst, float(error.max()))
+        share = np.divide(error, limit, out=np.where(error > 0, math.inf, 0.0), where=limit > 0)
+        at = int(share.argmax())
+        if share.flat[at] > closest:
+            closest, bound = float(share.flat[at]), float(limit.flat[at])
+    return Correctness(worst if finite else math.inf, bound, finite, finite and closest <= 1.0)
+
+
+def reference(
+    a: Matrix,
+    b: Matrix,
+    *,
+    alpha: float = 1.0,
+    beta: float = 0.0,
+    before: Matrix | None = None,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Alpha A B + beta `before` in float64, and how far float32 may be off for each element."""
+    wide_a, wide_b = a.astype(np.float64), b.astype(np.float64)
+    truth = alpha * (wide_a @ wide_b)
+    size = abs(alpha) * (np.abs(wide_a) @ np.abs(wide_b))
+    if beta and before is not None:
+        added = beta * before.astype(np.float64)
+        truth, size = truth + added, size + np.abs(added)
+    steps = (a.shape[1] + 4) * _UNIT
+    # Denormal results may be flushed to zero: OpenCL lets a device do so.
+    return truth, steps / (1 - steps) * size + np.finfo(np.float32).tiny
+
+
+_Part = tuple[npt.NDArray[np.intp] | slice, npt.NDArray[np.intp] | slice]
+
+
+def _parts(m: int, n: int, k: int) -> list[_Part]:
+    everything = slice(None)
+    if m * n * max(k, 1) <= _WHOLE:
+        return [(everything, everything)]
+    chooser = np.random.Generator(np.random.PCG64(_SEED))
+    rows = np.union1d(chooser.integers(m, size=_LINES), [0, m - 1])
+    columns = np.union1d(chooser.integers(n, size=_LINES), [0, n - 1])
+    return [(rows, everything), (everything, columns)]

@@ -1,0 +1,151 @@
+"""An OpenCL device, opened: its context, its queue, what was built for it, and what it is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from pytest_cockpit.api import CockpitError
+
+if TYPE_CHECKING:
+    from pytest_cockpit_gates.gemm.kernels.variants import Variant
+
+# What a platform calls itself; of any other selector the name itself is looked for.
+_NAMES = {"pocl": "portable computing language", "rusticl": "rusticl", "clover": "clover"}
+_SHOWN_LOG = 300
+_DIGITS = 16
+
+
+class Device:
+    """One device of one platform, with its queue and all programs built for it.
+
+    Parameters
+    ----------
+    platform: the selector it was opened by.
+    handle: pyopencl's device.
+    """
+
+    def __init__(self, platform: str, handle: Any) -> None:
+        import pyopencl as cl
+
+        self.platform = platform
+        self.handle = handle
+        self.context = cl.Context([handle])
+        self.queue = cl.CommandQueue(self.context)
+        self.info = describe(platform, handle)
+        self._programs: dict[tuple[str, str], Any] = {}
+
+    def program(self, text: str, options: Sequence[str] = ()) -> Any:
+        """The program of an OpenCL text, built once for each set of options.
+
+        Raises
+        ------
+        CockpitError: the driver cannot build it; its log is named.
+        """
+        import pyopencl as cl
+
+        key = (text, " ".join(options))
+        if key not in self._programs:
+            try:
+                # Remarks of a compiler are none of errors.
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", cl.CompilerWarning)
+                    self._programs[key] = cl.Program(self.context, text).build(list(options))
+            except cl.Error as error:
+                log = " ".join(str(error).split())[:_SHOWN_LOG]
+                raise CockpitError(
+                    f"gemm: {self.info['platform_name']} cannot build a kernel: {log}"
+                ) from error
+        return self._programs[key]
+
+    def built(self, variant: Variant, options: Sequence[str] = ()) -> Any:
+        """The program of a variant."""
+        return self.program(variant.text(), options)
+
+    @property
+    def is_gpu(self) -> bool:
+        """Whether its memory is not the host's."""
+        import pyopencl as cl
+
+        return bool(self.handle.type & cl.device_type.GPU)
+
+
+def open_device(platform: str) -> Device:
+    """The first device of the platform that `platform` selects, among those this process sees.
+
+    Raises
+    ------
+    CockpitError: pyopencl, the platform or its device is not there.
+    """
+    try:
+        import pyopencl as cl
+    except ImportError as error:
+        raise CockpitError(
+            "gemm: pyopencl is not installed; install pytest-cockpit[gemm] and run again"
+        ) from error
+    wanted = _NAMES.get(platform, platform.casefold())
+    try:
+        platforms = cl.get_platforms()
+    except cl.Error:
+        platforms = []  # the loader's word for "no platform at all"
+    named = [it for it in platforms if wanted in it.name.casefold()]
+    # A platform that is selected by its ICD file may call itself by any name.
+    if not named and platform not in _NAMES and len(platforms) == 1:
+        named = platforms
+    for candidate in named:
+        try:
+            return Device(platform, candidate.get_devices()[0])
+        except (cl.Error, IndexError):
+            continue
+    seen = ", ".join(it.name for it in platforms) or "none"
+    what = "no device" if named else f"no such OpenCL platform (there: {seen})"
+    raise CockpitError(
+        f"gemm: {platform}: {what}; install its driver and name its .icd file in OCL_ICD_VENDORS"
+    )
+
+
+def describe(platform: str, handle: Any) -> dict[str, Any]:
+    """What a device is, as JSON; `fingerprint` is a digest of all that tells two devices apart."""
+    facts = {
+        "platform_name": handle.platform.name.strip(),
+        "platform_version": handle.platform.version.strip(),
+        "device": handle.name.strip(),
+        "driver": handle.driver_version.strip(),
+        "opencl_c": handle.opencl_c_version.strip(),
+        "compute_units": int(handle.max_compute_units),
+    }
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return {
+        "platform": platform,
+        **facts,
+        # Drivers on the CPU give what is free just now, which is no property of the device.
+        "global_mem_bytes": int(handle.global_mem_size),
+        "fingerprint": digest[:_DIGITS],
+    }
+
+
+@contextmanager
+def memory(device: Device, what: str) -> Iterator[None]:
+    """Turn a driver's or the host's refusal of memory into one line that says for what."""
+    import pyopencl as cl
+
+    try:
+        yield
+    except (MemoryError, cl.MemoryError) as error:
+        raise out_of_memory(device, what) from error
+    except cl.LogicError as error:
+        if error.code != cl.status_code.INVALID_BUFFER_SIZE:
+            raise
+        raise out_of_memory(device, what) from error
+
+
+def out_of_memory(device: Device, what: str) -> CockpitError:
+    """The expected error where a device has too little memory for `what`."""
+    have = device.info["global_mem_bytes"] >> 20
+    return CockpitError(
+        f"gemm: {device.platform}: no memory for {what} ({have} MiB in all); take a smaller size"
+    )

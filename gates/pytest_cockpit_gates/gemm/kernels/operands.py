@@ -1,0 +1,118 @@
+"""The three matrices of a multiplication, on the host and on the device."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyopencl as cl
+
+from pytest_cockpit.api import CockpitError
+from pytest_cockpit_gates.gemm.kernels.device import memory, out_of_memory
+
+if TYPE_CHECKING:
+    from pytest_cockpit_gates.gemm.kernels.device import Device
+
+Matrix = npt.NDArray[np.float32]
+
+_FLOAT = 4
+_MAP: Any = cl.map_flags.READ | cl.map_flags.WRITE
+
+
+class Operands:
+    """A (m x k), B (k x n) and C (m x n), row by row, float32.
+
+    `a`, `b` and `c` are what was loaded, on the host; `a_buffer`, `b_buffer` and `c_buffer` are
+    the device's. `version` counts the loads, so that whoever keeps something made of A or B knows
+    when it is stale.
+
+    Raises
+    ------
+    CockpitError: a size is negative, or the device has no memory for them.
+    """
+
+    def __init__(self, device: Device, m: int, n: int, k: int) -> None:
+        if min(m, n, k) < 0:
+            raise CockpitError(f"gemm: {m} x {n} x {k}: a size is 0 or more")
+        self.device, self.m, self.n, self.k = device, m, n, k
+        self.a: Matrix = np.empty((0, 0), np.float32)
+        self.b: Matrix = np.empty((0, 0), np.float32)
+        self.version = 0
+        self._mapped: Any = None
+        what = f"matrices of {m} x {n} x {k}"
+        needed = _FLOAT * (m * k + k * n + m * n)
+        largest = _FLOAT * max(m * k, k * n, m * n)
+        if needed > device.info["global_mem_bytes"] or largest > device.handle.max_mem_alloc_size:
+            raise out_of_memory(device, what)
+        with memory(device, what):
+            self.a_buffer = buffer(device, m * k)
+            self.b_buffer = buffer(device, k * n)
+            self.c_buffer = buffer(device, m * n)
+
+    def load(self, a: Matrix, b: Matrix, c: Matrix | None = None) -> None:
+        """Copy A, B and, where it is given, C to the device.
+
+        Raises
+        ------
+        CockpitError: one has another shape or type.
+        """
+        self.a = self._fitting("A", a, (self.m, self.k))
+        self.b = self._fitting("B", b, (self.k, self.n))
+        self.version += 1
+        self.release()
+        with memory(self.device, f"matrices of {self.m} x {self.n} x {self.k}"):
+            self._write(self.a_buffer, self.a)
+            self._write(self.b_buffer, self.b)
+            if c is not None:
+                self._write(self.c_buffer, self._fitting("C", c, (self.m, self.n)))
+
+    def result(self) -> Matrix:
+        """C as the host sees it: a view that may be written, valid until the next run or load."""
+        if not self.m * self.n:
+            return np.empty((self.m, self.n), np.float32)
+        if self._mapped is None:
+            self._mapped, _ = cl.enqueue_map_buffer(
+                self.device.queue,
+                self.c_buffer,
+                _MAP,
+                0,
+                (self.m, self.n),
+                np.dtype(np.float32),
+                is_blocking=True,
+            )
+        view: Matrix = self._mapped
+        return view
+
+    def release(self) -> None:
+        """Give the view of C back to the device; what was written through it is in C."""
+        if self._mapped is not None:
+            self._mapped.base.release(self.device.queue)
+            self._mapped = None
+
+    def free(self) -> None:
+        """Give all memory back."""
+        self.release()
+        self.device.queue.finish()
+        for it in (self.a_buffer, self.b_buffer, self.c_buffer):
+            it.release()
+
+    def _fitting(self, name: str, matrix: Matrix, shape: tuple[int, int]) -> Matrix:
+        if matrix.shape != shape or matrix.dtype != np.float32:
+            raise CockpitError(
+                f"gemm: {name} is {matrix.dtype} {matrix.shape}, not float32 {shape}"
+            )
+        return np.ascontiguousarray(matrix)
+
+    def _write(self, target: cl.Buffer, matrix: Matrix) -> None:
+        if matrix.size:
+            cl.enqueue_copy(self.device.queue, target, matrix, is_blocking=True)
+
+
+def buffer(device: Device, floats: int) -> cl.Buffer:
+    """Memory of the device for that many floats; the host's own where the device lives there."""
+    # The stubs have the flags of masks as one flag each.
+    flags: Any = cl.mem_flags.READ_WRITE
+    if not device.is_gpu:
+        flags |= cl.mem_flags.ALLOC_HOST_PTR
+    return cl.Buffer(device.context, flags, max(1, floats) * _FLOAT)
