@@ -1,0 +1,70 @@
+"""What is wrong with an SLA beside a policy and the checks that are made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pytest_cockpit.api import Finding
+from pytest_cockpit.api import Severity as Weight
+from pytest_cockpit_gates.gemm.closing.sla import Sla
+from pytest_cockpit_gates.gemm.closing.triggers import Trigger
+
+RULE = "gemm.severity"
+
+
+def contradictions(sla: Sla, bounds: Mapping[str, Any]) -> Iterator[Finding]:
+    """Where the SLA and the policy have different bounds for one number."""
+    told: dict[str, list[Trigger]] = {}
+    for _, trigger in sla.triggers:
+        if trigger.metric and trigger.metric.guardrail:
+            told.setdefault(trigger.metric.guardrail, []).append(trigger)
+    for guardrail, among in told.items():
+        bound = bounds.get(guardrail)
+        if isinstance(bound, bool) or not isinstance(bound, int | float):
+            continue
+        # Of several triggers about one number, one has to begin where the policy ends.
+        if all(trigger.bound != bound for trigger in among):
+            words = " and ".join(trigger.text for trigger in among)
+            yield Finding(
+                RULE,
+                f"{words} contradicts the policy, whose {guardrail} is {bound:g}",
+                Weight.WARNING,
+                path=sla.path,
+                pointer="/severity_levels",
+                remedy=f"let one trigger say {bound:g}, or change the policy's {guardrail}",
+                evidence={"guardrail": guardrail, "policy": bound, "sla": among[0].bound},
+            )
+
+
+def other_pairs(sla: Sla, pair: tuple[str, str] | None) -> Iterator[Finding]:
+    """Triggers about two platforms that are not the ones compared."""
+    for level, trigger in sla.triggers:
+        if pair and trigger.pair and trigger.pair != pair:
+            yield Finding(
+                RULE,
+                f"{trigger.text} is not about {pair[0]} and {pair[1]}, which are compared",
+                Weight.WARNING,
+                path=sla.path,
+                pointer=f"/severity_levels/{level.name}/triggers",
+                remedy=f"write {pair[0]}_ratio_vs_{pair[1]}_lt_NUMBER",
+            )
+
+
+def unmapped(names: Iterable[str], sla: Sla) -> list[Finding]:
+    """An error for each of these names of checks that has no severity."""
+    known = {name for _, trigger in sla.triggers for name in trigger.checks}
+    return [without(name, sla) for name in names if name not in known | set(sla.checks)]
+
+
+def without(name: str, sla: Sla, table: str = "checks") -> Finding:
+    """The error that a check, or a state, has no severity."""
+    wanted = sla.missing.get(name)
+    why = f"; {wanted} is not among its levels" if wanted else ""
+    return Finding(
+        RULE,
+        f"{name} has no severity{why}",
+        path=sla.path,
+        pointer=f"/{table}/{name}",
+        remedy=f"say which level it has in {table}.{name}",
+    )

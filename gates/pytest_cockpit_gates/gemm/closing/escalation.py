@@ -1,0 +1,127 @@
+"""Escalation: who is to be told of a severity, on which channel, and by when.
+
+Nothing is sent from here: a file says who, and the minutes say until when.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pytest_cockpit.api import CockpitError
+from pytest_cockpit.records.wording import meant
+from pytest_cockpit_gates.gemm.closing import documents
+from pytest_cockpit_gates.gemm.closing.severity import Assessment, stamp
+from pytest_cockpit_gates.gemm.closing.sla import Level, Sla
+
+SCHEMA = "gemm-escalation"
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Who is told of one level, so many minutes after the evaluation at the latest."""
+
+    role: str
+    contact: str
+    channel: str
+    level: str
+    minutes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """All contacts of a file."""
+
+    path: str
+    sha256: str
+    contacts: tuple[Contact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Somebody who is to be told, and by when; `why` names what of."""
+
+    contact: Contact
+    by: datetime
+    why: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-able copy."""
+        it = self.contact
+        return {
+            "role": it.role,
+            "contact": it.contact,
+            "channel": it.channel,
+            "severity": it.level,
+            "by": stamp(self.by),
+            "about": list(self.why),
+        }
+
+
+def load(root: Path, path: str, sla: Sla) -> Matrix | None:
+    """The matrix of a JSON or TOML file of the tree; None where `path` is empty.
+
+    Raises
+    ------
+    CockpitError: it cannot be read; a contact's level is not the SLA's; nobody is told of a level
+        that bars promotion, or only later than the SLA wants a response.
+    """
+    if not path:
+        return None
+    document = documents.read(root, path, SCHEMA)
+    where, contacts = document.path, []
+    for number, row in enumerate(document.data["contacts"]):
+        level = _level(sla, row["severity"])
+        if level is None:
+            raise CockpitError(
+                f"{where}: /contacts/{number}/severity: {sla.path} has no level {row['severity']}"
+                f"{meant(row['severity'], [it.name for it in sla.levels])}; name one of its levels"
+            )
+        # A channel goes by its name in the SLA, or is what it says.
+        channel = sla.channels.get(row["channel"], row["channel"])
+        contacts.append(Contact(row["role"], row["contact"], channel, level.name, row["minutes"]))
+    for level in sla.levels:
+        _demand_somebody(where, sla, level, contacts)
+    return Matrix(where, document.sha256, tuple(contacts))
+
+
+def who(matrix: Matrix | None, assessment: Assessment) -> tuple[Told, ...]:
+    """Who is to be told of an assessment, the most urgent first; nobody where there is no matrix."""
+    if matrix is None:
+        return ()
+    about: dict[str, list[str]] = {}
+    for incident in assessment.incidents:
+        named = f"{incident.check} {incident.key}".strip()
+        about.setdefault(incident.level.name, []).append(named)
+    about = about or {assessment.level.name: ["all checks are green"]}
+    told = [
+        Told(
+            contact,
+            assessment.at + timedelta(minutes=contact.minutes),
+            tuple(dict.fromkeys(about[contact.level])),
+        )
+        for contact in matrix.contacts
+        if contact.level in about
+    ]
+    return tuple(sorted(told, key=lambda it: it.by))
+
+
+def _level(sla: Sla, wanted: str) -> Level | None:
+    return next((it for it in sla.levels if wanted in (it.name, f"sev{it.rank}")), None)
+
+
+def _demand_somebody(where: str, sla: Sla, level: Level, contacts: list[Contact]) -> None:
+    soonest = min((it.minutes for it in contacts if it.level == level.name), default=None)
+    if level.action.promotion:
+        return
+    if soonest is None:
+        raise CockpitError(
+            f"{where}: /contacts: nobody is told of {level.name} of {sla.path}; add a contact"
+        )
+    if soonest > level.minutes:
+        raise CockpitError(
+            f"{where}: /contacts: nobody is told of {level.name} before {soonest:g} minutes, and "
+            f"{sla.path} wants a response within {level.minutes:g}; tell somebody sooner"
+        )

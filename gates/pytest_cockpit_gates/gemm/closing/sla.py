@@ -1,0 +1,215 @@
+"""The SLA: levels of severity, what they are triggered by, until when, and what is then done."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from pytest_cockpit.api import CockpitError
+from pytest_cockpit.records.wording import meant
+from pytest_cockpit_gates.gemm.closing import documents, triggers
+from pytest_cockpit_gates.gemm.closing.documents import Document
+from pytest_cockpit_gates.gemm.closing.triggers import Trigger
+
+SCHEMA = "gemm-sla"
+DEFAULT = "closing/severity.json"
+
+_RANK = re.compile(r"sev([0-9]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a level has done.
+
+    Parameters
+    ----------
+    rollback: it goes back to the fallback platform.
+    promotion: a promotion may follow it.
+    text: what to do, in words.
+    """
+
+    name: str
+    rollback: bool
+    promotion: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One level of severity; rank 1 is the most urgent."""
+
+    name: str
+    rank: int
+    triggers: tuple[Trigger, ...]
+    minutes: float
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class Sla:
+    """An SLA that can be executed.
+
+    Parameters
+    ----------
+    path, sha256: of its file; the package's own where none is configured.
+    levels: the most urgent first.
+    checks: the level of each check that no trigger is about.
+    states: the level of what is no check: `run_failed`, `row_missing`, `unknown`, `not_promoted`.
+    missing: names of checks and states whose level this SLA does not have, and that level.
+    channels: names of channels, and what they are.
+    """
+
+    path: str
+    sha256: str
+    id: str
+    levels: tuple[Level, ...]
+    checks: Mapping[str, Level]
+    states: Mapping[str, Level]
+    missing: Mapping[str, str] = field(default_factory=dict)
+    channels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def triggers(self) -> tuple[tuple[Level, Trigger], ...]:
+        """Every trigger with its level, the most urgent first."""
+        return tuple((level, trigger) for level in self.levels for trigger in level.triggers)
+
+    @property
+    def green(self) -> Level:
+        """The level of an evaluation in which all is green."""
+        [level] = [it for it, trigger in self.triggers if trigger.text == triggers.ALL_GREEN]
+        return level
+
+
+def load(root: Path, path: str) -> Sla:
+    """The SLA of a file of the tree; the package's own where `path` is empty.
+
+    Raises
+    ------
+    CockpitError: it cannot be read, or contradicts itself; the text names file and key.
+    """
+    default = documents.shipped(DEFAULT)
+    return of(documents.read(root, path, SCHEMA) if path else default, default)
+
+
+def of(document: Document, default: Document) -> Sla:
+    """The SLA of a document that answers to the schema, completed by the default one.
+
+    Raises
+    ------
+    CockpitError: a trigger, an action or a level is unknown, or two contradict each other.
+    """
+    data, where = document.data, document.path
+    actions = {**default.data["actions"], **data.get("actions", {})}
+    levels = tuple(
+        sorted(
+            (
+                _level(where, name, table, actions)
+                for name, table in data["severity_levels"].items()
+            ),
+            key=lambda level: level.rank,
+        )
+    )
+    _demand_order(where, levels)
+    _demand_once(where, levels)
+    missing: dict[str, str] = {}
+    found: dict[str, dict[str, Level]] = {}
+    for key in ("checks", "states"):
+        own = data.get(key, {})
+        found[key] = {}
+        for name, wanted in {**default.data[key], **own}.items():
+            level = _named(levels, wanted)
+            if level is not None:
+                found[key][name] = level
+            elif name in own:
+                raise CockpitError(
+                    f"{where}: /{key}/{name}: no level {wanted}"
+                    f"{meant(wanted, [it.name for it in levels])}; name one of severity_levels"
+                )
+            else:
+                missing[name] = wanted
+    return Sla(
+        path=where,
+        sha256=document.sha256,
+        id=data["sla_id"],
+        levels=levels,
+        checks=found["checks"],
+        states=found["states"],
+        missing=missing,
+        channels=data.get("notification_channels", {}),
+    )
+
+
+def _level(where: str, name: str, table: Mapping[str, Any], actions: Mapping[str, Any]) -> Level:
+    place = f"{where}: /severity_levels/{name}"
+    read = []
+    for number, text in enumerate(table["triggers"]):
+        try:
+            read.append(triggers.parse(text))
+        except ValueError as error:
+            raise CockpitError(f"{place}/triggers/{number}: {error}") from error
+    action = table["action"]
+    if action not in actions:
+        raise CockpitError(
+            f"{place}/action: no action {action}{meant(action, list(actions))}; say what it does "
+            f"in /actions/{action}"
+        )
+    found = _RANK.match(name)
+    rank = int(found[1]) if found else 0
+    return Level(
+        name, rank, tuple(read), table["response_sla_minutes"], Action(action, **actions[action])
+    )
+
+
+def _named(levels: tuple[Level, ...], wanted: str) -> Level | None:
+    """The level of that name; `sev2` is the level of that rank."""
+    for level in levels:
+        if wanted in (level.name, f"sev{level.rank}"):
+            return level
+    return None
+
+
+def _demand_order(where: str, levels: tuple[Level, ...]) -> None:
+    """A level of less urgency is not responded to sooner, and no two have one rank."""
+    for one, other in pairwise(levels):
+        if one.rank == other.rank:
+            raise CockpitError(
+                f"{where}: /severity_levels: {one.name} and {other.name} are one rank; "
+                "give each its own number"
+            )
+        if one.minutes > other.minutes:
+            raise CockpitError(
+                f"{where}: /severity_levels/{one.name}/response_sla_minutes: {one.minutes:g} is "
+                f"later than the {other.minutes:g} of {other.name}; the more urgent comes first"
+            )
+
+
+def _demand_once(where: str, levels: tuple[Level, ...]) -> None:
+    """Each trigger has one level, a worse number no milder one, and all green is a level's."""
+    seen: dict[str, str] = {}
+    bounds: dict[str, tuple[float, str]] = {}
+    for level in levels:
+        for number, trigger in enumerate(level.triggers):
+            place = f"{where}: /severity_levels/{level.name}/triggers/{number}"
+            if trigger.text in seen:
+                raise CockpitError(
+                    f"{place}: {trigger.text} is one of {seen[trigger.text]} too; keep one of them"
+                )
+            seen[trigger.text] = level.name
+            if trigger.metric is None:
+                continue
+            key, sign = trigger.metric.observed, 1 if trigger.metric.bad == triggers.UPPER else -1
+            if key in bounds and sign * trigger.bound >= sign * bounds[key][0]:
+                raise CockpitError(
+                    f"{place}: {trigger.text} never applies: {bounds[key][1]} fires before it; "
+                    "exchange them, or keep one"
+                )
+            bounds[key] = (trigger.bound, trigger.text)
+    if triggers.ALL_GREEN not in seen:
+        raise CockpitError(
+            f"{where}: /severity_levels: no level has the trigger {triggers.ALL_GREEN}; "
+            "add it to the least urgent one"
+        )
