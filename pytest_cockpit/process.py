@@ -7,6 +7,7 @@ import functools
 import os
 import re
 import resource
+import selectors
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, Self
 
 from pytest_cockpit.api import CockpitError
 
@@ -29,6 +30,8 @@ _SECRET = re.compile(
 _PR_SET_PDEATHSIG = 1
 _LOOK_S = 0.2
 _LAST_WORDS_S = 1.0
+_GOODBYE_S = 2.0
+_CHUNK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,21 @@ class Completed:
     wall_s: float
     cpu_s: float
     timed_out: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What became of waiting for a line of a child process.
+
+    Parameters
+    ----------
+    line: without its line break; empty when there is none.
+    status: "line", "late" when time was up, "long" when it is longer than allowed, or "ended" when
+        no line can come any more.
+    """
+
+    line: bytes
+    status: str
 
 
 def environment(keep: Iterable[str] = (), extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -90,7 +108,7 @@ def run(
     process: subprocess.Popen[bytes] | None = None
     try:
         with _readable(input) as stdin, _heard_later():
-            process = _start(arguments, cwd, env, stdin, stdout, dying)
+            process = _start(arguments, cwd, env, stdin, stdout or subprocess.PIPE, dying)
         out, err, timed_out = _listen(process, timeout)
     finally:
         if process is not None:
@@ -107,6 +125,197 @@ def run(
         _children_cpu() - cpu,
         timed_out,
     )
+
+
+class Conversation:
+    """A program that is spoken to in lines: it reads them from its stdin, answers on its stdout.
+
+    It leads a process group of its own, none of which outlives `close`. On Linux it also dies with
+    the thread that started it. Nothing runs beside the caller: what it says is taken in by `hear`.
+
+    Parameters
+    ----------
+    keep: bytes of its stderr that are kept, half of them of its beginning.
+
+    Raises
+    ------
+    CockpitError: the program or the folder is not there, or may not be used.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str | Path],
+        *,
+        cwd: Path,
+        env: Mapping[str, str] | None = None,
+        keep: int = _CHUNK,
+    ) -> None:
+        arguments = tuple(os.fspath(part) for part in argv)
+        self._unsent, self._unread = bytearray(), bytearray()
+        self._head, self._tail, self._keep = bytearray(), bytearray(), keep
+        self._lost = 0
+        self._searched = 0
+        self._ending = False
+        process: subprocess.Popen[bytes] | None = None
+        dying, pipe = _dying_with(os.getpid()), subprocess.PIPE
+        try:
+            with _heard_later():
+                process = _start(arguments, cwd, env, pipe, pipe, dying)
+        except BaseException:
+            if process is not None:
+                _kill_group(process)
+                _close(process)
+                process.wait()
+            raise
+        self._process = process
+        self._stdin, self._stdout, self._stderr = _unblocked(process)
+        self._open = {self._stdin, self._stdout, self._stderr}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        """The program's number, also that of its group."""
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """As of a program that has ended, negative for a signal; None as long as it runs."""
+        return self._process.poll()
+
+    @property
+    def stderr(self) -> bytes:
+        """What it has complained of, its middle left out where that is too much."""
+        left_out = b"\n... %d bytes left out ...\n" % self._lost if self._lost else b""
+        return bytes(self._head + left_out + self._tail)
+
+    def say(self, line: bytes) -> None:
+        """Send it a line. What it does not take at once goes out while it is listened to."""
+        self._unsent += line + b"\n"
+        self._exchange(0)
+
+    def hear(self, timeout: float, limit: int = 1 << 20) -> Heard:
+        """Its next line, waited for up to `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while True:
+            found = self._next(limit)
+            if found is not None:
+                return found
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return Heard(b"", "late")
+            if self._stdout not in self._open:
+                self._wait(min(left, _LAST_WORDS_S))
+                return Heard(b"", "ended")
+            ended = self._process.poll() is not None
+            moved = self._exchange(0 if ended else min(left, _LOOK_S))
+            if ended and not moved:
+                # Only what it has left behind can still hold its pipes.
+                return self._next(limit) or Heard(b"", "ended")
+
+    def close(self, patience: float = _GOODBYE_S) -> None:
+        """End it: wait up to `patience` seconds for it to see that its input has ended, then kill.
+
+        What is left of its group is killed in any case, and what it still complains of is kept.
+        """
+        if not self._open:
+            return
+        self._ending = True
+        try:
+            self._hang_up(self._stdin)
+            self._wait(patience)
+        finally:
+            _kill_group(self._process)
+            self._wait(_LAST_WORDS_S)
+            _close(self._process)
+            self._open.clear()
+            self._process.wait()
+
+    def _next(self, limit: int) -> Heard | None:
+        end = self._unread.find(b"\n", self._searched)
+        if (len(self._unread) if end < 0 else end) > limit:
+            return Heard(b"", "long")
+        if end < 0:
+            self._searched = len(self._unread)
+            return None
+        line = bytes(self._unread[:end])
+        del self._unread[: end + 1]
+        self._searched = 0
+        return Heard(line, "line")
+
+    def _wait(self, seconds: float) -> None:
+        """Wait for its end, and take in what it says meanwhile."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            ended = self._process.poll() is not None
+            moved = self._exchange(0 if ended else min(_LOOK_S, left))
+            if ended and not moved:
+                return
+
+    def _exchange(self, seconds: float) -> bool:
+        """Pass on what can be passed on within `seconds`; whether anything was."""
+        wanted = self._open if self._unsent else self._open - {self._stdin}
+        moved = False
+        with selectors.DefaultSelector() as selector:
+            for fd in wanted:
+                writes = fd == self._stdin
+                selector.register(fd, selectors.EVENT_WRITE if writes else selectors.EVENT_READ)
+            for key, _ in selector.select(seconds) if wanted else ():
+                moved = (self._send() if key.fd == self._stdin else self._take(key.fd)) or moved
+        if not wanted:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(seconds)
+        return moved
+
+    def _send(self) -> bool:
+        try:
+            del self._unsent[: os.write(self._stdin, self._unsent[:_CHUNK])]
+        except BlockingIOError:
+            return False
+        except BrokenPipeError:
+            self._hang_up(self._stdin)
+        return True
+
+    def _take(self, fd: int) -> bool:
+        try:
+            found = os.read(fd, _CHUNK)
+        except BlockingIOError:
+            return False
+        if not found:
+            self._hang_up(fd)
+        elif fd == self._stderr:
+            self._note(found)
+        elif not self._ending:
+            self._unread += found
+        return True
+
+    def _note(self, complaint: bytes) -> None:
+        half = self._keep // 2
+        room = half - len(self._head)
+        self._head += complaint[:room]
+        self._tail += complaint[room:]
+        self._lost += max(len(self._tail) - half, 0)
+        del self._tail[:-half]
+
+    def _hang_up(self, fd: int) -> None:
+        if fd in self._open:
+            self._open.discard(fd)
+            if fd == self._stdin:
+                self._unsent.clear()
+                _close_one(self._process.stdin)
+
+
+def _unblocked(process: subprocess.Popen[bytes]) -> list[int]:
+    """Its three pipes, none of which makes the caller wait."""
+    pipes = (process.stdin, process.stdout, process.stderr)
+    fds = [pipe.fileno() for pipe in pipes if pipe is not None]
+    for fd in fds:
+        os.set_blocking(fd, False)
+    return fds
 
 
 @contextlib.contextmanager
@@ -147,7 +356,7 @@ def _start(
     cwd: Path,
     env: Mapping[str, str] | None,
     stdin: IO[bytes] | int,
-    stdout: IO[bytes] | None,
+    stdout: IO[bytes] | int,
     dying: Callable[[], None] | None,
 ) -> subprocess.Popen[bytes]:
     try:
@@ -156,7 +365,7 @@ def _start(
             cwd=cwd,
             env=environment() if env is None else dict(env),
             stdin=stdin,
-            stdout=subprocess.PIPE if stdout is None else stdout,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             start_new_session=True,
             # The one way to ask for the signal before the program begins. What runs between fork
@@ -201,10 +410,14 @@ def _last_words(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
 
 def _close(process: subprocess.Popen[bytes]) -> None:
     for pipe in (process.stdin, process.stdout, process.stderr):
-        if pipe is not None:
-            # Closing flushes what the program never read.
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
+        _close_one(pipe)
+
+
+def _close_one(pipe: IO[bytes] | None) -> None:
+    if pipe is not None:
+        # Closing flushes what the program never read.
+        with contextlib.suppress(BrokenPipeError):
+            pipe.close()
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

@@ -1,0 +1,111 @@
+"""OpenCL platforms: how a process is brought to see one and no other, and what is missing here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_cockpit import process
+from pytest_cockpit_gates.gemm.workers import caches
+
+_VENDORS = "OCL_ICD_VENDORS"
+_USUAL = Path("/etc/OpenCL/vendors")
+_INSTALL = "apt-get install ocl-icd-libopencl1"
+# Threads of a BLAS spin after a call and take the processor from the next launch.
+_QUIET = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """One OpenCL platform.
+
+    Parameters
+    ----------
+    name: as settings and options say it.
+    icd: stem of the file that names its library to the loader.
+    calls_itself: name that it must answer with; any where empty.
+    variables: without these it shows no device.
+    package: of Debian, with the library.
+    """
+
+    name: str
+    icd: str
+    calls_itself: str = ""
+    variables: tuple[tuple[str, str], ...] = ()
+    package: str = ""
+
+
+KNOWN: Mapping[str, Platform] = {
+    it.name: it
+    for it in (
+        Platform("pocl", "pocl", "Portable Computing Language", package="pocl-opencl-icd"),
+        Platform(
+            "rusticl", "rusticl", "rusticl", (("RUSTICL_ENABLE", "llvmpipe"),), "mesa-opencl-icd"
+        ),
+        Platform("clover", "mesa", "Clover", (("LP_CL", "1"),), "mesa-opencl-icd"),
+    )
+}
+
+
+def platform(name: str) -> Platform:
+    """The platform of this name; one that is not known goes by the name of its ICD file."""
+    return KNOWN.get(name) or Platform(name, name)
+
+
+def missing(name: str) -> str | None:
+    """Why there is no such platform here and what installs it, in one line; None where there is."""
+    wanted = platform(name)
+    if _icd(wanted) is not None:
+        return None
+    return f"{name}: no {wanted.icd}.icd in {_place()}; {remedy(name)}"
+
+
+def remedy(name: str) -> str:
+    """What to do where a platform or its device is not there."""
+    wanted = platform(name)
+    if not wanted.package:
+        return f"install its driver, or name the folder of its ICD file in {_VENDORS}"
+    return f"install it: {_INSTALL} {wanted.package}"
+
+
+def environment(name: str, fallback: Path) -> dict[str, str]:
+    """Variables of a process that shall see this platform alone.
+
+    Compiled kernels are kept between runs, below `fallback` where the user has no folder for
+    caches: without a place to write to, a driver compiles again at every launch.
+    """
+    wanted = platform(name)
+    icd = _icd(wanted)
+    extra = {**_QUIET, **{key: os.environ.get(key, value) for key, value in wanted.variables}}
+    if icd is not None:
+        extra[_VENDORS] = str(icd)
+    for variable, folder in (("MESA_SHADER_CACHE_DIR", "mesa"), ("POCL_CACHE_DIR", "pocl")):
+        extra[variable] = str(caches.folder(folder, fallback))
+    clean = process.environment(extra=extra)
+    clean.pop("MESA_SHADER_CACHE_DISABLE", None)
+    clean.pop("OCL_ICD_FILENAMES", None)
+    return clean
+
+
+def is_named(name: str, told: str) -> bool:
+    """Whether a platform that calls itself `told` is the one that was asked for."""
+    expected = platform(name).calls_itself
+    return bool(told) and (not expected or told.strip().casefold() == expected.casefold())
+
+
+def _place() -> Path:
+    named = os.environ.get(_VENDORS)
+    return Path(named) if named else _USUAL
+
+
+def _icd(wanted: Platform) -> Path | None:
+    """The file of this platform: in the folder, or the one file, that the loader is told of."""
+    place = _place()
+    file = (
+        place
+        if place.suffix == ".icd" and place.stem == wanted.icd
+        else place / f"{wanted.icd}.icd"
+    )
+    return file if file.is_file() else None

@@ -1,0 +1,137 @@
+"""Multiplications of one size, each of them judged before its time is worth anything."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pytest_cockpit.api import CockpitError
+from pytest_cockpit_gates.gemm.kernels import correctness, families
+from pytest_cockpit_gates.gemm.kernels.correctness import Correctness
+from pytest_cockpit_gates.gemm.kernels.device import Device
+from pytest_cockpit_gates.gemm.kernels.gemm import Gemm, Timing
+from pytest_cockpit_gates.gemm.kernels.inputs import inputs
+from pytest_cockpit_gates.gemm.kernels.operands import Matrix, Operands
+from pytest_cockpit_gates.gemm.kernels.table import Table
+from pytest_cockpit_gates.gemm.kernels.variants import Variant
+
+_SEED_OF_C = 1 << 40
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Sizes of a product, its factors, and the seed of its matrices."""
+
+    m: int
+    n: int
+    k: int
+    seed: int
+    alpha: float = 1.0
+    beta: float = 0.0
+
+    def __post_init__(self) -> None:
+        if min(self.m, self.n, self.k) < 0:
+            raise CockpitError(f"gemm: {self.m} x {self.n} x {self.k}: a size is 0 or more")
+
+
+class Product:
+    """A product on kept operands.
+
+    Every result is held against the first one that was judged, bit by bit, and judged itself
+    where it differs: a driver that is wrong once in a while is wrong.
+
+    Parameters
+    ----------
+    poisoned: put a NaN into each result, as a broken driver might.
+    """
+
+    def __init__(
+        self, device: Device, variant: Variant, shape: Shape, *, poisoned: bool = False
+    ) -> None:
+        self.variant, self.shape = variant, shape
+        self._poisoned = poisoned
+        self.operands = Operands(device, shape.m, shape.n, shape.k)
+        try:
+            self.gemm = Gemm(device, variant, shape.m, shape.n, shape.k)
+        except BaseException:
+            self.operands.free()
+            raise
+        self._a, self._b = inputs(shape.m, shape.n, shape.k, shape.seed)
+        self._c = _c(shape) if shape.beta else None
+        self._judged: Matrix | None = None
+        self._found = Correctness(0.0, math.inf, finite=True, ok=True)
+        self.operands.load(self._a, self._b, self._c)
+
+    def run(self) -> Timing:
+        """Multiply once; the result is looked at after the clock has stopped."""
+        if self._c is not None and self._judged is not None:
+            self.operands.load(self._a, self._b, self._c)
+        timing = self.gemm.run(self.operands, self.shape.alpha, self.shape.beta)
+        self.look()
+        return timing
+
+    def look(self) -> None:
+        """Judge what the operands hold as the result."""
+        result = self.operands.result()
+        if self._poisoned and result.size:
+            result[-1, -1] = np.nan
+        if self._judged is not None and np.array_equal(
+            self._judged.view(np.uint32), result.view(np.uint32)
+        ):
+            return
+        shape = self.shape
+        found = correctness.judge(
+            result, self._a, self._b, alpha=shape.alpha, beta=shape.beta, before=self._c
+        )
+        if self._judged is None:
+            self._judged = result.copy()
+        self._found = _worse(self._found, found)
+
+    def verdict(self) -> dict[str, Any]:
+        """What all results so far were, the worst of them."""
+        found = self._found
+        return {
+            "max_error": _finite(found.max_error),
+            "error_bound": _finite(found.bound),
+            "ok": found.ok,
+            "variant": described(self.variant),
+        }
+
+    def free(self) -> None:
+        """Give its memory back."""
+        self.gemm.free()
+        self.operands.free()
+
+
+def choose(device: Device, table: Table, kernel: str, shape: Shape, variant: str = "") -> Variant:
+    """The variant that is fixed for a kernel: the named one, the naive one, or the table's.
+
+    Raises
+    ------
+    CockpitError: the platform has no variant of that name.
+    """
+    if variant:
+        return families.by_id(device.platform, variant)
+    if kernel == "naive":
+        return families.NAIVE
+    return table.best(device.info, max(shape.m, 1), max(shape.n, 1), max(shape.k, 1))
+
+
+def described(variant: Variant) -> dict[str, str]:
+    """A variant as artifacts name it."""
+    return {"id": variant.id, "source_sha256": variant.sha256}
+
+
+def _c(shape: Shape) -> Matrix:
+    return inputs(shape.m, 0, shape.n, shape.seed + _SEED_OF_C)[0]
+
+
+def _worse(one: Correctness, other: Correctness) -> Correctness:
+    return max(one, other, key=lambda it: (not it.ok, it.max_error / it.bound if it.bound else 0))
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
