@@ -88,7 +88,7 @@ def load(root: Path, path: str, sla: Sla) -> Matrix | None:
 
 
 def who(matrix: Matrix | None, assessment: Assessment) -> tuple[Told, ...]:
-    """Who is to be told of an assessment, the most urgent first; nobody where there is no matrix."""
+    """Who is to be told of an assessment, the soonest first; nobody where there is no matrix."""
     if matrix is None:
         return ()
     about: dict[str, list[str]] = {}

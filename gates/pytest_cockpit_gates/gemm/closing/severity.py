@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +16,6 @@ from pytest_cockpit_gates.gemm.closing.contradictions import (
     without,
 )
 from pytest_cockpit_gates.gemm.closing.sla import Level, Sla
-from pytest_cockpit_gates.gemm.closing.triggers import Trigger
 from pytest_cockpit_gates.gemm.verdicts import PROMOTE, Check, Evaluation
 
 

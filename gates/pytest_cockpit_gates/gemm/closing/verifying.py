@@ -1,0 +1,84 @@
+"""A selection tried out: a fresh process with its variables, and what it really is on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_cockpit.api import Finding, Severity
+from pytest_cockpit_gates.gemm.closing import selection
+from pytest_cockpit_gates.gemm.closing.selection import Choice
+from pytest_cockpit_gates.gemm.workers import platforms
+from pytest_cockpit_gates.gemm.workers.client import Worker, WorkerError
+
+_SMOKE = 64
+_KINDS = {"missing": "gemm.platform-missing", "wrong": "gemm.wrong-device"}
+
+
+def compared(chosen: Choice, told: Mapping[str, Any]) -> list[Finding]:
+    """What is wrong with what a fresh process saw."""
+    found, was = [], selection.strings(told["info"])
+    if not platforms.is_named(chosen.platform, was["platform_name"]):
+        found.append(
+            wrong(
+                f"the process is on {was['platform_name']!r}, not on {chosen.platform}", "platform"
+            )
+        )
+    for key, expected in (chosen.device or {}).items():
+        if was[key] != expected:
+            # Another version of the driver is no other device.
+            weight = Severity.ERROR if key in ("platform_name", "device") else Severity.WARNING
+            found.append(
+                wrong(f"{key} is {was[key]!r}, and was {expected!r}", f"device/{key}", weight)
+            )
+    if told["smoke"].get("ok") is not True:
+        found.append(
+            Finding(
+                "gemm.correctness",
+                f"a multiplication on {chosen.platform} is wrong: error "
+                f"{told['smoke'].get('max_error')}, bound {told['smoke'].get('bound')}",
+                path=selection.PATH,
+                remedy="undo the selection: --cockpit-gemm-rollback=undo",
+                evidence=dict(told["smoke"]),
+            )
+        )
+    return found
+
+
+def seen(chosen: Choice, scratch: Path, timeout_s: float) -> dict[str, Any]:
+    """What a fresh process with exactly this selection describes, and a multiplication on it.
+
+    Raises
+    ------
+    WorkerError: there is no such platform or device, or the process gave no answer.
+    """
+    place = scratch / "state" / f"worker-{chosen.platform}"
+    with Worker(chosen.platform, place, timeout_s=timeout_s, env=chosen.environment) as worker:
+        smoke = worker.ask("smoke", size=_SMOKE)
+        return {"info": worker.info, "smoke": smoke}
+
+
+def failure(error: WorkerError, platform: str) -> Finding:
+    """What a worker without an answer is: unknown where its platform is missing."""
+    missing = error.kind == "missing"
+    return Finding(
+        _KINDS.get(error.kind, "gemm.run-failed"),
+        error.message,
+        Severity.UNKNOWN if missing else Severity.ERROR,
+        path=selection.PATH,
+        remedy=platforms.remedy(platform),
+        evidence={"kind": error.kind, "returncode": error.returncode, "stderr": error.stderr},
+    )
+
+
+def wrong(message: str, pointer: str, weight: Severity = Severity.ERROR) -> Finding:
+    """Something about the selection that is not as it should be."""
+    return Finding(
+        "gemm.wrong-device",
+        message,
+        weight,
+        path=selection.PATH,
+        pointer=f"/selected/{pointer}",
+        remedy="select again: --cockpit-gemm-rollback=undo, then apply",
+    )

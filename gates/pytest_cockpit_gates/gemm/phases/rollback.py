@@ -1,0 +1,201 @@
+"""Phases of a rollback: plan, apply, verify, undo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pytest_cockpit.api import (
+    JSON,
+    CockpitError,
+    Context,
+    Evidence,
+    Finding,
+    Report,
+)
+from pytest_cockpit.records import artifacts, limits
+from pytest_cockpit.records.text import one_line
+from pytest_cockpit_gates.gemm.closing import debts, documents, selection, verifying
+from pytest_cockpit_gates.gemm.closing.selection import Choice, Selection
+from pytest_cockpit_gates.gemm.closing.severity import stamp
+from pytest_cockpit_gates.gemm.settings import Settings
+from pytest_cockpit_gates.gemm.workers import platforms
+from pytest_cockpit_gates.gemm.workers.client import WorkerError
+
+_PLANNED = "rollback.json"
+_LONGEST = 500
+
+
+def run(phase: str, context: Context, options: JSON) -> Report:
+    """Do one of the phases.
+
+    Raises
+    ------
+    CockpitError: there is nothing to do or to undo, or a file cannot be read.
+    """
+    steps = {"plan": _plan, "apply": _apply, "verify": _verify, "undo": _undo}
+    return steps[phase](context, options)
+
+
+def _plan(context: Context, options: JSON) -> Report:
+    """What would be done, and whether the fallback has a device; changes nothing."""
+    settings = Settings.of(context.settings)
+    now = selection.read(context.root)
+    current = now.selected.platform if now else settings.candidate
+    if current == settings.fallback:
+        told = f"{current} is selected already"
+        if options["action"] == "apply":
+            raise CockpitError(f"{selection.PATH}: {told}; there is nothing to roll back")
+        return Report.judge(f"nothing to do: {told}", checked=1)
+    previous = now.selected if now else selection.choice(current, context.scratch)
+    wanted = selection.choice(settings.fallback, context.scratch)
+    try:
+        wanted = selection.choice(
+            settings.fallback,
+            context.scratch,
+            verifying.seen(wanted, context.scratch, settings.timeout_s)["info"],
+        )
+    except WorkerError as error:
+        found = verifying.failure(error, settings.fallback)
+        summary = f"{settings.fallback} cannot be gone back to: {error.message}"
+        return Report.judge(summary, checked=1, findings=[found])
+    made = Selection(
+        selection.ROLLBACK,
+        wanted,
+        previous,
+        _reason(debts.rows(context.root, context.records)),
+        stamp(datetime.now(UTC)),
+        str(options["session_id"]),
+        context.base,
+    )
+    if options["action"] == "apply":
+        state = context.scratch / "state"
+        artifacts.write(state / _PLANNED, made.to_json())
+    verb = "goes" if options["action"] == "apply" else "would go"
+    return Report.judge(
+        f"{verb} from {current} back to {settings.fallback} ({_named(wanted)}): {made.reason}",
+        checked=1,
+        evidence=[Evidence("rollback", {"file": selection.PATH, **made.to_json()})],
+    )
+
+
+def _apply(context: Context, options: JSON) -> Report:
+    """Select the fallback platform: the file, and variables for shells to source."""
+    planned = artifacts.read(context.scratch / "state" / _PLANNED)
+    documents.demand(planned, selection.SCHEMA, "the plan of the rollback")
+    _leave(context, options, planned)
+    chosen, before = planned["selected"]["platform"], planned["previous"]["platform"]
+    return Report.judge(
+        f"{chosen} is selected instead of {before}; a rerun is owed",
+        checked=1,
+        evidence=[_record("apply", planned)],
+    )
+
+
+def _undo(context: Context, options: JSON) -> Report:
+    """Select again what was selected before the rollback."""
+    now = selection.read(context.root)
+    if now is None or now.kind != selection.ROLLBACK:
+        raise CockpitError(f"{selection.PATH}: no rollback is in force; there is nothing to undo")
+    back = now.previous
+    why = platforms.missing(back.platform)
+    if why is not None:
+        raise CockpitError(why)
+    made = Selection(
+        selection.UNDO,
+        back,
+        now.selected,
+        f"the rollback of {now.at} was undone",
+        stamp(datetime.now(UTC)),
+        str(options["session_id"]),
+        context.base,
+    ).to_json()
+    _leave(context, options, made)
+    return Report.judge(
+        f"{back.platform} is selected again instead of {now.selected.platform}",
+        checked=1,
+        evidence=[_record("undo", made)],
+    )
+
+
+def _verify(context: Context, options: JSON) -> Report:
+    """Whether a fresh process with this selection really is on the selected platform."""
+    settings = Settings.of(context.settings)
+    made = selection.read(context.root)
+    if made is None:
+        raise CockpitError(f"{selection.PATH}: missing; select with --cockpit-gemm-rollback=apply")
+    chosen = made.selected
+    found: list[Finding] = []
+    if made.kind == selection.ROLLBACK and chosen.platform != settings.fallback:
+        found.append(
+            verifying.wrong(
+                f"selects {chosen.platform}; the fallback is {settings.fallback}", "platform"
+            )
+        )
+    found += [
+        verifying.wrong(
+            f"{name} is not set; {chosen.platform} has no device without", "environment"
+        )
+        for name in chosen.lacks
+    ]
+    try:
+        told = verifying.seen(chosen, context.scratch, settings.timeout_s)
+    except WorkerError as error:
+        found.append(verifying.failure(error, chosen.platform))
+        return Report.judge(
+            f"{chosen.platform} is selected and does not work: {error.message}",
+            checked=1,
+            findings=found,
+        )
+    found += verifying.compared(chosen, told)
+    seen = selection.strings(told["info"])
+    return Report.judge(
+        f"a fresh process is on {seen['platform_name']}, {seen['device']}"
+        + ("" if not found else f"; {found[0].message}"),
+        checked=1,
+        findings=found,
+        evidence=[Evidence("verified", {"seen": seen, "smoke": told["smoke"]})],
+    )
+
+
+def _leave(context: Context, options: JSON, made: Mapping[str, Any]) -> None:
+    """Leave the file for the work tree, and its variables among the session's artifacts."""
+    documents.demand(made, selection.SCHEMA, selection.PATH)
+    artifacts.write(context.scratch / "tree" / selection.PATH, made)
+    prefix = options.get("output_prefix") or options["mode"]
+    place = context.scratch / "artifacts" / f"{prefix}_platform.env"
+    artifacts.write_bytes(place, Selection.of(made).exports().encode())
+
+
+def _reason(among: list[dict[str, Any]]) -> str:
+    """Why: what the last replay or split came to."""
+    row = debts.last(among)
+    if row is None:
+        return "asked for; no campaign is on record"
+    told = row.get("record") or {}
+    severity = told.get("severity")
+    words = f"the {row['mode']} of {row['at']} is {row.get('verdict')}"
+    if isinstance(severity, str) and severity:
+        words += f", severity {severity}"
+    red = [str(it.get("check")) for it in told.get("red", ()) if isinstance(it, Mapping)]
+    words += f": {', '.join(dict.fromkeys(red))}" if red else ""
+    return limits.short(one_line(words), _LONGEST)
+
+
+def _record(action: str, made: Mapping[str, Any]) -> Evidence:
+    """What the ledger keeps of it."""
+    return Evidence(
+        "record",
+        {
+            "action": action,
+            "selected": made["selected"]["platform"],
+            "previous": made["previous"]["platform"],
+            "reason": made["reason"],
+        },
+    )
+
+
+def _named(chosen: Choice) -> str:
+    device = chosen.device or {}
+    return f"{device.get('platform_name', '')}, {device.get('device', '')}"
