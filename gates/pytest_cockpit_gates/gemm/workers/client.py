@@ -18,7 +18,7 @@ from pytest_cockpit_gates.gemm.workers import platforms
 _CHILD = Path(__file__).with_name("child.py")
 _LONGEST = 16 << 20
 _KEPT_STDERR = 32 << 10
-_SHOWN = 200
+_SHOWN = 300
 _SPOKEN = ("refused", "missing", "wrong")
 
 
@@ -99,7 +99,7 @@ class Worker:
             told = self.ask("describe")
             self.info, self.machine, self.software = _described(told)
         except (KeyError, TypeError, ValueError) as error:
-            raise self._failed("garbage", f"describes itself badly: {error}") from error
+            raise self._failed("garbage", f"the worker describes itself badly: {error}") from error
         except BaseException:
             self.close()
             raise
@@ -175,15 +175,15 @@ class Worker:
         if heard.status == "late":
             raise self._failed("hang", f"no answer to {op} in {self._timeout_s:g} s", killed=True)
         if heard.status == "long":
-            raise self._failed("garbage", f"its answer to {op} is longer than {_LONGEST:,} bytes")
+            raise self._failed("garbage", f"the answer to {op} is longer than {_LONGEST:,} bytes")
         if heard.status == "ended":
             raise self._ended(op)
         try:
             answer = text.parse(heard.line)
         except ValueError as error:
-            raise self._failed("garbage", f"its answer to {op} is no JSON: {error}") from error
+            raise self._failed("garbage", f"the answer to {op} is no JSON: {error}") from error
         if not isinstance(answer, dict) or answer.get("id") != number:
-            raise self._failed("garbage", f"its answer to {op} belongs to no question")
+            raise self._failed("garbage", f"the answer to {op} belongs to no question")
         return answer
 
     def _result(self, answer: Mapping[str, Any], op: str) -> dict[str, Any]:
@@ -191,7 +191,7 @@ class Worker:
             raise self._reported(answer["error"], op)
         result = answer.get("result")
         if not isinstance(result, dict):
-            raise self._failed("garbage", f"its answer to {op} holds no result")
+            raise self._failed("garbage", f"the answer to {op} holds no result")
         told = result.get("platform"), result.get("device")
         if not platforms.is_named(self.platform, str(told[0] or "")) or not told[1]:
             raise self._failed("wrong", f"{op} ran on platform {told[0]!r}, device {told[1]!r}")
@@ -206,7 +206,7 @@ class Worker:
             else (None, None)
         )
         if kind not in _SPOKEN or not isinstance(message, str):
-            return self._failed("garbage", f"its answer to {op} is neither result nor error")
+            return self._failed("garbage", f"the answer to {op} is neither result nor error")
         if kind == "refused":
             return WorkerError(kind, self._line(message), None, self.stderr)
         return self._failed(kind, message)
@@ -214,10 +214,10 @@ class Worker:
     def _ended(self, op: str) -> WorkerError:
         code = self._child.returncode if self._child is not None else None
         if code is None:
-            return self._failed("garbage", f"closed its output at {op}", killed=True)
+            return self._failed("garbage", f"the worker closed its output at {op}", killed=True)
         if code < 0:
-            return self._failed("crash", f"died of {_signal(-code)} at {op}")
-        return self._failed("crash", f"ended with exit code {code} at {op}")
+            return self._failed("crash", f"the worker died of {_signal(-code)} at {op}")
+        return self._failed("crash", f"the worker ended with exit code {code} at {op}")
 
     def _failed(self, kind: str, why: str, *, killed: bool = False) -> WorkerError:
         """End the process, which cannot be relied on any more."""
@@ -231,7 +231,8 @@ class Worker:
         return WorkerError(kind, self._line(why), child.returncode if killed else code, complaint)
 
     def _line(self, why: str) -> str:
-        return f"{self.platform}: worker {text.one_line(why)[:_SHOWN]}"
+        said = text.one_line(why).removeprefix("gemm: ").removeprefix(f"{self.platform}: ")
+        return f"{self.platform}: {said[:_SHOWN]}"
 
 
 def _described(told: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:

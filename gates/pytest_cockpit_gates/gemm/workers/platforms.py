@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_cockpit import process
+from pytest_cockpit.api import CockpitError
+from pytest_cockpit.records import text
 from pytest_cockpit_gates.gemm.workers import caches
 
 _VENDORS = "OCL_ICD_VENDORS"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 _USUAL = Path("/etc/OpenCL/vendors")
 _INSTALL = "apt-get install ocl-icd-libopencl1"
 # Threads of a BLAS spin after a call and take the processor from the next launch.
-_QUIET = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")  # fmt: skip
+_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,17 @@ KNOWN: Mapping[str, Platform] = {
 
 
 def platform(name: str) -> Platform:
-    """The platform of this name; one that is not known goes by the name of its ICD file."""
+    """The platform of this name; one that is not known goes by the name of its ICD file.
+
+    Raises
+    ------
+    CockpitError: no platform can have this name.
+    """
+    if not _NAME.fullmatch(name):
+        raise CockpitError(
+            f"gemm: {text.one_line(name)[:40]!r} is no platform; take {', '.join(KNOWN)}, or the"
+            " name of an ICD file without its .icd"
+        )
     return KNOWN.get(name) or Platform(name, name)
 
 
@@ -78,7 +92,9 @@ def environment(name: str, fallback: Path) -> dict[str, str]:
     """
     wanted = platform(name)
     icd = _icd(wanted)
-    extra = {**_QUIET, **{key: os.environ.get(key, value) for key, value in wanted.variables}}
+    # Whoever has a graphics card names its driver in the same variables.
+    shown = {key: os.environ.get(key) or value for key, value in wanted.variables}
+    extra = {**dict.fromkeys(_THREADS, "1"), **shown}
     if icd is not None:
         extra[_VENDORS] = str(icd)
     for variable, folder in (("MESA_SHADER_CACHE_DIR", "mesa"), ("POCL_CACHE_DIR", "pocl")):
@@ -97,7 +113,7 @@ def is_named(name: str, told: str) -> bool:
 
 def _place() -> Path:
     named = os.environ.get(_VENDORS)
-    return Path(named) if named else _USUAL
+    return Path(named).absolute() if named else _USUAL
 
 
 def _icd(wanted: Platform) -> Path | None:
