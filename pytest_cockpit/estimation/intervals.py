@@ -44,11 +44,11 @@ def location(values: Sequence[float], level: float = LEVEL) -> Interval | None:
     -------
     None where so few values could not reject anything at this level: fewer than 8 at 1 %.
     """
-    skipped = _skipped(_signed_ranks(len(values)), level / 2)
-    if skipped is None:
+    outside = skipped(_signed_ranks(len(values)), level / 2)
+    if outside is None:
         return None
     averages = sorted(a / 2 + b / 2 for a, b in combinations_with_replacement(values, 2))
-    return Interval(averages[skipped], median(averages), averages[-1 - skipped])
+    return Interval(averages[outside], median(averages), averages[-1 - outside])
 
 
 def values_needed(level: float = LEVEL) -> int:
@@ -66,11 +66,11 @@ def shift(before: Sequence[float], after: Sequence[float], level: float = LEVEL)
     -------
     None where so few values could not reject anything at this level.
     """
-    skipped = _skipped(_exceedances(len(before), len(after)), level / 2)
-    if skipped is None:
+    outside = skipped(_exceedances(len(before), len(after)), level / 2)
+    if outside is None:
         return None
     differences = sorted(new - old for old in before for new in after)
-    return Interval(differences[skipped], median(differences), differences[-1 - skipped])
+    return Interval(differences[outside], median(differences), differences[-1 - outside])
 
 
 def quantile(values: Sequence[float], share: float, level: float = LEVEL) -> Interval | None:
@@ -88,27 +88,53 @@ def quantile(values: Sequence[float], share: float, level: float = LEVEL) -> Int
     -------
     None where not even the extremes hold the quantile often enough.
     """
+    found = quantile_ends(values, share, level / 2, level / 2)
+    return found if math.isfinite(found.low) and math.isfinite(found.high) else None
+
+
+def quantile_ends(values: Sequence[float], share: float, below: float, above: float) -> Interval:
+    """A quantile from independent values, each end with a chance of its own to be wrong.
+
+    Parameters
+    ----------
+    share: between 0 and 1; these two are no quantiles.
+    below: chance that the truth lies below the lower end, at most.
+    above: chance that the truth lies above the upper end, at most.
+
+    Returns
+    -------
+    An infinite end where there are too few values for one; without any, the estimate is no number.
+    """
     ordered, size = sorted(values), len(values)
-    below = [_binomial(size, share, count) for count in range(size + 1)]
+    if not ordered:
+        return Interval(-math.inf, math.nan, math.inf)
+    counts = [_binomial(size, share, count) for count in range(size + 1)]
     # The k-th value is too high as a lower end when fewer than k values lie below the quantile.
-    low, above = _skipped(below[:-1], level / 2), _skipped(below[:0:-1], level / 2)
-    if low is None or above is None:
-        return None
+    low, high = skipped(counts[:-1], below), skipped(counts[:0:-1], above)
     place = share * (size - 1)
     at = math.floor(place)
     step = ordered[min(at + 1, size - 1)] - ordered[at]
-    return Interval(ordered[low], ordered[at] + (place - at) * step, ordered[-1 - above])
+    return Interval(
+        -math.inf if low is None else ordered[low],
+        ordered[at] + (place - at) * step,
+        math.inf if high is None else ordered[-1 - high],
+    )
 
 
-def _skipped(shares: Iterable[float], level: float) -> int | None:
-    """How many values lie outside at one end; None when leaving out none is too many."""
-    chance, skipped = 0.0, None
+def skipped(shares: Iterable[float], level: float) -> int | None:
+    """How many values lie outside at one end; None when leaving out none is too many.
+
+    Parameters
+    ----------
+    shares: chances that no value, one value and so on lie beyond the truth at that end.
+    """
+    chance, outside = 0.0, None
     for rank, share in enumerate(shares):
         chance += share
         if chance > level:
             break
-        skipped = rank
-    return skipped
+        outside = rank
+    return outside
 
 
 @cache
