@@ -80,7 +80,7 @@ def _reported(
     answer = _ask(ask, found, context, timeout, more)
     report = _masked(_report(name, answer), context)
     try:
-        _mask_artifacts(context)
+        mask_artifacts(context)
     except (CockpitError, OSError) as error:
         return Report(Verdict.ERROR, one_line(f"{name}: its artifacts cannot be read: {error}"))
     if answer.completed is None:
@@ -312,7 +312,7 @@ def artifacts_in(scratch: Path) -> list[Path]:
     return [path for path in found if path.is_file() and not path.is_symlink()]
 
 
-def _mask_artifacts(context: Context) -> None:
+def mask_artifacts(context: Context) -> None:
     """Do to the gate's own artifacts what is done to its report."""
     for path in artifacts_in(context.scratch):
         data = path.read_bytes()

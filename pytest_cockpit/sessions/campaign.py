@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from pytest_cockpit.config import Config
 from pytest_cockpit.git import Repository
 from pytest_cockpit.items import Outcome, Step, Steps
 from pytest_cockpit.records import artifacts, campaigns
-from pytest_cockpit.records.text import canonical, one_line, sha256
+from pytest_cockpit.records.text import one_line
+from pytest_cockpit.sessions import campaign_plan
 from pytest_cockpit.sessions.conductor import Conductor
 from pytest_cockpit.sessions.gating import scratch
 from pytest_cockpit.sessions.lock import SessionLock
@@ -33,13 +35,19 @@ def conduct(config: pytest.Config) -> CampaignConductor:
     settings = load_checked(repository.root, config.option.cockpit_set)
     folder = artifacts_folder(repository.root, settings)
     header = take_over(config, folder / f"{campaign.mode}.plan.jsonl")
-    lock = SessionLock(repository.common_dir)
-    lock.acquire(campaign.mode)
+    if campaign.closing and config.option.maxfail:
+        config.option.maxfail = 0
+        header.append("cockpit: closing phases follow a red one (-x and --maxfail are not used)")
     stack = contextlib.ExitStack()
-    stack.callback(lock.release)
     config.add_cleanup(stack.close)
-    own = stack.enter_context(scratch(repository.common_dir, campaign.mode))
+    if not config.option.collectonly:
+        lock = SessionLock(repository.common_dir)
+        lock.acquire(campaign.mode)
+        stack.callback(lock.release)
+    own = stack.enter_context(scratch(repository.common_dir, f"campaign-{campaign.mode}"))
     conductor = CampaignConductor(config, campaign, repository, settings, own)
+    if not config.option.collectonly:
+        header += conductor.salvage()
     conductor.write_plan()
     conductor.header = [*header, *conductor.header]
     return conductor
@@ -60,7 +68,9 @@ class CampaignConductor(Conductor):
         self.repository = repository
         self.settings = settings
         self.base = repository.resolve("HEAD")
-        self.output = _output(repository.root, settings, campaign)
+        self.output = campaign_plan.output(repository.root, settings, campaign)
+        for path in campaign.writes:
+            campaign_plan.inside(repository.root, path)
         folder = repository.root / settings.artifacts
         steps = [
             Step(f"phase:{name}", "phase", partial(self._do, name)) for name in campaign.phases
@@ -75,7 +85,7 @@ class CampaignConductor(Conductor):
         )
         self._scratch = scratch
         self._book = campaigns.path_of(repository.root, settings.records)
-        self._plan = self._plan_sha256()
+        self._plan = campaign_plan.digest(campaign, repository.root, self.base, settings)
         self._attempt = 1
         self._begun = False
         self._record: dict[str, Any] = {}
@@ -87,31 +97,11 @@ class CampaignConductor(Conductor):
         self.facts["base"] = self.base
         self.facts["extra"] = {"campaign": {"attempt": self._attempt, "plan_sha256": self._plan}}
 
-    def _plan_sha256(self) -> str:
-        """The digest of all that makes two attempts attempts of the same.
-
-        Another commit, another week or another setting is another plan.
-        """
-        campaign, inputs = self.campaign, {}
-        for path in campaign.inputs:
-            with contextlib.suppress(OSError):
-                inputs[path] = sha256((self.root / path).read_bytes())
-        year, week, _ = datetime.now(UTC).isocalendar()
-        return sha256(
-            canonical(
-                {
-                    "base": self.base,
-                    "gate": campaign.gate,
-                    "mode": campaign.mode,
-                    "options": campaign.options,
-                    "settings": self.settings.gate.get(campaign.gate, {}),
-                    "inputs": inputs,
-                    "week": f"{year}-W{week:02}",
-                }
-            )
-        )
-
     def _do(self, phase: str) -> Outcome:
+        deselected = self._deselected(phase)
+        if deselected:
+            said = f"not done: {', '.join(deselected)} was not; deselect nothing"
+            return Outcome(Verdict.UNKNOWN, said)
         if self._halted and phase not in self.campaign.closing:
             return Outcome(Verdict.SKIP, "not done: a phase before it is not green")
         self._enter()
@@ -130,10 +120,16 @@ class CampaignConductor(Conductor):
                 self._record.update(evidence.data)
         return self._keep(phase, report)
 
-    def _context(self) -> Context:
+    def _deselected(self, phase: str) -> list[str]:
+        """The phases before it that this session has not come to: it would lack what they leave."""
+        done = {row["name"] for row in self.rows}
+        before = self.campaign.phases[: self.campaign.phases.index(phase)]
+        return [name for name in before if f"phase:{name}" not in done]
+
+    def _context(self, scratch: Path | None = None) -> Context:
         return Context(
             root=self.root,
-            scratch=self._scratch,
+            scratch=scratch or self._scratch,
             settings=self.settings.gate.get(self.campaign.gate, {}),
             lane=self.settings.lane,
             records=self.settings.records,
@@ -148,23 +144,44 @@ class CampaignConductor(Conductor):
         data = {"schema": "pytest-cockpit/gate-report/1", "gate": gate, **report.to_json()}
         place = self.folder / "campaigns" / self.campaign.mode / f"{one_line(phase)}.json"
         self.keep(place, data, "gate-report")
-        for path in runner.artifacts_in(self._scratch):
-            content = path.read_bytes()
-            self.keep_bytes(self.output / path.name, content)
-            if path.suffix == ".md":
-                self.pages[path.stem] = content.decode("utf-8", "replace")
-            path.unlink()
+        self._collect(self.output)
         if report.verdict.opens:
             self._put()
         self.config.hook.pytest_cockpit_gate_report(config=self.config, gate=gate, report=report)
         return Outcome(report.verdict, report.summary, rendering.report_text(gate, report))
+
+    def _collect(self, folder: Path) -> None:
+        """Keep what a phase has left as artifacts."""
+        for path in runner.artifacts_in(self._scratch):
+            content = path.read_bytes()
+            self.keep_bytes(folder / path.name, content)
+            if path.suffix == ".md":
+                self.pages[path.stem] = content.decode("utf-8", "replace")
+            path.unlink()
+
+    def salvage(self) -> list[str]:
+        """Keep what killed campaigns of this mode had left; a line for the header if one had."""
+        said = []
+        place = self.folder / "campaigns" / self.mode / "cut-off"
+        for left in self._scratch.parent.glob(f"campaign-{self.mode}-*"):
+            if left == self._scratch or left.is_symlink():
+                continue
+            runner.mask_artifacts(self._context(left))
+            for path in runner.artifacts_in(left):
+                artifacts.write_bytes(place / path.name, path.read_bytes())
+                said.append(path.name)
+            shutil.rmtree(left, ignore_errors=True)
+        if not said:
+            return []
+        where = self.relative(place)
+        return [f"cockpit: the last {self.mode} was cut off; kept in {where}: {', '.join(said)}"]
 
     def _put(self) -> None:
         """Write into the work tree what a green phase has left for it."""
         for path in self.campaign.writes:
             made = self._scratch / "tree" / path
             if made.is_file() and not made.is_symlink():
-                target = _inside(self.root, path)
+                target = campaign_plan.inside(self.root, path)
                 self.keep_bytes(target, made.read_bytes())
                 made.unlink()
 
@@ -193,6 +210,12 @@ class CampaignConductor(Conductor):
 
     def finish(self, exitstatus: int) -> None:
         """Put on record how the attempt ended, then write the session's record."""
+        try:
+            # A phase that Ctrl-C has ended has left what it came to by then.
+            runner.mask_artifacts(self._context())
+            self._collect(self.output)
+        except (CockpitError, OSError) as error:
+            self.say(f"what the last phase had left was not kept: {error}")
         if self._begun:
             verdicts = {row["name"].partition(":")[2]: row["verdict"] for row in self.rows}
             missing = set(self.campaign.phases) - verdicts.keys()
@@ -219,26 +242,3 @@ class CampaignConductor(Conductor):
 
 def _below(written: Iterable[Path], folder: Path) -> list[Path]:
     return [path for path in written if path.parent == folder]
-
-
-def _output(root: Path, settings: Config, campaign: Campaign) -> Path:
-    """The folder of the campaign's own artifacts; raises as `_inside`."""
-    if campaign.output is None:
-        return root / settings.artifacts / campaign.gate
-    return _inside(root, campaign.output)
-
-
-def _inside(root: Path, path: str) -> Path:
-    """A path of the repository.
-
-    Raises
-    ------
-    CockpitError: it is outside, by its parts or through a link.
-    """
-    named = PurePosixPath(path)
-    inside = not named.is_absolute() and ".." not in named.parts
-    if not inside or not (root / named).resolve().is_relative_to(root.resolve()):
-        raise CockpitError(
-            f"{artifacts.printable(path)}: outside the repository; name a path below its root"
-        )
-    return root / named

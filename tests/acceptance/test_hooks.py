@@ -23,6 +23,10 @@ def note(**facts):
         file.write(json.dumps(facts) + "\\n")
 
 
+def pytest_cockpit_campaign(options):
+    note(hook="pytest_cockpit_campaign")
+
+
 def pytest_cockpit_planned(config, plan):
     note(hook="pytest_cockpit_planned", moves=len(plan.moves))
     if config.getoption("veto"):

@@ -200,14 +200,24 @@ def test_markers_lists_the_gates(ready):
         assert f"@pytest.mark.{marker}:" in text
 
 
-def test_installed_and_unused_imports_three_modules_of_ours(make_sandbox):
+def test_without_the_plugin_its_gates_declare_nothing(ready):
+    done = ready.pytest("-p", "no:cockpit", "-q")
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = ready.pytest("-p", "no:cockpit", "--cockpit-replay")
+    assert done.returncode == 4
+    assert "unrecognized arguments: --cockpit-replay" in done.stderr
+
+
+def test_installed_and_unused_imports_six_modules_of_ours(make_sandbox):
     sandbox = make_sandbox(
         {
             "test_a.py": (
                 "import sys\n\n\ndef test_a():\n"
                 "    ours = sorted(name for name in sys.modules if name.startswith('pytest_cockpit'))\n"
-                "    assert ours == ['pytest_cockpit', 'pytest_cockpit.hookspecs', 'pytest_cockpit.plugin'], ours\n"
-                "    heavy = {'git', 'libcst', 'networkx', 'jsonschema', 'coverage', 'filelock', 'rfc8785'}\n"
+                "    engine = ['pytest_cockpit', 'pytest_cockpit.hookspecs', 'pytest_cockpit.plugin']\n"
+                "    gates = 'pytest_cockpit_gates'\n"
+                "    assert ours == [*engine, gates, f'{gates}.gemm', f'{gates}.gemm.plugin'], ours\n"
+                "    heavy = {'numpy', 'pyopencl', 'git', 'libcst', 'networkx', 'jsonschema', 'coverage', 'filelock', 'rfc8785'}\n"
                 "    assert not heavy & set(sys.modules)\n"
             )
         }
@@ -218,7 +228,7 @@ def test_installed_and_unused_imports_three_modules_of_ours(make_sandbox):
         "import sys, pytest\n"
         "code = pytest.main(['--co', '-q', '-p', 'no:xdist', '-p', 'no:randomly'])\n"
         "ours = {n for n in sys.modules if n.startswith('pytest_cockpit')}\n"
-        "assert len(ours) == 3, ours\n"
+        "assert len(ours) == 6, ours\n"
         "raise SystemExit(code)\n"
     )
     subprocess.run(

@@ -1,6 +1,6 @@
 """Options of the gate `gemm`, and the campaigns that they ask for.
 
-Loaded by every pytest run of every environment, so it imports nothing until an option is used.
+Loaded by every pytest run of every environment, so it imports pytest alone until an option is used.
 """
 
 from __future__ import annotations
@@ -140,6 +140,7 @@ def _add_parameters(group: Any) -> None:
 
 
 # Optional: the tests that a gate measures run with -p no:cockpit, where nothing specifies the hook.
+@pytest.hookimpl(optionalhook=True)
 @pytest.hookimpl(optionalhook=True)
 def pytest_cockpit_campaign(options: argparse.Namespace) -> Campaign | None:
     """The campaign of the one mode that is asked for."""

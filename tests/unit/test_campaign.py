@@ -1,0 +1,336 @@
+"""A session that a gate conducts itself: its hook, its phases, its ledger, and what it may write."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from pytest_cockpit.records import campaigns
+
+TOY = '''
+"""A gate that counts sheep, and the plugin that asks it to."""
+import os
+import time
+from pathlib import Path
+
+from pytest_cockpit.api import Campaign, CockpitError, Evidence, Report, Rule, Verdict
+
+PHASES = ("plan", "count", "close")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--flock", action="append", default=[])
+    parser.addoption("--flock-out")
+    parser.addoption("--flock-write", action="append", default=[])
+    parser.addoption("--flock-unrecorded", action="store_true")
+
+
+def pytest_cockpit_campaign(options):
+    if not options.flock:
+        return None
+    return Campaign(
+        gate="flock",
+        mode="flock",
+        title="sheep",
+        phases=PHASES,
+        closing=("close",),
+        options={"say": options.flock, "output_prefix": options.flock_out or ""},
+        inputs=("sheep.txt",),
+        recorded=not options.flock_unrecorded,
+        output=options.flock_out,
+        writes=tuple(options.flock_write),
+    )
+
+
+class Flock:
+    name = "flock"
+    summary = "All sheep are there."
+    rules = (Rule("flock.lost", "A sheep is lost."),)
+    settings_schema = {
+        "type": "object",
+        "properties": {"dog": {"type": "string"}},
+        "additionalProperties": False,
+    }
+
+    def check(self, context):
+        return Report.judge("fine", checked=1)
+
+    def proofs(self):
+        return ()
+
+    def conduct(self, phase, context, options):
+        asked = dict(word.split("=") for word in options["say"])
+        heard = context.scratch / "heard"
+        before = heard.read_text().split() if heard.is_file() else []
+        heard.write_text(" ".join([*before, phase]))
+        (context.scratch / "artifacts").mkdir(exist_ok=True)
+        for path in ("kept/note.txt", "other.txt"):
+            left = context.scratch / "tree" / path
+            left.parent.mkdir(parents=True, exist_ok=True)
+            left.write_text(phase)
+        (context.scratch / "artifacts" / f"{phase}.md").write_text(f"# {phase}")
+        with (context.scratch / "progress").open("a") as stream:
+            stream.write(f"{phase} begins\\nhalf a li")
+        said = asked.get(phase, "pass")
+        if said == "raise":
+            raise CockpitError("sheep.txt: no sheep; buy one")
+        if said == "die":
+            os.kill(os.getpid(), 9)
+        if said == "wait":
+            Path(os.environ["FLOCK_PID"]).write_text(str(os.getpid()))
+            time.sleep(60)
+        summary = f"{phase}: {options['attempt']} {before} {sorted(options['verdicts'].items())}"
+        record = Evidence("record", {phase: said})
+        return Report(Verdict(said), summary, checked=1, evidence=(record,))
+
+
+gate = Flock()
+'''
+
+
+@dataclass(frozen=True)
+class Meadow:
+    """A repository with the toy gate installed beside it, and pytest run in it."""
+
+    root: Path
+    package: Path
+    variables: tuple[tuple[str, str], ...] = ()
+
+    def argv(self, *arguments: str) -> list[str]:
+        lean = "-p no:anyio -p no:benchmark -p no:hypothesispytest -p no:pytest_cov -p no:randomly"
+        return [sys.executable, "-m", "pytest", *lean.split(), "-p", "flock", *arguments]
+
+    def environment(self) -> dict[str, str]:
+        kept = {key: os.environ[key] for key in ("PATH", "HOME", "COCKPIT_CACHE")}
+        return {**kept, "PYTHONPATH": str(self.package), **dict(self.variables)}
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.argv(*arguments),
+            cwd=self.root,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    def git(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["git", *arguments], cwd=self.root, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def rows(self):
+        return campaigns.rows(campaigns.path_of(self.root, ".cockpit"))
+
+    def verdicts(self):
+        record = json.loads((self.root / "artifacts/session.flock.json").read_text())
+        return {row["name"]: row["verdict"] for row in record["items"]}
+
+
+@pytest.fixture
+def meadow(tmp_path) -> Meadow:
+    package, root = tmp_path / "third", tmp_path / "repo"
+    (package / "flock-1.dist-info").mkdir(parents=True)
+    (package / "flock-1.dist-info/METADATA").write_text("Name: flock\nVersion: 1\n")
+    (package / "flock-1.dist-info/entry_points.txt").write_text(
+        "[pytest_cockpit.gates]\nflock_marker = flock:gate\n"
+    )
+    (package / "flock.py").write_text(TOY)
+    root.mkdir()
+    made = Meadow(root, package)
+    (root / "cockpit.toml").write_text('gates = ["flock"]\n')
+    (root / "sheep.txt").write_text("two\n")
+    (root / "conftest.py").write_text("raise RuntimeError('no code of the repository runs here')\n")
+    made.git("init", "-q", "-b", "main")
+    made.git("config", "user.name", "Shepherd")
+    made.git("config", "user.email", "shepherd@example.org")
+    made.git("add", "-A")
+    made.git("commit", "-q", "-m", "start")
+    return made
+
+
+def test_phases_run_in_order_share_a_scratch_and_know_what_came_before(meadow):
+    done = meadow.run("--flock", "plan=pass", "-v")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert meadow.verdicts() == dict.fromkeys(("phase:plan", "phase:count", "phase:close"), "pass")
+    assert (
+        "phase:close: pass: close: 1 ['plan', 'count'] [('count', 'pass'), ('plan', 'pass')]"
+        in done.stdout
+    )
+    assert "cockpit: sheep at " in done.stdout
+    assert "attempt 1 of plan" in done.stdout
+    assert "cockpit: count begins" in done.stdout
+    assert "half a li" not in done.stdout
+    assert (meadow.root / "artifacts/flock/count.md").read_text() == "# count"
+    report = json.loads((meadow.root / "artifacts/campaigns/flock/count.json").read_text())
+    assert report["gate"] == "flock"
+    assert "written: artifacts/flock/close.md" in done.stdout
+    record = json.loads((meadow.root / "artifacts/session.flock.json").read_text())
+    assert record["extra"]["campaign"]["attempt"] == 1
+    assert "artifacts/flock/plan.md" in {row["path"] for row in record["artifacts"]}
+    assert not list((meadow.root / ".git/cockpit/scratch").iterdir())
+
+
+@pytest.mark.parametrize("said", ["unknown", "raise", "die"])
+def test_after_a_red_phase_only_closing_ones_are_done(meadow, said):
+    done = meadow.run("--flock", f"plan={said}", "-v", "-x")
+    assert done.returncode == 1, done.stdout
+    verdict = {"raise": "error", "die": "error"}.get(said, said)
+    assert meadow.verdicts() == {
+        "phase:plan": verdict,
+        "phase:count": "skip",
+        "phase:close": "pass",
+    }
+    assert "not done: a phase before it is not green" in done.stdout
+    begun, ended = meadow.rows()
+    assert (begun["kind"], ended["kind"]) == (campaigns.BEGUN, campaigns.ENDED)
+    assert ended["verdict"] == verdict
+    assert ended["phases"]["close"] == "pass"
+    assert ended["record"]["close"] == "pass"
+
+
+def test_each_attempt_of_a_plan_is_counted_and_another_plan_begins_anew(meadow):
+    def attempts(*more):
+        return [row["attempt"] for row in more]
+
+    quiet = meadow.run("--flock", "plan=warn", "-q")
+    assert quiet.returncode == 0, quiet.stdout
+    assert "phase:plan: warn: plan: 1 []" in quiet.stdout
+    assert meadow.run("--flock", "plan=warn", "--flock-out", "other").returncode == 0
+    same = meadow.rows()
+    assert attempts(*same) == [1, 1, 2, 2]
+    assert len({row["plan_sha256"] for row in same}) == 1
+    assert same[0]["session_id"] == same[1]["session_id"] != same[2]["session_id"]
+    (meadow.root / "sheep.txt").write_text("three\n")
+    assert meadow.run("--flock", "plan=warn").returncode == 0
+    changed = meadow.rows()[4:]
+    assert attempts(*changed) == [1, 1]
+    assert len({row["plan_sha256"] for row in [*same, *changed]}) == 2
+
+
+def test_a_campaign_that_is_not_recorded_leaves_no_row(meadow):
+    assert meadow.run("--flock", "plan=pass", "--flock-unrecorded").returncode == 0
+    assert meadow.rows() == []
+    assert not (meadow.root / ".cockpit").exists()
+
+
+def test_collecting_alone_does_nothing(meadow):
+    done = meadow.run("--flock", "plan=pass", "--collect-only", "-q")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "artifacts/flock.plan.jsonl::phase:count" in done.stdout
+    assert meadow.rows() == []
+
+
+def test_a_phase_is_not_done_without_those_before_it(meadow):
+    done = meadow.run("--flock", "plan=pass", "-v", "-k", "count or close")
+    assert done.returncode == 1, done.stdout
+    assert meadow.verdicts() == {"phase:count": "unknown", "phase:close": "unknown"}
+    assert "not done: plan was not; deselect nothing" in done.stdout
+    assert meadow.rows() == []
+    done = meadow.run("--flock", "plan=pass", "artifacts/flock.plan.jsonl::phase:plan")
+    assert done.returncode == 0, done.stdout
+    assert meadow.rows()[-1]["verdict"] == "unknown"
+
+
+def test_only_declared_paths_of_green_phases_come_into_the_work_tree(meadow):
+    asked = ("--flock-write", "kept/note.txt", "--flock-unrecorded")
+    assert meadow.run("--flock", "count=fail", "--flock", "close=fail", *asked).returncode == 1
+    assert (meadow.root / "kept/note.txt").read_text() == "plan"
+    assert meadow.run("--flock", "plan=fail", "--flock", "close=warn", *asked).returncode == 1
+    assert (meadow.root / "kept/note.txt").read_text() == "close"
+    assert not (meadow.root / "other.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "path"),
+    [("--flock-out", "../out"), ("--flock-out", "link/out"), ("--flock-write", "/out")],
+)
+def test_nothing_is_written_outside_the_repository(meadow, tmp_path, option, path):
+    (meadow.root / "link").symlink_to(tmp_path)
+    done = meadow.run("--flock", "plan=pass", option, path)
+    assert done.returncode == 4, done.stdout
+    assert f"{path}: outside the repository; name a path below its root" in done.stderr
+    assert meadow.rows() == []
+
+
+def test_one_mode_at_a_time(meadow):
+    done = meadow.run("--flock", "plan=pass", "--cockpit-checkpoint")
+    assert done.returncode == 4
+    assert "--cockpit-checkpoint, --cockpit-flock: one mode at a time" in done.stderr
+
+
+def test_a_broken_ledger_is_told_before_anything_runs(meadow):
+    (meadow.root / ".cockpit").mkdir()
+    (meadow.root / ".cockpit/campaigns.ndjson").write_text("{}\n")
+    done = meadow.run("--flock", "plan=pass")
+    assert done.returncode == 4
+    assert "campaigns.ndjson: ledger line 1" in done.stderr
+
+
+def test_a_wrong_setting_is_told_before_anything_runs(meadow):
+    (meadow.root / "cockpit.toml").write_text('gates = ["flock"]\n[gate.flock]\ndog = 1\n')
+    done = meadow.run("--flock", "plan=pass")
+    assert done.returncode == 4
+    assert "cockpit.toml: gate.flock.dog: " in done.stderr
+
+
+def until(meadow: Meadow, tmp_path: Path, act: Callable[[subprocess.Popen[bytes], int], None]):
+    """Run a campaign whose second phase waits, act on it then, and wait for its end."""
+    told = tmp_path / "pid"
+    waiting = replace(meadow, variables=(("FLOCK_PID", str(told)),))
+    process = subprocess.Popen(
+        waiting.argv("--flock", "count=wait"),
+        cwd=waiting.root,
+        env=waiting.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    for _ in range(600):
+        if told.is_file() and told.read_text():
+            break
+        time.sleep(0.05)
+    child = int(told.read_text())
+    act(process, child)
+    out, _ = process.communicate(timeout=60)
+    for _ in range(100):
+        if not Path(f"/proc/{child}").exists():
+            break
+        time.sleep(0.05)
+    assert not Path(f"/proc/{child}").exists()
+    return process.returncode, out.decode()
+
+
+def test_ctrl_c_ends_the_phase_and_is_on_record(meadow, tmp_path):
+    code, said = until(meadow, tmp_path, lambda process, _: process.send_signal(signal.SIGINT))
+    assert code == 2, said
+    assert meadow.verdicts() == {"phase:plan": "pass"}
+    assert meadow.rows()[-1]["verdict"] == "unknown"
+    # What the phase had left by then is kept.
+    assert (meadow.root / "artifacts/flock/count.md").read_text() == "# count"
+
+
+def test_a_killed_session_leaves_its_attempt_on_record(meadow, tmp_path):
+    code, _ = until(meadow, tmp_path, lambda process, _: process.kill())
+    assert code == -signal.SIGKILL
+    assert [row["kind"] for row in meadow.rows()] == [campaigns.BEGUN]
+    done = meadow.run("--flock", "count=wait", "artifacts/flock.plan.jsonl::phase:plan")
+    assert done.returncode == 0, done.stdout
+    assert meadow.rows()[-1]["attempt"] == 2
+    assert (
+        "the last flock was cut off; kept in artifacts/campaigns/flock/cut-off: count.md"
+        in done.stdout
+    )
+    assert (meadow.root / "artifacts/campaigns/flock/cut-off/count.md").read_text() == "# count"
+    assert not list((meadow.root / ".git/cockpit/scratch").iterdir())
