@@ -174,8 +174,8 @@ class Conversation:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.close(_GOODBYE_S if kind is None else 0)
 
     @property
     def pid(self) -> int:
@@ -222,7 +222,7 @@ class Conversation:
 
         What is left of its group is killed in any case, and what it still complains of is kept.
         """
-        if not self._open:
+        if self._ending:
             return
         self._ending = True
         try:
