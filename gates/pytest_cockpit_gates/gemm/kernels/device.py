@@ -48,6 +48,7 @@ class Device:
         """
         import pyopencl as cl
 
+        options = ("-w", *options)  # PoCL counts the warnings of a kernel on stderr
         key = (text, " ".join(options))
         if key not in self._programs:
             try:
@@ -129,18 +130,22 @@ def describe(platform: str, handle: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def memory(device: Device, what: str) -> Iterator[None]:
-    """Turn a driver's or the host's refusal of memory into one line that says for what."""
+def refusals(device: Device, what: str) -> Iterator[None]:
+    """Turn a driver's refusal, of memory or of anything, into one line that says of what."""
     import pyopencl as cl
 
     try:
         yield
     except (MemoryError, cl.MemoryError) as error:
         raise out_of_memory(device, what) from error
-    except cl.LogicError as error:
-        if error.code != cl.status_code.INVALID_BUFFER_SIZE:
-            raise
-        raise out_of_memory(device, what) from error
+    except cl.Error as error:
+        if getattr(error, "code", None) == cl.status_code.INVALID_BUFFER_SIZE:
+            raise out_of_memory(device, what) from error
+        said = " ".join(str(error).split())[:_SHOWN_LOG]
+        raise CockpitError(
+            f"gemm: {device.platform}: the driver refused {what} ({said});"
+            " take another variant, size or driver"
+        ) from error
 
 
 def out_of_memory(device: Device, what: str) -> CockpitError:

@@ -49,20 +49,54 @@ def _portable(tm: int, tn: int) -> Variant:
     return Variant(f"portable-{tm}x{tn}", "portable", "portable.cl", {"TM": tm, "TN": tn})
 
 
+def _panels(mr: int, nv: int, vw: int) -> Variant:
+    sizes = {"MR": mr, "NV": nv, "VW": vw, "KC": 384, "ROWS": 192, "COLS": 256}
+    return Variant(f"panels-{mr}x{nv * vw}-v{vw}", "panels", "panels.cl", sizes)
+
+
+def _gpu(tm: int, tn: int, wx: int, wy: int, kt: int) -> Variant:
+    sizes = {"TM": tm, "TN": tn, "WX": wx, "WY": wy, "KT": kt}
+    return Variant(f"gpu-{wy * tm}x{wx * tn}-{wx * wy}-k{kt}", "gpu", "gpu.cl", sizes)
+
+
 _FAMILIES = {
     it.name: it
     for it in (
+        # The first fits 16 registers of 256 bits, those with v16 32 registers of 512.
+        Family(
+            "panels",
+            "panels:Panels",
+            (
+                _panels(6, 2, 8),
+                _panels(6, 4, 16),
+                _panels(8, 3, 16),
+                _panels(12, 2, 16),
+                _panels(14, 2, 16),
+                _panels(4, 3, 8),
+            ),
+        ),
+        Family(
+            "gpu",
+            "launching:Tiles",
+            (
+                _gpu(8, 8, 16, 16, 16),
+                _gpu(8, 8, 16, 16, 8),
+                _gpu(4, 4, 16, 16, 16),
+                _gpu(8, 4, 16, 16, 16),
+                _gpu(8, 8, 8, 8, 16),
+            ),
+        ),
         Family("naive", "launching:Tiles", (NAIVE,)),
         Family("portable", "launching:Tiles", (_portable(4, 4), _portable(8, 8), _portable(4, 8))),
     )
 }
 
 _ORDER = {
-    "pocl": ("portable", "naive"),
+    "pocl": ("panels", "portable", "naive"),
     "rusticl": ("portable", "naive"),
     "clover": ("portable", "naive"),
 }
-_ANYWHERE = ("portable", "naive")
+_ANYWHERE = ("gpu", "panels", "portable", "naive")
 
 
 def families(platform: str) -> tuple[Family, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_cockpit.api import CockpitError
 from pytest_cockpit_gates.gemm.kernels import families
-from pytest_cockpit_gates.gemm.kernels.device import memory
+from pytest_cockpit_gates.gemm.kernels.device import refusals
 from pytest_cockpit_gates.gemm.kernels.launching import SCALE, Launcher, Scale
 from pytest_cockpit_gates.gemm.kernels.variants import Variant
 
@@ -42,7 +42,7 @@ class Gemm:
         self._launcher: Launcher | None = None
         self._scale: Launcher | None = None
         if m and n and k:
-            with memory(device, f"the kernels of {variant.id} for {m} x {n} x {k}"):
+            with refusals(device, f"the kernels of {variant.id} for {m} x {n} x {k}"):
                 self._launcher = families.family_of(variant).launch(device, variant, m, n, k)
 
     def run(self, operands: Operands, alpha: float = 1.0, beta: float = 0.0) -> Timing:
@@ -59,7 +59,7 @@ class Gemm:
             )
         operands.release()
         what = f"a multiplication of {self.m} x {self.n} x {self.k}"
-        with memory(self.device, what):
+        with refusals(self.device, what):
             self.device.queue.finish()
             cpu, wall = time.process_time(), time.perf_counter()
             if launcher := self._fitting(alpha):

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyopencl as cl
 
 from pytest_cockpit.api import CockpitError
-from pytest_cockpit_gates.gemm.kernels.device import memory, out_of_memory
+from pytest_cockpit_gates.gemm.kernels.device import out_of_memory, refusals
 
 if TYPE_CHECKING:
     from pytest_cockpit_gates.gemm.kernels.device import Device
@@ -41,11 +41,8 @@ class Operands:
         self.version = 0
         self._mapped: Any = None
         what = f"matrices of {m} x {n} x {k}"
-        needed = _FLOAT * (m * k + k * n + m * n)
-        largest = _FLOAT * max(m * k, k * n, m * n)
-        if needed > device.info["global_mem_bytes"] or largest > device.handle.max_mem_alloc_size:
-            raise out_of_memory(device, what)
-        with memory(device, what):
+        demand(device, what, m * k, k * n, m * n)
+        with refusals(device, what):
             self.a_buffer = buffer(device, m * k)
             self.b_buffer = buffer(device, k * n)
             self.c_buffer = buffer(device, m * n)
@@ -61,7 +58,7 @@ class Operands:
         self.b = self._fitting("B", b, (self.k, self.n))
         self.version += 1
         self.release()
-        with memory(self.device, f"matrices of {self.m} x {self.n} x {self.k}"):
+        with refusals(self.device, f"matrices of {self.m} x {self.n} x {self.k}"):
             self._write(self.a_buffer, self.a)
             self._write(self.b_buffer, self.b)
             if c is not None:
@@ -107,6 +104,24 @@ class Operands:
     def _write(self, target: cl.Buffer, matrix: Matrix) -> None:
         if matrix.size:
             cl.enqueue_copy(self.device.queue, target, matrix, is_blocking=True)
+
+
+def demand(device: Device, what: str, *floats: int) -> None:
+    """See that buffers of these sizes can be had together.
+
+    A driver on the CPU gives out more than there is, and the kernel ends the process when it is
+    used; so they are added up first.
+
+    Raises
+    ------
+    CockpitError: they cannot; `what` they are for is named.
+    """
+    bytes_of = [_FLOAT * it for it in floats]
+    if (
+        sum(bytes_of) > device.info["global_mem_bytes"]
+        or max(bytes_of) > device.handle.max_mem_alloc_size
+    ):
+        raise out_of_memory(device, what)
 
 
 def buffer(device: Device, floats: int) -> cl.Buffer:

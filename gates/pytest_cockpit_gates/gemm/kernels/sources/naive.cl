@@ -11,6 +11,6 @@ __kernel void gemm(const int m, const int n, const int k, const float alpha, con
     for (int p = 0; p < k; ++p)
         sum = mad(a[(size_t)i * k + p], b[(size_t)p * n + j], sum);
     const size_t at = (size_t)i * n + j;
-    // C is not even read where β is 0: it may hold anything.
+    // C is not even read where beta is 0: it may hold anything.
     c[at] = beta == 0.0f ? alpha * sum : mad(alpha, sum, beta * c[at]);
 }

@@ -1,4 +1,4 @@
-// C = βC, for products of nothing.
+// C = beta C, for products of nothing.
 __kernel void scale(const int m, const int n, const float beta, __global float *c)
 {
     const int j = get_global_id(0);
