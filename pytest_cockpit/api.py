@@ -331,9 +331,9 @@ class Campaign:
     phases: names of what is done, in order; after a red one only closing ones are.
     closing: the phases that are done whatever came before them.
     options: JSON-able; what the command line says. The engine adds `attempt`, the how manieth of
-        the same plan this is, `plan_sha256`, to tell them by, `session_id`, and `verdicts`, those
-        of the phases before. An option whose name begins with `output` says where something is
-        written, and makes no other plan.
+        the same plan this is, `plan_sha256`, to tell them by, `session_id`, `verdicts`, those of
+        the phases before, and `output`, the folder of its artifacts. An option whose name begins
+        with `output` says where something is written, and makes no other plan.
     inputs: repository-relative paths of the files that belong to the plan.
     recorded: enter the session in the ledger of campaigns before it begins and when it ends; the
         data of a phase's evidence named `record` become part of the second row.

@@ -110,6 +110,7 @@ class CampaignConductor(Conductor):
             "attempt": self._attempt,
             "plan_sha256": self._plan,
             "session_id": self._id,
+            "output": self.relative(self.output),
             "verdicts": {row["name"].partition(":")[2]: row["verdict"] for row in self.rows},
         }
         with Tail(self._scratch / "progress", self.live):
