@@ -44,22 +44,23 @@ def _plan(context: Context, options: JSON) -> Report:
     now = selection.read(context.root)
     current = now.selected.platform if now else settings.candidate
     if current == settings.fallback:
-        told = f"{current} is selected already"
+        same = f"{current} is selected already"
         if options["action"] == "apply":
-            raise CockpitError(f"{selection.PATH}: {told}; there is nothing to roll back")
-        return Report.judge(f"nothing to do: {told}", checked=1)
+            raise CockpitError(f"{selection.PATH}: {same}; there is nothing to roll back")
+        return Report.judge(f"nothing to do: {same}", checked=1)
     previous = now.selected if now else selection.choice(current, context.scratch)
     wanted = selection.choice(settings.fallback, context.scratch)
     try:
-        wanted = selection.choice(
-            settings.fallback,
-            context.scratch,
-            verifying.seen(wanted, context.scratch, settings.timeout_s)["info"],
-        )
+        told = verifying.seen(wanted, context.scratch, settings.timeout_s)
     except WorkerError as error:
         found = verifying.failure(error, settings.fallback)
         summary = f"{settings.fallback} cannot be gone back to: {error.message}"
         return Report.judge(summary, checked=1, findings=[found])
+    wrong = verifying.compared(wanted, told)
+    if wrong:
+        summary = f"{settings.fallback} cannot be gone back to: {wrong[0].message}"
+        return Report.judge(summary, checked=1, findings=wrong)
+    wanted = selection.choice(settings.fallback, context.scratch, told["info"])
     made = Selection(
         selection.ROLLBACK,
         wanted,

@@ -1,0 +1,218 @@
+"""Plots as SVG: equal numbers are equal bytes. matplotlib is loaded when one is drawn."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_cockpit.api import CockpitError
+from pytest_cockpit.estimation.intervals import Interval
+from pytest_cockpit_gates.gemm.closing.results import Line, Ratio
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_BYTES = 4
+_MATRICES = 3
+_STYLE: Mapping[str, Any] = {
+    "svg.hashsalt": "pytest-cockpit-gemm",
+    # Text stays text: it can be searched, and no font has to be here.
+    "svg.fonttype": "none",
+    # A dollar sign in a name is no formula.
+    "text.parse_math": False,
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+}
+_MARKS = "osD^vP*X"
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """What a device was measured to be capable of: GFLOPS of float32, GB/s of memory."""
+
+    peak_gflops: float
+    bandwidth_gbs: float
+
+
+def throughput(lines: Sequence[Line]) -> bytes:
+    """GFLOPS by size, a panel for each platform, a line for each kernel; its peak dotted.
+
+    Raises
+    ------
+    CockpitError: matplotlib is not installed.
+    """
+    with _figure(max(1, len({line.platform for line in lines}))) as (figure, axes):
+        names = sorted({line.platform for line in lines})
+        for axis, platform in zip(axes, names, strict=False):
+            mine = [line for line in lines if line.platform == platform]
+            for number, kernel in enumerate(sorted({line.kernel for line in mine})):
+                _series(axis, [line for line in mine if line.kernel == kernel], kernel, number)
+            axis.set_title(platform)
+            axis.set_xlabel("N of N x N matrices")
+            axis.set_ylabel("GFLOPS (mean; dotted: best)")
+            axis.set_ylim(bottom=0)
+            _legend(axis)
+        return _svg(figure)
+
+
+def ratio(rows: Sequence[Ratio], bound: float, pair: tuple[str, str]) -> bytes:
+    """The ratio of two platforms with its interval, beside the bound.
+
+    Raises
+    ------
+    CockpitError: matplotlib is not installed.
+    """
+    with _figure(1, height=_height(len(rows))) as (figure, axes):
+        named = [(f"{row.kernel} {row.size} ({row.pairs} pairs)", row.interval) for row in rows]
+        _intervals(axes[0], named)
+        axes[0].axvline(bound, color="tab:red", linestyle="--", label=f"at least {bound:g}")
+        axes[0].set_xlabel(f"throughput of {pair[0]} over that of {pair[1]}")
+        _legend(axes[0])
+        return _svg(figure)
+
+
+def overhead(lines: Sequence[Line], bound: float | None) -> bytes:
+    """What fault detection costs in percent: each row's worst, and the interval of its pairs.
+
+    Raises
+    ------
+    CockpitError: matplotlib is not installed.
+    """
+    mine = [line for line in lines if line.overhead is not None or line.pairs]
+    with _figure(1, height=_height(len(mine))) as (figure, axes):
+        axis = axes[0]
+        _intervals(axis, [(line.key, line.overhead_interval) for line in mine])
+        for at, line in enumerate(mine):
+            if line.overhead is not None:
+                label = "largest of any row" if at == 0 else None
+                axis.plot([line.overhead], [at], "x", color="tab:orange", label=label)
+        if bound is not None:
+            axis.axvline(bound, color="tab:red", linestyle="--", label=f"at most {bound:g} %")
+        axis.set_xlabel("cost of fault detection in percent")
+        _legend(axis)
+        return _svg(figure)
+
+
+def roofline(lines: Sequence[Line], ceilings: Mapping[str, Ceiling]) -> bytes:
+    """GFLOPS over arithmetic intensity, below what each platform was measured to be capable of.
+
+    The intensity is that of reading A and B and writing C once, so a point may not lie to the
+    right of it.
+
+    Parameters
+    ----------
+    ceilings: by platform; only platforms that have one are drawn.
+
+    Raises
+    ------
+    CockpitError: matplotlib is not installed.
+    """
+    mine = [line for line in lines if line.platform in ceilings and line.average]
+    names = sorted({line.platform for line in mine})
+    with _figure(max(1, len(names))) as (figure, axes):
+        for axis, platform in zip(axes, names, strict=False):
+            here = [line for line in mine if line.platform == platform]
+            _roof(axis, ceilings[platform], here)
+            axis.set_title(platform)
+            axis.set_xlabel("flop per byte")
+            axis.set_ylabel("GFLOPS")
+            _legend(axis)
+        return _svg(figure)
+
+
+def intensity(size: int) -> float:
+    """Flop per byte of an N x N product that moves each matrix once."""
+    return 2 * size**3 / (_BYTES * _MATRICES * size**2)
+
+
+def _roof(axis: Axes, ceiling: Ceiling, lines: Sequence[Line]) -> None:
+    ridge = ceiling.peak_gflops / ceiling.bandwidth_gbs
+    ends = [intensity(line.size) for line in lines]
+    low, high = min([ridge, *ends]) / 2, max([ridge, *ends]) * 2
+    roof = [min(ceiling.peak_gflops, x * ceiling.bandwidth_gbs) for x in (low, ridge, high)]
+    told = f"{ceiling.peak_gflops:.1f} GFLOPS, {ceiling.bandwidth_gbs:.1f} GB/s, measured"
+    axis.plot([low, ridge, high], roof, color="black", label=told)
+    for number, kernel in enumerate(sorted({line.kernel for line in lines})):
+        points = [line for line in lines if line.kernel == kernel]
+        axis.plot(
+            [intensity(line.size) for line in points],
+            [line.average or math.nan for line in points],
+            _MARKS[number % len(_MARKS)],
+            color=f"C{number}",
+            label=kernel,
+        )
+    axis.set_xscale("log", base=2)
+    axis.set_yscale("log", base=2)
+    # A power of two as a formula would be one more place where a name could become one.
+    for line in (axis.xaxis, axis.yaxis):
+        line.set_major_formatter("{x:g}")
+
+
+def _series(axis: Axes, lines: Sequence[Line], kernel: str, number: int) -> None:
+    sizes = [line.size for line in lines]
+    mark, color = _MARKS[number % len(_MARKS)], f"C{number}"
+    means = [math.nan if line.average is None else line.average for line in lines]
+    peaks = [math.nan if line.peak is None else line.peak for line in lines]
+    axis.plot(sizes, means, marker=mark, color=color, label=kernel)
+    axis.plot(sizes, peaks, linestyle=":", color=color)
+
+
+def _intervals(axis: Axes, rows: Sequence[tuple[str, Interval | None]]) -> None:
+    for at, (_, interval) in enumerate(rows):
+        if interval is None:
+            continue
+        axis.plot([interval.low, interval.high], [at, at], color="C0", linewidth=2)
+        axis.plot([interval.estimate], [at], "o", color="C0")
+    labels = [f"{name}{'' if interval else ': no interval'}" for name, interval in rows]
+    axis.set_yticks(range(len(rows)), labels)
+    axis.set_ylim(len(rows) - 0.5, -0.5)
+
+
+def _legend(axis: Axes) -> None:
+    if axis.get_legend_handles_labels()[0]:
+        axis.legend(loc="best", fontsize="small")
+
+
+def _height(rows: int) -> float:
+    return 1.2 + 0.35 * max(1, rows)
+
+
+@contextmanager
+def _figure(panels: int, height: float = 3.4) -> Iterator[tuple[Figure, list[Axes]]]:
+    """A new figure of so many panels in a row, drawn in one style whatever the user's is."""
+    matplotlib, make = _library()
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE)
+        figure = make(figsize=(max(6.4, 4.2 * panels), height), layout="constrained")
+        yield figure, list(figure.subplots(1, panels, squeeze=False)[0])
+
+
+def _library() -> tuple[Any, Callable[..., Figure]]:
+    try:
+        import matplotlib as mpl
+        from matplotlib.figure import Figure as Make
+    except ImportError as error:
+        raise CockpitError(
+            f"plots need matplotlib ({error.name} is missing); install pytest-cockpit[gemm]"
+        ) from error
+    return mpl, Make
+
+
+def _svg(figure: Figure) -> bytes:
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    FigureCanvasSVG(figure)
+    out = io.BytesIO()
+    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    return out.getvalue()

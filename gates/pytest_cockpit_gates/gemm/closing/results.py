@@ -1,0 +1,160 @@
+"""What an artifact's rows come to, for tables and plots: one line per kernel, size and platform.
+
+Artifacts are read with care here: what is no number counts as not measured.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from pytest_cockpit.estimation.intervals import Interval, location
+from pytest_cockpit_gates.gemm.strict import ratios
+from pytest_cockpit_gates.gemm.strict.ratios import Pair
+
+Key = tuple[str, int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """All rows of one kernel at one size on one platform; None is not measured.
+
+    Parameters
+    ----------
+    rows, failed: how many there are, and how many of them failed.
+    average, peak: GFLOPS, means over the rows.
+    p95_ms: mean over the rows.
+    error, bound: the largest error of a result, and the smallest bound it is held to.
+    fallback: the largest share of multiplications in which the selector fell back.
+    overhead: of fault detection in percent, the largest of any row.
+    pairs: of fault detection, guarded over plain seconds less one, in percent.
+    """
+
+    kernel: str
+    size: int
+    platform: str
+    rows: int
+    failed: int
+    average: float | None
+    peak: float | None
+    p95_ms: float | None
+    error: float | None
+    bound: float | None
+    fallback: float | None
+    overhead: float | None
+    pairs: tuple[float, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """As checks name it."""
+        return f"{self.kernel}:{self.size}@{self.platform}"
+
+    @property
+    def overhead_interval(self) -> Interval | None:
+        """Of the overhead in percent, from its pairs; None where there are too few."""
+        return location(self.pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """Throughput of the candidate over that of the fallback at one kernel and size."""
+
+    kernel: str
+    size: int
+    pairs: int
+    interval: Interval | None
+    verdict: str
+
+
+def lines(artifact: Mapping[str, Any]) -> tuple[Line, ...]:
+    """One line per kernel, size and platform, sorted by these."""
+    groups: dict[Key, list[Mapping[str, Any]]] = {}
+    for row in _tables(artifact.get("runs")):
+        size = row.get("size")
+        if isinstance(size, int) and not isinstance(size, bool):
+            metrics = _table(row.get("metrics"))
+            platform = row.get("platform_selector") or metrics.get("platform") or ""
+            key = str(row.get("kernel")), size, str(platform)
+            groups.setdefault(key, []).append(row)
+    return tuple(_line(key, rows) for key, rows in sorted(groups.items()))
+
+
+def compared(
+    artifact: Mapping[str, Any], candidate: str, fallback: str, bound: float
+) -> tuple[Ratio, ...]:
+    """The ratio of two platforms at each kernel and size that was measured in pairs."""
+    attempt = _table(artifact.get("metadata")).get("attempt")
+    groups: dict[tuple[str, int], list[Pair]] = {}
+    for row in _tables(artifact.get("pairs")):
+        pair, size = _pair(row, candidate, fallback), row.get("size")
+        if pair is not None and isinstance(size, int):
+            groups.setdefault((str(row.get("kernel")), size), []).append(pair)
+    found = []
+    for (kernel, size), pairs in sorted(groups.items()):
+        nth = attempt if isinstance(attempt, int) and attempt > 0 else 1
+        made = ratios.compare(pairs, bound, attempt=nth)
+        found.append(Ratio(kernel, size, made.pairs, made.ratio, made.verdict.value))
+    return tuple(found)
+
+
+def number(value: Any) -> float | None:
+    """A finite number; None of anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def _line(key: Key, rows: Sequence[Mapping[str, Any]]) -> Line:
+    good = [_table(row.get("metrics")) for row in rows if row.get("status") == "ok"]
+
+    def over(take: Callable[[list[float]], float], metric: str) -> float | None:
+        found = [value for it in good if (value := number(it.get(metric))) is not None]
+        return take(found) if found else None
+
+    return Line(
+        *key,
+        rows=len(rows),
+        failed=len(rows) - len(good),
+        average=over(fmean, "avg_mean_gflops"),
+        peak=over(fmean, "peak_mean_gflops"),
+        p95_ms=over(fmean, "p95_time_ms"),
+        error=over(max, "max_error_max"),
+        bound=over(min, "error_bound_min"),
+        fallback=over(max, "t3_fallback_rate"),
+        overhead=over(max, "t5_overhead_percent"),
+        pairs=tuple(_overheads(good)),
+    )
+
+
+def _overheads(good: Iterable[Mapping[str, Any]]) -> Iterable[float]:
+    for metrics in good:
+        for pair in _tables(metrics.get("t5_pairs")):
+            guarded, plain = number(pair.get("guarded_s")), number(pair.get("plain_s"))
+            if guarded is not None and plain is not None and plain > 0:
+                yield (guarded / plain - 1) * 100
+
+
+def _pair(row: Mapping[str, Any], candidate: str, fallback: str) -> Pair | None:
+    times = [
+        number(_table(row.get(platform)).get(clock))
+        for platform in (candidate, fallback)
+        for clock in ("wall_s", "cpu_s")
+    ]
+    session = row.get("session", row.get("seed", 0))
+    wall_a, cpu_a, wall_b, cpu_b = times
+    if wall_a is None or cpu_a is None or wall_b is None or cpu_b is None:
+        return None
+    if min(wall_a, wall_b) <= 0 or min(cpu_a, cpu_b) < 0 or not isinstance(session, int):
+        return None
+    return Pair(str(row.get("order")), session, wall_a, cpu_a, wall_b, cpu_b)
+
+
+def _table(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _tables(value: Any) -> list[Mapping[str, Any]]:
+    return [it for it in value if isinstance(it, Mapping)] if isinstance(value, list) else []
