@@ -23,7 +23,7 @@ from pytest_cockpit_gates.gemm.workers.client import Worker, WorkerError
 
 PLATFORMS = tuple(platforms.KNOWN)
 TIMEOUT_S = 120.0
-_ROOTS = [str(Path(process.__file__).parents[1]), str(Path(platforms.__file__).parents[3])]
+ROOTS = [str(Path(process.__file__).parents[1]), str(Path(platforms.__file__).parents[3])]
 _RUNNING: dict[str, Worker] = {}
 
 on_each_platform = pytest.mark.parametrize("platform", PLATFORMS)
@@ -63,7 +63,7 @@ def script(platform: str, code: str, *arguments: object, timeout: float = TIMEOU
     require(platform)
     with tempfile.TemporaryDirectory() as folder:
         done = process.run(
-            [sys.executable, "-c", f"import sys\nsys.path[1:1] = {_ROOTS}\n{code}"]
+            [sys.executable, "-c", f"import sys\nsys.path[1:1] = {ROOTS}\n{code}"]
             + [str(it) for it in arguments],
             cwd=Path(folder),
             env=platforms.environment(platform, Path(folder)),

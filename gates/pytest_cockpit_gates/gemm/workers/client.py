@@ -31,7 +31,8 @@ class WorkerError(CockpitError):
         none, "wrong" when it answers for another platform or device, "missing" when the platform,
         its device or a package is not there, or "refused" when it gave a reason; after this last
         one it can be asked again.
-    returncode: how it ended, negative for a signal; None when it was still running.
+    returncode: how it ended, negative for a signal, which is SIGKILL where it had to be ended;
+        None when it worked as it should, or was never begun.
     stderr: what it complained of, its middle left out where it is long.
     """
 
@@ -173,7 +174,7 @@ class Worker:
         """The next line about this question."""
         heard = child.hear(max(deadline - time.monotonic(), 0), _LONGEST)
         if heard.status == "late":
-            raise self._failed("hang", f"no answer to {op} in {self._timeout_s:g} s", killed=True)
+            raise self._failed("hang", f"no answer to {op} in {self._timeout_s:g} s")
         if heard.status == "long":
             raise self._failed("garbage", f"the answer to {op} is longer than {_LONGEST:,} bytes")
         if heard.status == "ended":
@@ -214,21 +215,19 @@ class Worker:
     def _ended(self, op: str) -> WorkerError:
         code = self._child.returncode if self._child is not None else None
         if code is None:
-            return self._failed("garbage", f"the worker closed its output at {op}", killed=True)
+            return self._failed("garbage", f"the worker closed its output at {op}")
         if code < 0:
             return self._failed("crash", f"the worker died of {_signal(-code)} at {op}")
         return self._failed("crash", f"the worker ended with exit code {code} at {op}")
 
-    def _failed(self, kind: str, why: str, *, killed: bool = False) -> WorkerError:
+    def _failed(self, kind: str, why: str) -> WorkerError:
         """End the process, which cannot be relied on any more."""
-        child = self._child
+        child, self._child = self._child, None
         if child is None:
             return WorkerError(kind, self._line(why))
-        code = child.returncode
         child.close(patience=0)
-        self._child = None
-        complaint = _words(child.stderr)
-        return WorkerError(kind, self._line(why), child.returncode if killed else code, complaint)
+        code = None if kind in {"missing", "wrong"} else child.returncode
+        return WorkerError(kind, self._line(why), code, _words(child.stderr))
 
     def _line(self, why: str) -> str:
         said = text.one_line(why).removeprefix("gemm: ").removeprefix(f"{self.platform}: ")

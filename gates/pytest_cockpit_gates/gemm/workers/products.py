@@ -18,6 +18,9 @@ from pytest_cockpit_gates.gemm.kernels.operands import Matrix, Operands
 from pytest_cockpit_gates.gemm.kernels.table import Table
 from pytest_cockpit_gates.gemm.kernels.variants import Variant
 
+KERNELS = ("static", "naive")
+"""Kernels whose variant is fixed."""
+
 _SEED_OF_C = 1 << 40
 
 
@@ -62,7 +65,7 @@ class Product:
         self._a, self._b = inputs(shape.m, shape.n, shape.k, shape.seed)
         self._c = _c(shape) if shape.beta else None
         self._judged: Matrix | None = None
-        self._found = Correctness(0.0, math.inf, finite=True, ok=True)
+        self._found: list[Correctness] = []
         self.operands.load(self._a, self._b, self._c)
 
     def run(self) -> Timing:
@@ -88,11 +91,11 @@ class Product:
         )
         if self._judged is None:
             self._judged = result.copy()
-        self._found = _worse(self._found, found)
+        self._found.append(found)
 
     def verdict(self) -> dict[str, Any]:
-        """What all results so far were, the worst of them."""
-        found = self._found
+        """What the results so far were, the worst of them; there has to be one."""
+        found = max(self._found, key=_badness)
         return {
             "max_error": _finite(found.max_error),
             "error_bound": _finite(found.bound),
@@ -111,8 +114,10 @@ def choose(device: Device, table: Table, kernel: str, shape: Shape, variant: str
 
     Raises
     ------
-    CockpitError: the platform has no variant of that name.
+    CockpitError: there is no such kernel, or the platform has no variant of that name.
     """
+    if kernel not in KERNELS:
+        raise CockpitError(f"gemm: no kernel {kernel!r}; kernels: {', '.join(KERNELS)}")
     if variant:
         return families.by_id(device.platform, variant)
     if kernel == "naive":
@@ -129,8 +134,8 @@ def _c(shape: Shape) -> Matrix:
     return inputs(shape.m, 0, shape.n, shape.seed + _SEED_OF_C)[0]
 
 
-def _worse(one: Correctness, other: Correctness) -> Correctness:
-    return max(one, other, key=lambda it: (not it.ok, it.max_error / it.bound if it.bound else 0))
+def _badness(found: Correctness) -> tuple[bool, float]:
+    return not found.ok, found.max_error / found.bound if found.bound else 0.0
 
 
 def _finite(value: float) -> float | None:
