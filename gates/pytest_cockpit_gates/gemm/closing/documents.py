@@ -13,7 +13,7 @@ from typing import Any
 from pytest_cockpit.api import CockpitError
 from pytest_cockpit.records import artifacts, toml
 from pytest_cockpit.records.schema import problems_by
-from pytest_cockpit.records.text import plain, printable, sha256
+from pytest_cockpit.records.text import one_line, plain, printable, sha256
 
 _MAX_BYTES = 4 * 1024 * 1024
 _PACKAGE = "pytest_cockpit_gates.gemm"
@@ -95,3 +95,19 @@ def demand(data: Any, schema: str, where: str) -> None:
     if found:
         rest = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         raise CockpitError(f"{where}: {found[0]}{rest}; correct it")
+
+
+def prefix(options: Mapping[str, Any]) -> str:
+    """What the names of a session's files begin with.
+
+    Raises
+    ------
+    CockpitError: no name can begin so.
+    """
+    made = str(options.get("output_prefix") or options["mode"])
+    if made.startswith(".") or not all(it.isalnum() or it in "._-" for it in made):
+        raise CockpitError(
+            f"--cockpit-gemm-output-prefix: {one_line(made)[:60]} is of no use; write letters, "
+            "digits, dots, underscores and hyphens"
+        )
+    return made

@@ -164,8 +164,7 @@ def _leave(context: Context, options: JSON, made: Mapping[str, Any]) -> None:
     """Leave the file for the work tree, and its variables among the session's artifacts."""
     documents.demand(made, selection.SCHEMA, selection.PATH)
     artifacts.write(context.scratch / "tree" / selection.PATH, made)
-    prefix = options.get("output_prefix") or options["mode"]
-    place = context.scratch / "artifacts" / f"{prefix}_platform.env"
+    place = context.scratch / "artifacts" / f"{documents.prefix(options)}_platform.env"
     artifacts.write_bytes(place, Selection.of(made).exports().encode())
 
 

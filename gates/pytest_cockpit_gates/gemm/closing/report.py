@@ -1,0 +1,198 @@
+"""The report of a replay or a split: one page, its plots beside it, and the decision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pytest_cockpit.api import CockpitError
+from pytest_cockpit.records import artifacts
+from pytest_cockpit.records.markdown import plain
+from pytest_cockpit_gates.gemm.closing import account, decision, plots, results, sections
+from pytest_cockpit_gates.gemm.closing.account import Account
+from pytest_cockpit_gates.gemm.closing.decision import Review
+from pytest_cockpit_gates.gemm.closing.escalation import Matrix, who
+from pytest_cockpit_gates.gemm.closing.plots import Ceiling
+from pytest_cockpit_gates.gemm.closing.selection import Selection
+from pytest_cockpit_gates.gemm.closing.severity import Assessment, stamp
+from pytest_cockpit_gates.gemm.verdicts import Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The session that is reported.
+
+    Parameters
+    ----------
+    track: `replay` or `split`.
+    prefix: what the names of its files begin with.
+    output: repository-relative folder that they come to.
+    candidate, fallback, min_ratio: what a split compares, and its bound.
+    max_overhead: percent that fault detection may cost; None draws no bound.
+    phases: verdicts of its phases so far.
+    evidence: repository-relative paths with digests, the run's artifact first.
+    ceilings: what each platform was measured to be capable of; without, there is no roofline.
+    selected, owed: the platform that is selected, and the rerun that is owed in words.
+    why: why there is no evaluation, where there is none.
+    """
+
+    track: str
+    prefix: str
+    session_id: str
+    output: str
+    candidate: str = "rusticl"
+    fallback: str = "clover"
+    min_ratio: float = 0.85
+    max_overhead: float | None = None
+    attempt: int = 1
+    phases: Mapping[str, str] = field(default_factory=dict)
+    evidence: Sequence[tuple[str, str | None]] = ()
+    ceilings: Mapping[str, Ceiling] = field(default_factory=dict)
+    matrix: Matrix | None = None
+    selected: Selection | None = None
+    owed: str = ""
+    branch: str | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written: names of files, the decision, and what the ledger keeps."""
+
+    names: tuple[str, ...]
+    decision: Mapping[str, Any]
+    record: Mapping[str, Any]
+
+
+def write(
+    folder: Path,
+    artifact: Mapping[str, Any],
+    evaluation: Evaluation | None,
+    assessment: Assessment | None,
+    session: Session,
+    *,
+    now: datetime,
+) -> Written:
+    """Write `PREFIX_report.md`, the plots it shows and `PREFIX_decision.json` into a folder.
+
+    Parameters
+    ----------
+    folder: the folder `artifacts` of a campaign's scratch.
+    artifact: the run, as far as it came; {} where it did not begin.
+    evaluation, assessment: None where it was not evaluated.
+
+    Raises
+    ------
+    CockpitError: a file cannot be written.
+    """
+    told = who(session.matrix, assessment) if assessment else ()
+    made = Account(
+        track=session.track,
+        decision=account.decision(evaluation, session.phases),
+        rationale=account.rationale(evaluation, session.phases, session.why),
+        session_id=session.session_id,
+        begun=str((artifact.get("metadata") or {}).get("started") or ""),
+        ended=stamp(now),
+        attempt=session.attempt,
+        phases=session.phases,
+        checks=account.checks_of(evaluation) if evaluation else (),
+        severity=assessment.to_json() if assessment else None,
+        escalation=tuple(it.to_json() for it in told),
+        evidence=tuple(session.evidence),
+        artifact=artifact,
+    )
+    page = f"{session.prefix}_report.md"
+    decided = decision.document(_review(session, made, page), [made.as_track], session.owed)
+    drawn, said = _draw(folder, artifact, session)
+    text = _page(made, decided, session, drawn, said)
+    name = f"{session.prefix}_decision.json"
+    artifacts.write(folder / name, decided)
+    artifacts.write_bytes(folder / page, text.encode())
+    record = account.record(made, evaluation)
+    return Written((page, name, *drawn.values()), decided, record)
+
+
+def _review(session: Session, made: Account, page: str) -> Review:
+    meta = (made.artifact or {}).get("metadata") or {}
+    given = meta.get("parameters") or {}
+    used = [
+        f"{key}:{table['id']}"
+        for key in ("policy", "t3_policy", "t5_policy")
+        if isinstance(table := meta.get(key), Mapping) and table.get("id")
+    ]
+    return Review(
+        id=f"gemm-{session.track}-{session.session_id}",
+        branch=session.branch,
+        scope={key: given.get(key) for key in ("sizes", "kernels", "platforms", "snapshots")},
+        acta=str(PurePosixPath(session.output) / page),
+        depends_on=(f"{session.track}:{session.session_id}", *used),
+        severity=made.severity,
+        escalation=made.escalation,
+    )
+
+
+def _draw(
+    folder: Path, artifact: Mapping[str, Any], session: Session
+) -> tuple[dict[str, str], str]:
+    """The plots that there is something for, by title; and what is said of those there are not."""
+    lines = results.lines(artifact)
+    pair = session.candidate, session.fallback
+    compared = results.compared(artifact, *pair, session.min_ratio)
+    guarded = [line for line in lines if line.overhead is not None or line.pairs]
+    wanted: dict[str, tuple[str, object, Callable[[], bytes]]] = {
+        "GFLOPS by size": ("gflops", lines, lambda: plots.throughput(lines)),
+        f"{pair[0]} over {pair[1]}": (
+            "ratio",
+            compared,
+            lambda: plots.ratio(compared, session.min_ratio, pair),
+        ),
+        "Cost of fault detection": (
+            "overhead",
+            guarded,
+            lambda: plots.overhead(lines, session.max_overhead),
+        ),
+        "Roofline": ("roofline", session.ceilings, lambda: plots.roofline(lines, session.ceilings)),
+    }
+    drawn: dict[str, str] = {}
+    for title, (kind, data, draw) in wanted.items():
+        if not data:
+            continue
+        try:
+            content = draw()
+        except CockpitError as error:
+            return drawn, str(error)
+        drawn[title] = f"{session.prefix}_{kind}.svg"
+        artifacts.write_bytes(folder / drawn[title], content)
+    return drawn, "" if drawn else "nothing was measured that could be drawn"
+
+
+def _page(
+    made: Account,
+    decided: Mapping[str, Any],
+    session: Session,
+    drawn: Mapping[str, str],
+    said: str,
+) -> str:
+    parts = [
+        ("Scope", sections.scope(made)),
+        ("Checklist", sections.checklist([made])),
+        ("Results", sections.results(made)),
+        ("Plots", _plots(drawn, said)),
+        ("Checks", sections.checks(made)),
+        ("Severity", sections.severity(made)),
+        ("Rollback", sections.rollback(session.selected, session.owed)),
+        ("Decision", sections.decisions(decided)),
+        ("Evidence", sections.evidence([made])),
+        ("Escalation", sections.escalation(made.escalation, matrix=session.matrix is not None)),
+    ]
+    title = f"# GEMM: {plain(made.track)}, {plain(made.ended)}"
+    body = [line for name, lines in parts for line in (f"## {name}", "", *lines)]
+    return "\n".join([title, "", f"Session {plain(made.session_id)}.", "", *body]).rstrip() + "\n"
+
+
+def _plots(drawn: Mapping[str, str], said: str) -> list[str]:
+    out = [f"![{plain(title)}](<{name}>)" for title, name in drawn.items()]
+    return [line for it in out for line in (it, "")] + ([f"{plain(said)}.", ""] if said else [])

@@ -1,0 +1,219 @@
+"""Sections of reports and minutes in Markdown; everything in them is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pytest_cockpit.records.markdown import code, plain
+from pytest_cockpit_gates.gemm.closing.account import Account
+from pytest_cockpit_gates.gemm.closing.results import lines
+from pytest_cockpit_gates.gemm.closing.selection import Selection
+
+_NONE = "-"
+
+
+def grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """A table of cells that are escaped already; nothing but a word where there is no row."""
+    made = [f"| {' | '.join(row)} |" for row in rows]
+    if not made:
+        return ["None.", ""]
+    return [f"| {' | '.join(header)} |", "|" + " --- |" * len(header), *made, ""]
+
+
+def scope(account: Account) -> list[str]:
+    """What was measured, where, by which policies."""
+    meta = _table((account.artifact or {}).get("metadata"))
+    given, machine = _table(meta.get("parameters")), _table(meta.get("machine"))
+    rows = [(key, _words(given.get(key))) for key in sorted(given)]
+    rows += [(f"machine: {key}", _words(machine.get(key))) for key in sorted(machine)]
+    rows += [
+        (f"{key}", f"{_words(table.get('id'))}, {_words(table.get('sha256'))}")
+        for key in ("policy", "t3_policy", "t5_policy", "baseline")
+        if (table := _table(meta.get(key)))
+    ]
+    for name, info in sorted(_table(meta.get("platforms")).items()):
+        told = _table(info)
+        seen = [told.get(key) for key in ("platform_name", "platform_version", "device", "driver")]
+        rows.append((f"platform {name}", ", ".join(_words(it) for it in seen if it)))
+    rows += [
+        (f"version of {key}", _words(it))
+        for key, it in sorted(_table(meta.get("software")).items())
+    ]
+    return grid(("what", "is"), [(plain(key), plain(value)) for key, value in rows])
+
+
+def checklist(accounts: Sequence[Account]) -> list[str]:
+    """Each campaign's phases with their verdicts, when it began and ended, which attempt it was."""
+    rows = [
+        (
+            plain(account.track),
+            plain(phase),
+            code(verdict),
+            plain(account.begun or _NONE),
+            plain(account.ended or _NONE),
+            str(account.attempt or _NONE),
+        )
+        for account in accounts
+        for phase, verdict in (account.phases or {"(none)": "unknown"}).items()
+    ]
+    return grid(("track", "phase", "verdict", "begun", "ended", "attempt"), rows)
+
+
+def results(account: Account) -> list[str]:
+    """What was measured of each kernel, size and platform."""
+    rows = [
+        (
+            code(line.key),
+            f"{line.rows - line.failed} of {line.rows}",
+            _number(line.average, 1),
+            _number(line.peak, 1),
+            _number(line.p95_ms, 2),
+            _scientific(line.error),
+            _scientific(line.bound),
+            _number(line.overhead, 2),
+            _number(line.fallback, 3),
+        )
+        for line in lines(account.artifact or {})
+    ]
+    return grid(
+        (
+            "kernel:size@platform",
+            "rows ok",
+            "GFLOPS mean",
+            "GFLOPS best",
+            "p95 ms",
+            "error",
+            "bound",
+            "T5 cost %",
+            "T3 fallback",
+        ),
+        rows,
+    )
+
+
+def checks(account: Account) -> list[str]:
+    """All checks with their verdicts, the red ones first."""
+    ranked = sorted(account.checks, key=lambda it: it.get("verdict") in ("pass", "warn"))
+    rows = [
+        (
+            code(str(check.get("name"))),
+            code(str(check["key"])) if check.get("key") else "",
+            code(str(check.get("verdict"))),
+            plain(str(check.get("message", ""))),
+            plain(str(check.get("remedy", ""))),
+        )
+        for check in ranked
+    ]
+    return grid(("check", "of", "verdict", "what it says", "remedy"), rows)
+
+
+def severity(account: Account) -> list[str]:
+    """The severity, its deadline and action, and those of each incident."""
+    told = account.severity
+    if told is None:
+        return ["Nothing was evaluated.", ""]
+    level, by, action, text = (
+        str(told.get(key)) for key in ("severity", "respond_by", "action", "action_text")
+    )
+    out = [
+        f"{code(level)}: respond by {plain(by)}; {code(action)}: {plain(text)}.",
+        "",
+        f"Evaluated {plain(str(told.get('evaluated_at')))} by {_sla(told)}.",
+        "",
+    ]
+    rows = [
+        (
+            code(str(it.get("check"))),
+            code(str(it["key"])) if it.get("key") else "",
+            code(str(it.get("verdict"))),
+            code(str(it.get("severity"))),
+            plain(str(it.get("respond_by"))),
+            code(str(it.get("action"))),
+            code(str(it.get("cause"))),
+        )
+        for it in _tables(told.get("incidents"))
+    ]
+    header = ("incident", "of", "verdict", "severity", "respond by", "action", "because of")
+    out += grid(header, rows)
+    out += [f"- {plain(str(it))}" for it in told.get("problems") or ()]
+    return [*out, ""] if told.get("problems") else out
+
+
+def rollback(selected: Selection | None, owed: str) -> list[str]:
+    """Which platform is selected, since when and why, and whether a rerun is owed."""
+    if selected is None:
+        out = ["No rollback was made."]
+    else:
+        chosen, before = code(selected.selected.platform), code(selected.previous.platform)
+        told = f"{plain(selected.kind)}: {plain(selected.reason)}"
+        out = [f"{chosen} is selected since {plain(selected.at)} instead of {before}, {told}."]
+        device = selected.selected.device
+        if device:
+            out += ["", f"It was seen as {plain(', '.join(it for it in device.values() if it))}."]
+    return [*out, "", f"{plain(owed[:1].upper() + owed[1:])}." if owed else "No rerun is owed.", ""]
+
+
+def decisions(document: Mapping[str, Any]) -> list[str]:
+    """The decision of each track and of the block."""
+    rows = [
+        (plain(it["track"]), code(it["decision"]), plain(it["rationale"]))
+        for it in document["tracks"]
+    ]
+    told = f"**{plain(document['block_decision'])}**: {plain(document['block_rationale'])}."
+    return [told, "", *grid(("track", "decision", "because"), rows)]
+
+
+def evidence(accounts: Sequence[Account]) -> list[str]:
+    """Every file that the decision was made from, with its digest."""
+    rows = [
+        (plain(account.track), code(path), code(digest) if digest else "missing")
+        for account in accounts
+        for path, digest in account.evidence
+    ]
+    return grid(("track", "file", "SHA-256"), rows)
+
+
+def escalation(told: Iterable[Mapping[str, Any]], *, matrix: bool) -> list[str]:
+    """Who is to be told, by when."""
+    if not matrix:
+        return ["No escalation matrix is configured: set `gate.gemm.escalation`.", ""]
+    rows = [
+        (
+            plain(str(it.get("by"))),
+            code(str(it.get("severity"))),
+            plain(str(it.get("role"))),
+            plain(str(it.get("contact"))),
+            plain(str(it.get("channel"))),
+            plain(", ".join(str(one) for one in it.get("about") or ())),
+        )
+        for it in told
+    ]
+    return grid(("by", "severity", "role", "contact", "channel", "about"), rows)
+
+
+def _sla(told: Mapping[str, Any]) -> str:
+    sla = _table(told.get("sla"))
+    return f"{code(str(sla.get('id')))} ({code(str(sla.get('path')))})"
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(map(_words, value))
+    return _NONE if value is None else str(value)
+
+
+def _number(value: float | None, digits: int) -> str:
+    return _NONE if value is None else f"{value:.{digits}f}"
+
+
+def _scientific(value: float | None) -> str:
+    return _NONE if value is None else f"{value:.2e}"
+
+
+def _table(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _tables(value: Any) -> list[Mapping[str, Any]]:
+    return [it for it in value if isinstance(it, Mapping)] if isinstance(value, list) else []

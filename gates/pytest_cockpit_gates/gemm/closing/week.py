@@ -1,0 +1,193 @@
+"""The week: what its campaigns came to by the ledger, and by the artifacts that it vouches for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pytest_cockpit.api import CockpitError
+from pytest_cockpit.records import artifacts, campaigns
+from pytest_cockpit.records.text import one_line, parse, sha256
+from pytest_cockpit_gates.gemm.closing import debts, documents
+from pytest_cockpit_gates.gemm.closing.account import Account
+from pytest_cockpit_gates.gemm.closing.debts import Row
+from pytest_cockpit_gates.gemm.closing.decision import UNKNOWN
+from pytest_cockpit_gates.gemm.verdicts import ITERATE, PROMOTE, STOP
+
+_DECISIONS = (PROMOTE, ITERATE, STOP)
+_MOST_BYTES = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """A week of the calendar of ISO 8601."""
+
+    year: int
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.year}-W{self.number:02}"
+
+    def has(self, stamp: Any) -> bool:
+        """Whether a time of the ledger lies in it; no time that is none does."""
+        try:
+            year, number, _ = datetime.fromisoformat(str(stamp)).isocalendar()
+        except ValueError:
+            return False
+        return (year, number) == (self.year, self.number)
+
+
+def of(at: datetime) -> Week:
+    """The week of a moment."""
+    year, number, _ = at.isocalendar()
+    return Week(year, number)
+
+
+def accounts(root: Path, rows: Sequence[Row], week: Week) -> tuple[Account, ...]:
+    """What each track came to in the week: its last campaign, however many there were.
+
+    A campaign belongs to the week that it began in. One that began and has no end makes its track
+    unknown, as one that was killed might otherwise hide what it was about to say.
+    """
+    return tuple(_account(root, rows, week, track) for track in debts.TRACKS)
+
+
+def rollbacks(rows: Iterable[Row], week: Week) -> list[str]:
+    """Sessions of the week that went back to the fallback platform, in words."""
+    return [
+        f"rollback:{row.get('session_id')}"
+        for row in rows
+        if debts.applied(row) and week.has(row.get("at"))
+    ]
+
+
+def _account(root: Path, rows: Sequence[Row], week: Week, track: str) -> Account:
+    begun = [
+        row
+        for row in rows
+        if row.get("kind") == campaigns.BEGUN
+        and row.get("mode") == track
+        and week.has(row.get("at"))
+    ]
+    if not begun:
+        return Account(track, UNKNOWN, f"there is no {track} in {week}; run --cockpit-{track}")
+    first = begun[-1]
+    made = Account(
+        track,
+        UNKNOWN,
+        one_line(f"the last {track}, begun {first.get('at')}, has no end; run it again"),
+        session_id=str(first.get("session_id")),
+        begun=str(first.get("at")),
+        attempt=_attempt(first),
+    )
+    ended = next(
+        (
+            row
+            for row in reversed(rows)
+            if row.get("kind") == campaigns.ENDED
+            and row.get("session_id") == first.get("session_id")
+        ),
+        None,
+    )
+    if ended is None:
+        return made
+    record = _table(ended.get("record"))
+    evidence, artifact, why = _evidence(root, record)
+    decision, rationale = _decision(ended, record, why)
+    return dataclasses.replace(
+        made,
+        decision=decision,
+        rationale=rationale,
+        ended=str(ended.get("at")),
+        verdict=str(ended.get("verdict")),
+        phases={str(key): str(value) for key, value in _table(ended.get("phases")).items()},
+        checks=_checks(artifact, record),
+        severity=_table(record.get("assessment")) or None,
+        escalation=tuple(_tables(record.get("escalation"))),
+        evidence=evidence,
+        artifact=artifact,
+    )
+
+
+def _decision(ended: Row, record: Mapping[str, Any], why: str) -> tuple[str, str]:
+    """What the track decides: no promotion without its artifact, or of a session that is red."""
+    said, rationale = record.get("decision"), one_line(str(record.get("rationale") or ""))
+    if said not in _DECISIONS:
+        return UNKNOWN, rationale or "it came to no decision"
+    if said != PROMOTE:
+        return str(said), rationale or f"it was decided to {said}"
+    if why:
+        return UNKNOWN, why
+    if not debts.opens(ended.get("verdict")):
+        return ITERATE, f"the session is {one_line(str(ended.get('verdict')))}; {rationale}"
+    return PROMOTE, rationale or "all checks are green"
+
+
+def _evidence(
+    root: Path, record: Mapping[str, Any]
+) -> tuple[tuple[tuple[str, str | None], ...], Mapping[str, Any] | None, str]:
+    """Paths with digests, the artifact, and why they are no evidence; empty where they are."""
+    found: list[tuple[str, str | None]] = []
+    artifact: Mapping[str, Any] | None = None
+    whys = []
+    for number, row in enumerate(_tables(record.get("evidence"))):
+        path, digest = str(row.get("path")), row.get("sha256")
+        try:
+            content = _content(root, path)
+        except CockpitError as error:
+            found.append((path, None))
+            whys.append(str(error))
+            continue
+        found.append((path, sha256(content)))
+        if sha256(content) != digest:
+            whys.append(f"{artifacts.printable(path)} is not what the ledger vouches for")
+        elif number == 0:
+            artifact = _read(content)
+    if not found:
+        whys.append("the ledger names no artifact")
+    elif artifact is None and not whys:
+        whys.append(f"{artifacts.printable(found[0][0])} is no run's artifact")
+    return tuple(found), artifact, one_line("; ".join(whys))
+
+
+def _content(root: Path, path: str) -> bytes:
+    file = documents.inside(root, path)
+    try:
+        if not file.is_file() or file.stat().st_size > _MOST_BYTES:
+            raise CockpitError(f"{artifacts.printable(path)}: missing, or no file to read")
+        return file.read_bytes()
+    except OSError as error:
+        raise artifacts.os_error(Path(path), "cannot read", error) from error
+
+
+def _read(content: bytes) -> Mapping[str, Any] | None:
+    try:
+        data = parse(content)
+    except ValueError:
+        return None
+    return data if isinstance(data, Mapping) else None
+
+
+def _checks(
+    artifact: Mapping[str, Any] | None, record: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], ...]:
+    """All checks of the artifact's evaluation; the red ones alone where only those are known."""
+    checks = _tables(_table((artifact or {}).get("evaluation")).get("checks"))
+    return tuple(checks or [{**it, "name": it.get("check")} for it in _tables(record.get("red"))])
+
+
+def _attempt(row: Row) -> int:
+    attempt = row.get("attempt")
+    return attempt if isinstance(attempt, int) else 0
+
+
+def _table(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _tables(value: Any) -> list[Mapping[str, Any]]:
+    return [it for it in value if isinstance(it, Mapping)] if isinstance(value, list) else []

@@ -1,0 +1,155 @@
+"""The phase `close`: the week's decision and minutes, from what its campaigns came to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pytest_cockpit import process
+from pytest_cockpit.api import JSON, CockpitError, Context, Evidence, Finding, Report, Severity
+from pytest_cockpit.records import artifacts, campaigns
+from pytest_cockpit.records.text import one_line
+from pytest_cockpit_gates.gemm.closing import (
+    acta,
+    debts,
+    decision,
+    escalation,
+    selection,
+    sla,
+    week,
+)
+from pytest_cockpit_gates.gemm.closing.account import Account
+from pytest_cockpit_gates.gemm.closing.decision import UNKNOWN, Review, Track
+from pytest_cockpit_gates.gemm.closing.documents import prefix
+from pytest_cockpit_gates.gemm.settings import Settings
+from pytest_cockpit_gates.gemm.verdicts import PROMOTE
+
+_RULE = "gemm.evidence-missing"
+_TIMEOUT_S = 30.0
+
+
+def run(phase: str, context: Context, options: JSON) -> Report:
+    """Close the week.
+
+    Raises
+    ------
+    CockpitError: the ledger, the selection, the SLA or the escalation matrix cannot be read.
+    """
+    return close(context, options, datetime.now(UTC))
+
+
+def close(context: Context, options: JSON, now: datetime) -> Report:
+    """Close the week of this moment; raises as `run`."""
+    settings = Settings.of(context.settings)
+    agreed = sla.load(context.root, options.get("sla") or settings.sla)
+    matrix = escalation.load(context.root, settings.escalation, agreed)
+    rows = debts.rows(context.root, context.records)
+    selected = selection.read(context.root)
+    debt = debts.owed(rows, selected)
+    owed = debt.words if debt else ""
+    this = week.of(now)
+    found = week.accounts(context.root, rows, this)
+    name = prefix(options)
+    folder = str(options.get("output") or "artifacts/gemm")
+    page = f"{name}_acta.md"
+    tracks = [account.as_track for account in found]
+    review = Review(
+        id=f"gemm-week-{this}-{options['session_id']}",
+        branch=_branch(context.root),
+        scope={"week": str(this), **_scope(found)},
+        acta=f"{folder}/{page}",
+        depends_on=(
+            *(f"{it.track}:{it.session_id}" for it in found if it.session_id),
+            *week.rollbacks(rows, this),
+        ),
+        escalation=tuple(it for account in found for it in account.escalation),
+    )
+    decided = decision.document(review, tracks, owed)
+    text = acta.page(
+        f"GEMM: the week {this}",
+        found,
+        decided,
+        at=now,
+        selected=selected,
+        owed=owed,
+        matrix=matrix is not None,
+    )
+    place = context.scratch / "artifacts"
+    artifacts.write(place / f"{name}_decision.json", decided)
+    artifacts.write_bytes(place / page, text.encode())
+    return Report.judge(
+        f"{this}: {decided['block_decision']}: {decided['block_rationale']}",
+        checked=len(found),
+        findings=_findings(found, tracks, owed, context.records),
+        evidence=[
+            Evidence("decision", decided),
+            Evidence("record", {"week": str(this), "decision": decided["block_decision"]}),
+        ],
+    )
+
+
+def _findings(
+    found: Sequence[Account], tracks: Sequence[Track], owed: str, records: str
+) -> Iterator[Finding]:
+    """Why the week is not promoted."""
+    ledger = f"{records}/{campaigns.NAME}"
+    for account, track in zip(found, tracks, strict=True):
+        if track.decision == UNKNOWN:
+            yield Finding(
+                _RULE,
+                f"{track.name} is unknown: {track.rationale}",
+                Severity.UNKNOWN,
+                path=ledger,
+                remedy=f"run --cockpit-{track.name}, then close again",
+            )
+        elif track.decision != PROMOTE or track.barred:
+            yield Finding(
+                _rule(account),
+                f"{track.name} is {track.decision}: {track.barred or track.rationale}",
+                path=ledger,
+                remedy=_remedy(account),
+                evidence={"session_id": account.session_id, "attempt": account.attempt},
+            )
+    if owed:
+        yield Finding(
+            _RULE,
+            owed,
+            path=selection.PATH,
+            remedy="run --cockpit-replay or --cockpit-split until one is green and promote",
+        )
+
+
+def _rule(account: Account) -> str:
+    """The rule of the first check that is red, which is why."""
+    red = [it for it in account.checks if it.get("verdict") not in ("pass", "warn")]
+    rule = red[0].get("rule") if red else None
+    return rule if isinstance(rule, str) and rule.startswith("gemm.") else "gemm.severity"
+
+
+def _remedy(account: Account) -> str:
+    told = (account.severity or {}).get("action_text")
+    return one_line(str(told)) if told else f"mend it, and run --cockpit-{account.track} again"
+
+
+def _scope(found: Sequence[Account]) -> dict[str, Any]:
+    """What all tracks measured."""
+    out: dict[str, list[Any]] = {"sizes": [], "kernels": [], "platforms": []}
+    for account in found:
+        given = ((account.artifact or {}).get("metadata") or {}).get("parameters") or {}
+        for key, values in out.items():
+            more = given.get(key) if isinstance(given, dict) else None
+            values += [it for it in more or () if it not in values]
+    return out
+
+
+def _branch(root: Path) -> str | None:
+    """The branch that is checked out; None where there is none, or no git."""
+    try:
+        done = process.run(
+            ["git", "symbolic-ref", "--short", "-q", "HEAD"], cwd=root, timeout=_TIMEOUT_S
+        )
+    except CockpitError:
+        return None
+    return one_line(done.stdout.decode("utf-8", "replace").strip())[:400] or None
