@@ -30,7 +30,8 @@ class Correctness:
     Parameters
     ----------
     max_error: the largest deviation seen; infinite where C is not finite.
-    bound: the a-priori bound of the element whose error comes nearest to its bound or passes it.
+    bound: of the largest deviation; each element has its own, so this one is such that
+        `max_error / bound` is the largest share of its own bound that any element used up.
     finite: whether all of C is.
     ok: whether C is finite and each deviation within the bound of its element.
     """
@@ -54,20 +55,21 @@ def judge(
     finite = bool(np.isfinite(c).all())
     if not c.size:
         return Correctness(0.0, 0.0, finite=True, ok=True)
-    worst, bound = 0.0, 0.0
-    closest = -1.0
+    worst, used, largest = 0.0, 0.0, 0.0
     for rows, columns in _parts(c.shape[0], c.shape[1], a.shape[1]):
         old = None if before is None else before[rows][:, columns]
         truth, limit = reference(a[rows], b[:, columns], alpha=alpha, beta=beta, before=old)
         with np.errstate(invalid="ignore", over="ignore"):
             error = np.abs(c[rows][:, columns].astype(np.float64) - truth)
-        error[~np.isfinite(error)] = math.inf
-        worst = max(worst, float(error.max()))
-        share = np.divide(error, limit, out=np.where(error > 0, math.inf, 0.0), where=limit > 0)
-        at = int(share.argmax())
-        if share.flat[at] > closest:
-            closest, bound = float(share.flat[at]), float(limit.flat[at])
-    return Correctness(worst if finite else math.inf, bound, finite, finite and closest <= 1.0)
+            share = error / limit
+        # A comparison with NaN would let it pass.
+        worst = max(worst, float(np.where(np.isnan(error), math.inf, error).max()))
+        used = max(used, float(np.where(np.isnan(share), math.inf, share).max()))
+        largest = max(largest, float(limit.max()))
+    if not finite:
+        return Correctness(math.inf, largest, finite=False, ok=False)
+    bound = worst / used if used else largest
+    return Correctness(worst, bound, finite=True, ok=used <= 1.0)
 
 
 def reference(

@@ -1,4 +1,4 @@
-// A tile of TM × TN elements of C for each work-item, in private memory: no vectors, no local
+// A tile of TM x TN elements of C for each work-item, in private memory: no vectors, no local
 // memory, no extension, so that any OpenCL 1.1 device can run it.
 __kernel void gemm(const int m, const int n, const int k, const float alpha, const float beta,
                    __global const float *a, __global const float *b, __global float *c)
