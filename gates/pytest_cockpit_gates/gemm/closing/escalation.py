@@ -13,6 +13,7 @@ from typing import Any
 from pytest_cockpit.api import CockpitError
 from pytest_cockpit.records.wording import meant
 from pytest_cockpit_gates.gemm.closing import documents
+from pytest_cockpit_gates.gemm.closing.documents import Document
 from pytest_cockpit_gates.gemm.closing.severity import Assessment, stamp
 from pytest_cockpit_gates.gemm.closing.sla import Level, Sla
 
@@ -70,7 +71,11 @@ def load(root: Path, path: str, sla: Sla) -> Matrix | None:
     """
     if not path:
         return None
-    document = documents.read(root, path, SCHEMA)
+    return of(documents.read(root, path, SCHEMA), sla)
+
+
+def of(document: Document, sla: Sla) -> Matrix:
+    """The matrix of a document that answers to its schema; raises as `load`."""
     where, contacts = document.path, []
     for number, row in enumerate(document.data["contacts"]):
         level = _level(sla, row["severity"])

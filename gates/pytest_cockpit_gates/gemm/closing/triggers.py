@@ -148,7 +148,7 @@ def ratio(candidate: str, fallback: str) -> Metric:
     named = f"{candidate}_ratio_vs_{fallback}"
     return Metric(
         f"min_{named}",
-        (named, f"{candidate}_ratio_min", f"{candidate}_peak_ratio_min", "ratio_vs_fallback"),
+        (named, "rusticl_ratio_vs_clover", "rusticl_peak_ratio_min"),
         f"min_{candidate}_ratio",
         LOWER,
     )
