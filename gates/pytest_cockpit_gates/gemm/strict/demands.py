@@ -16,7 +16,8 @@ class Demands:
     ----------
     candidate, fallback: the platform under judgement, and the one it is held against.
     min_ratio: throughput of the candidate over that of the fallback, at least.
-    required_sizes: sizes that have to be there for each of `kernels`; those planned where empty.
+    required_sizes: sizes that the policy and both platforms of a split have to have for each of
+        `kernels`; where empty, a split has to have those planned.
     attempt: the how manieth run of the same plan is judged; the later, the stricter.
     place: `ci` asks for a baseline of the same machine and platforms.
     now, max_age_days: the artifact may be so old; None asks nothing of its age.

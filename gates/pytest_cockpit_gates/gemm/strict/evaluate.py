@@ -2,27 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
+from pytest_cockpit.api import Verdict
+from pytest_cockpit_gates.gemm.strict import (
+    artifacts,
+    checks_baseline,
+    checks_drift,
+    checks_guards,
+    checks_integrity,
+    checks_policy,
+    checks_split,
+)
 from pytest_cockpit_gates.gemm.strict.demands import Demands
 from pytest_cockpit_gates.gemm.strict.policies import Policies
-from pytest_cockpit_gates.gemm.verdicts import Evaluation
+from pytest_cockpit_gates.gemm.strict.subject import Subject, check, gathered
+from pytest_cockpit_gates.gemm.verdicts import ITERATE, PROMOTE, STOP, Check, Evaluation
+
+_PARTS = (
+    checks_integrity,
+    checks_policy,
+    checks_drift,
+    checks_baseline,
+    checks_guards,
+    checks_split,
+)
 
 
 def evaluate(
-    artifact: Mapping[str, Any],
+    artifact: Any,
     policies: Policies,
     *,
-    baseline: Mapping[str, Any] | None = None,
+    baseline: Any = None,
     demands: Demands | None = None,
 ) -> Evaluation:
     """Judge an artifact; nothing that lacks its evidence passes.
 
     Parameters
     ----------
-    artifact: the parsed document, of a run of ours or an archived one.
+    artifact: the parsed document, of a run of ours or an archived one; one that is neither fails.
     policies: the weekly policy and those of T3 and T5, each None where there is none.
-    baseline: the artifact to compare with; None compares with nothing.
+    baseline: the document to compare with; None compares with nothing.
     """
-    raise NotImplementedError
+    read, problems = artifacts.read(artifact)
+    if read is None:
+        unreadable = gathered(
+            "artifact_readable",
+            "",
+            failed=problems,
+            remedy="measure again, or bring the file back as it was written",
+        )
+        return Evaluation((unreadable,), ITERATE)
+    before, lacking = (None, []) if baseline is None else artifacts.read(baseline)
+    subject = Subject(
+        read,
+        policies,
+        demands or Demands(),
+        before,
+        tuple(f"the baseline cannot be read: {problem}" for problem in lacking[:1]),
+    )
+    checks = [check("artifact_readable", Verdict.PASS, f"{len(read.runs)} runs can be read")]
+    for part in _PARTS:
+        checks += part.checks(subject)
+    return Evaluation(
+        tuple(checks),
+        _decision(checks, rolled_back=read.rollback_event is not None),
+        {
+            "kind": read.kind,
+            "archived": read.archived,
+            "executed_snapshots": read.executed,
+            "attempt": subject.attempt,
+            "level": subject.level,
+        },
+    )
+
+
+def _decision(checks: list[Check], *, rolled_back: bool) -> str:
+    """Wrong results stop; anything else that is not green, or was taken back, is done again."""
+    if any(each.rule == "gemm.correctness" and each.verdict is Verdict.FAIL for each in checks):
+        return STOP
+    green = all(each.verdict.opens for each in checks)
+    return PROMOTE if green and not rolled_back else ITERATE

@@ -15,6 +15,7 @@ import math
 from collections.abc import Sequence
 from statistics import NormalDist, fmean
 
+from pytest_cockpit.estimation import intervals
 from pytest_cockpit.estimation.intervals import LEVEL, Interval
 
 PORTION, MOST_PAIRS = 8, 48
@@ -45,20 +46,55 @@ def of_pairs(pairs: int, attempt: int = 1) -> float:
 
 def batches(values: Sequence[float], most: int = MOST_VALUES) -> list[float]:
     """The values, or means of neighbours where there are more than `most`."""
-    width = math.ceil(len(values) / most)
+    width = max(1, math.ceil(len(values) / most))
     return [fmean(values[at : at + width]) for at in range(0, len(values), width)]
 
 
-def widened(interval: Interval, processes: int, level: float, spread: float) -> Interval:
+def widened(
+    interval: Interval, processes: int, spread: float, *, below: float, above: float
+) -> Interval:
     """An interval in logarithms, of values that come from few processes only.
 
     Parameters
     ----------
     spread: standard deviation of what one process has for itself.
+    below, above: chance that the truth lies beyond either end.
     """
-    share = NormalDist().inv_cdf(1 - level / 2) * spread / math.sqrt(processes)
-    return Interval(
-        interval.estimate - math.hypot(interval.estimate - interval.low, share),
-        interval.estimate,
-        interval.estimate + math.hypot(interval.high - interval.estimate, share),
+    low, high = (
+        NormalDist().inv_cdf(1 - chance) * spread / math.sqrt(processes)
+        for chance in (below, above)
     )
+    return Interval(
+        interval.estimate - math.hypot(interval.estimate - interval.low, low),
+        interval.estimate,
+        interval.estimate + math.hypot(interval.high - interval.estimate, high),
+    )
+
+
+def centre(groups: Sequence[Sequence[float]], level: float, spread: float) -> Interval | None:
+    """The centre of logarithms that were measured in several processes.
+
+    Processes are the units where there are enough of them. Otherwise single values are, and the
+    interval is widened by what few processes may have for themselves.
+
+    Parameters
+    ----------
+    groups: one for each process, none empty.
+    spread: standard deviation of what one process has for itself.
+
+    Returns
+    -------
+    None where there are too few values to say anything.
+    """
+    found = intervals.location(batches([fmean(group) for group in groups]), level)
+    if found is not None:
+        return found
+    found = intervals.location(batches([value for group in groups for value in group]), level)
+    if found is None:
+        return None
+    return widened(found, len(groups), spread, below=level / 2, above=level / 2)
+
+
+def exponential(interval: Interval) -> Interval:
+    """An interval of logarithms as one of what they are logarithms of."""
+    return Interval(*(math.exp(end) for end in (interval.low, interval.estimate, interval.high)))

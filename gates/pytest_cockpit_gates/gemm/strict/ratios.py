@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from statistics import fmean, median
+from statistics import median
 
 from pytest_cockpit.api import Verdict
-from pytest_cockpit.estimation import intervals
 from pytest_cockpit.estimation.intervals import Interval
 from pytest_cockpit_gates.gemm.strict import levels
 
@@ -29,7 +28,7 @@ class Pair:
     """
 
     order: str
-    session: int
+    session: Hashable
     candidate_wall_s: float
     candidate_cpu_s: float
     fallback_wall_s: float
@@ -127,16 +126,10 @@ def _log(pair: Pair, clock: str) -> float:
     return math.log(pair.fallback_wall_s / pair.candidate_wall_s)
 
 
-def _interval(logs: Sequence[float], sessions: Sequence[int], level: float) -> Interval | None:
-    groups: dict[int, list[float]] = {}
+def _interval(logs: Sequence[float], sessions: Sequence[Hashable], level: float) -> Interval | None:
+    groups: dict[Hashable, list[float]] = {}
     for value, session in zip(logs, sessions, strict=True):
         groups.setdefault(session, []).append(value)
-    found = intervals.location([fmean(group) for group in groups.values()], level)
-    if found is None:
-        found = intervals.location(logs, level)
-        if found is None:
-            return None
-        # Two processes take part in a session, each with something of its own.
-        spread = levels.SESSION_SPREAD * math.sqrt(2)
-        found = levels.widened(found, len(groups), level, spread)
-    return Interval(math.exp(found.low), math.exp(found.estimate), math.exp(found.high))
+    # Two processes take part in a session, each with something of its own.
+    found = levels.centre(list(groups.values()), level, levels.SESSION_SPREAD * math.sqrt(2))
+    return None if found is None else levels.exponential(found)

@@ -1,0 +1,139 @@
+"""Whether anything is slower than the baseline by more than was agreed.
+
+Two campaigns cannot be interleaved, so whatever differs between their days is part of what is seen.
+The margins are there for that: 8 % of throughput and 15 % of the 95th percentile are several times
+the 2 % by which campaigns of the same machine differ.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+from pytest_cockpit.estimation.intervals import Interval, shift
+from pytest_cockpit_gates.gemm.compat.guardrails import MAX_P95_DELTA, MIN_THROUGHPUT_DELTA
+from pytest_cockpit_gates.gemm.strict import levels
+from pytest_cockpit_gates.gemm.strict.model import (
+    Artifact,
+    Run,
+    Session,
+    grouped,
+    percentile,
+    sessions_of,
+)
+from pytest_cockpit_gates.gemm.strict.subject import (
+    UNKNOWN,
+    Subject,
+    as_json,
+    check,
+    gathered,
+    verdict_of,
+)
+from pytest_cockpit_gates.gemm.verdicts import Check
+
+_MOST_SESSIONS = 40
+_REMEDY = "measure a baseline here, of every kernel and size of the policy, with --cockpit-replay"
+
+
+def checks(subject: Subject) -> Iterator[Check]:
+    """All of this module; none where no baseline is named and none is asked for."""
+    if subject.baseline is None:
+        if subject.baseline_problems or subject.demands.place == "ci":
+            lacking = subject.baseline_problems or ("a run of mode ci has none",)
+            yield gathered("baseline_usable", "", unknown=lacking, remedy=_REMEDY)
+        return
+    problems = _problems(subject, subject.baseline)
+    yield gathered(
+        "baseline_usable",
+        f"the baseline is of this machine and covers {len(_wanted(subject))} rows",
+        unknown=problems,
+        remedy=_REMEDY,
+    )
+    before = grouped(subject.baseline.good)
+    for key, runs in grouped(subject.artifact.good).items():
+        if key in before and subject.baseline.fingerprint == subject.artifact.fingerprint:
+            yield from _changes(subject, key, before[key], runs)
+
+
+def _problems(subject: Subject, baseline: Artifact) -> list[str]:
+    artifact = subject.artifact
+    found = []
+    if baseline.archived:
+        found.append("the baseline is an archived artifact without raw times")
+    elif not baseline.fingerprint or baseline.fingerprint != artifact.fingerprint:
+        found.append(
+            f"the baseline is of the machine {baseline.fingerprint[:12] or 'unknown'}, this is"
+            f" {artifact.fingerprint[:12] or 'unknown'}"
+        )
+    measured = grouped(baseline.good)
+    found += [
+        f"the baseline has no run of {key}" for key in _wanted(subject) if key not in measured
+    ]
+    for name, info in artifact.platforms.items():
+        keys = (
+            ("device", "platform_version", "driver")
+            if subject.demands.place == "ci"
+            else ("device",)
+        )
+        theirs = baseline.platforms.get(name, {})
+        found += [
+            f"{name}: the baseline's {key} is {theirs[key]!r}, this one is {info.get(key)!r}"
+            for key in keys
+            if key in theirs and theirs[key] != info.get(key)
+        ]
+    return found
+
+
+def _wanted(subject: Subject) -> list[str]:
+    """Keys that the baseline has to have: those measured, and those of the policy."""
+    keys = dict.fromkeys(grouped(subject.artifact.good))
+    weekly = subject.policies.weekly
+    if weekly is not None:
+        platforms = [weekly.platform] if weekly.platform else subject.artifact.platforms
+        keys |= dict.fromkeys(f"{row}@{name}" for row in weekly.rows for name in platforms)
+    return sorted(keys)
+
+
+def _changes(subject: Subject, key: str, before: list[Run], after: list[Run]) -> Iterator[Check]:
+    for what, value, least in (
+        ("throughput", _pace, MIN_THROUGHPUT_DELTA),
+        ("95th percentile", _late, MAX_P95_DELTA),
+    ):
+        found = _change(subject.level, value, before, after)
+        if found is None:
+            message = f"{what}: too few sessions to compare with the baseline"
+            yield check(
+                "no_regression_vs_baseline", UNKNOWN, message, key=key, remedy="measure more"
+            )
+            continue
+        held = found.at_least(least) if least < 0 else found.at_most(least)
+        yield check(
+            "no_regression_vs_baseline",
+            verdict_of(held),
+            f"{what} {found.estimate:+.2f} % [{found.low:+.2f}, {found.high:+.2f}] against the"
+            f" baseline, {'at least' if least < 0 else 'at most'} {least:+g} %",
+            key=key,
+            remedy="measure more sessions" if held is None else "find what became slower",
+            observed={"change_percent": as_json(found), "of": what, "bound": least},
+        )
+
+
+def _change(
+    level: float, value: Callable[[Session], float], before: list[Run], after: list[Run]
+) -> Interval | None:
+    then, now = (
+        levels.batches([value(each) for each in sessions_of(runs)], _MOST_SESSIONS)
+        for runs in (before, after)
+    )
+    found = shift(then, now, level)
+    if found is None:
+        return None
+    return Interval(*(100 * math.expm1(each) for each in (found.low, found.estimate, found.high)))
+
+
+def _pace(session: Session) -> float:
+    return session.pace
+
+
+def _late(session: Session) -> float:
+    return math.log(percentile(list(session.wall)))

@@ -1,0 +1,88 @@
+"""Whether speed drifts within a campaign: a robust slope over all its snapshots."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from statistics import fmean
+
+from pytest_cockpit.estimation.intervals import Interval
+from pytest_cockpit.estimation.slopes import slope
+from pytest_cockpit_gates.gemm.strict.model import Run, grouped, percentile, sessions_of
+from pytest_cockpit_gates.gemm.strict.policies import Weekly
+from pytest_cockpit_gates.gemm.strict.subject import UNKNOWN, Subject, as_json, check, verdict_of
+from pytest_cockpit_gates.gemm.verdicts import Check
+
+_REMEDY = "find what changes while it runs: heat, other programs, memory that is not given back"
+_MORE = "measure more snapshots: the interval lies on both sides of the bound"
+
+
+def checks(subject: Subject) -> Iterator[Check]:
+    """All of this module: for every kernel, size and platform, in the policy or not."""
+    weekly = subject.policies.weekly
+    if weekly is None or subject.artifact.kind != "replay":
+        return
+    groups = grouped(run for run in subject.artifact.good if run.snapshot is not None)
+    if not groups:
+        for name in ("throughput_drift_abs_bound", "p95_drift_bound"):
+            yield check(name, UNKNOWN, "there is no run to see a drift in", remedy=_MORE)
+    for key, runs in groups.items():
+        yield from _drifts(subject, weekly, key, runs)
+
+
+def _drifts(subject: Subject, weekly: Weekly, key: str, runs: list[Run]) -> Iterator[Check]:
+    snapshots: dict[int, list[Run]] = {}
+    for run in runs:
+        if sessions_of([run]):
+            snapshots.setdefault(run.snapshot or 0, []).append(run)
+    pace, late = {}, {}
+    for number, rows in snapshots.items():
+        sessions = sessions_of(rows)
+        pace[number] = fmean(session.pace for session in sessions)
+        late[number] = math.log(percentile([wall for each in sessions for wall in each.wall]))
+    most = weekly.max_abs_throughput_drift_percent
+    found = _over_all(pace, subject.level)
+    held = None if found is None else _within(found, most)
+    yield _said("throughput_drift_abs_bound", key, found, held, f"at most ±{most:g} %", len(pace))
+    most = weekly.max_p95_drift_percent
+    found = _over_all(late, subject.level)
+    held = None if found is None else found.at_most(most)
+    yield _said("p95_drift_bound", key, found, held, f"at most {most:+g} %", len(late))
+
+
+def _over_all(logs: dict[int, float], level: float) -> Interval | None:
+    """The change from the first snapshot to the last in percent."""
+    found = slope(list(logs), list(logs.values()), level)
+    if found is None:
+        return None
+    length = max(logs) - min(logs)
+    return Interval(
+        *(100 * math.expm1(length * each) for each in (found.low, found.estimate, found.high))
+    )
+
+
+def _within(drift: Interval, most: float) -> bool | None:
+    above, below = drift.at_most(most), drift.at_least(-most)
+    if above is False or below is False:
+        return False
+    return True if above and below else None
+
+
+def _said(
+    name: str, key: str, found: Interval | None, held: bool | None, bound: str, snapshots: int
+) -> Check:
+    if found is None:
+        message = f"{snapshots} snapshots with raw times are too few to see a drift"
+    else:
+        message = (
+            f"{found.estimate:+.2f} % [{found.low:+.2f}, {found.high:+.2f}] over"
+            f" {snapshots} snapshots, {bound}"
+        )
+    return check(
+        name,
+        verdict_of(held),
+        message,
+        key=key,
+        remedy=_MORE if held is None else _REMEDY,
+        observed={"drift_percent": as_json(found), "snapshots": snapshots},
+    )

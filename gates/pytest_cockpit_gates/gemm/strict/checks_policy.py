@@ -1,0 +1,219 @@
+"""Whether results are right, and as fast as the weekly policy asks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from pytest_cockpit.estimation.intervals import Interval, quantile_ends
+from pytest_cockpit_gates.gemm.strict import levels
+from pytest_cockpit_gates.gemm.strict.model import FLOPS, P95, Run, grouped, sessions_of
+from pytest_cockpit_gates.gemm.strict.policies import Row, Weekly
+from pytest_cockpit_gates.gemm.strict.subject import (
+    UNKNOWN,
+    Subject,
+    as_json,
+    check,
+    gathered,
+    spelled,
+    verdict_of,
+)
+from pytest_cockpit_gates.gemm.verdicts import Check
+
+_MAX_ERROR = 1e-3
+"""Absolute error that is tolerated where no policy names another."""
+FEWEST = 59
+"""Times whose largest is above the 95th percentile with 95 %."""
+_SURE = 0.05
+_RAW = "measure again: archived artifacts hold no raw times"
+
+
+def checks(subject: Subject) -> Iterator[Check]:
+    """All of this module, in their order."""
+    yield _correctness(subject)
+    weekly = subject.policies.weekly
+    if weekly is None:
+        if subject.artifact.kind == "replay":
+            yield check(
+                "policy_given",
+                UNKNOWN,
+                "there is no weekly policy to hold this replay to",
+                remedy="name one: --cockpit-gemm-policy, or policy in [tool.cockpit.gate.gemm]",
+            )
+        return
+    if subject.artifact.kind == "replay":
+        yield _snapshots(subject, weekly)
+    yield _required(subject, weekly)
+    yield from _rows(subject, weekly)
+
+
+def _correctness(subject: Subject) -> Check:
+    artifact, policies = subject.artifact, subject.policies
+    limits = [bound.max_error for bound in (policies.t3, policies.t5) if bound]
+    limit = policies.weekly.max_correctness_error if policies.weekly else _MAX_ERROR
+    limit = min(limit, *limits) if limits else limit
+    wrong: list[str] = []
+    missing: list[str] = []
+    worst = 0.0
+    for run in artifact.good:
+        told = run.metrics.get("max_error_max")
+        errors = [session.max_error for session in run.sessions] or [told]
+        if any(error is None for error in errors):
+            there = "max_error_max" in run.metrics or run.sessions
+            (wrong if there else missing).append(
+                f"{run.key}: an error that is not finite" if there else f"{run.key}: no error"
+            )
+        known = [error for error in errors if error is not None]
+        bounds = [session.error_bound for session in run.sessions] or [None]
+        worst = max(worst, *known) if known else worst
+        if known and max(known) > limit:
+            wrong.append(f"{run.key}: error {max(known):.3g} above the policy's {limit:.3g}")
+        for error, bound in zip(errors, bounds, strict=True):
+            if bound is None:
+                missing.append(f"{run.key}: no rounding bound")
+            elif error is not None and error > bound:
+                wrong.append(f"{run.key}: error {error:.3g} above its rounding bound {bound:.3g}")
+    return gathered(
+        "correctness_error_bound",
+        f"largest error {worst:.3g}, within {limit:.3g} and its rounding bounds",
+        failed=wrong,
+        unknown=missing if artifact.good else ["no run came to its end"],
+        remedy="take the kernel out of use: results are wrong, whatever its speed",
+        observed={"max_correctness_error": worst, "limit": limit},
+    )
+
+
+def _snapshots(subject: Subject, weekly: Weekly) -> Check:
+    done, wanted = subject.artifact.executed, weekly.minimum_snapshots
+    lacking = [f"{done} of at least {wanted} snapshots"] if done < wanted else []
+    return gathered(
+        "minimum_snapshots",
+        f"{done} snapshots, at least {wanted}",
+        unknown=lacking,
+        remedy=f"measure again with --cockpit-gemm-snapshots {wanted}",
+        observed={"executed_snapshots": done},
+    )
+
+
+def _required(subject: Subject, weekly: Weekly) -> Check:
+    demands = subject.demands
+    wanted = [f"{kernel}:{size}" for kernel in demands.kernels for size in demands.required_sizes]
+    lacking = [
+        f"{weekly.path}: /weekly_slo/per_kernel_size/{row}: missing"
+        for row in wanted
+        if row not in weekly.rows
+    ]
+    planned = subject.artifact.parameters.get("sizes", ())
+    unjudged = [
+        f"{row}: measured, and no row of {weekly.path} judges it"
+        for kernel in subject.artifact.parameters.get("kernels", ())
+        for size in planned
+        if (row := f"{kernel}:{size}") not in weekly.rows and row not in wanted
+    ]
+    if not weekly.rows:
+        lacking.append(f"{weekly.path}: /weekly_slo/per_kernel_size: there is no row at all")
+    return gathered(
+        "policy_rows_for_required_sizes",
+        f"the policy has rows for all that is required and measured, {len(weekly.rows)} in all",
+        failed=lacking,
+        unknown=unjudged,
+        remedy="add the rows; --cockpit-recalibrate proposes them",
+    )
+
+
+def _rows(subject: Subject, weekly: Weekly) -> Iterator[Check]:
+    held = [
+        run for run in subject.artifact.good if weekly.platform in ("", run.platform) and run.size
+    ]
+    groups: dict[str, list[tuple[str, list[Run]]]] = {}
+    for key, runs in grouped(held).items():
+        groups.setdefault(runs[0].row, []).append((key, runs))
+    missing = [name for name in weekly.rows if name not in groups]
+    yield gathered(
+        "all_policy_rows_present",
+        f"{len(weekly.rows)} rows of the policy were measured",
+        failed=[
+            f"{name}: no run{f' on {weekly.platform}' * bool(weekly.platform)}" for name in missing
+        ],
+        remedy="measure all kernels and sizes of the policy",
+        observed={"missing_rows": missing},
+    )
+    for name, bound in weekly.rows.items():
+        for key, runs in groups.get(name, ()):
+            yield _throughput(subject, key, runs, bound)
+            yield _p95(subject, key, runs, bound)
+
+
+def _throughput(subject: Subject, key: str, runs: list[Run], bound: Row) -> Check:
+    sessions = sessions_of(runs)
+    work = math.log(FLOPS * runs[0].size ** 3 / 1e9)
+    unit = [[work - math.log(wall) for wall in session.wall] for session in sessions]
+    found = levels.centre(unit, subject.level, levels.SESSION_SPREAD)
+    least = bound.min_avg_gflops
+    if found is None:
+        return check(
+            "per_kernel_size_slo",
+            UNKNOWN,
+            f"{_told(runs, 'avg_mean_gflops', 'GFLOPS')}; {len(sessions)} sessions of raw times"
+            f" are too few to test it against {least:.6g}",
+            key=key,
+            remedy=_RAW if subject.artifact.archived else "measure more sessions",
+        )
+    speed = levels.exponential(found)
+    verdict = verdict_of(speed.at_least(least))
+    return check(
+        "per_kernel_size_slo",
+        verdict,
+        f"{spelled(speed, 'GFLOPS')} of at least {least:.6g}, {len(sessions)} sessions",
+        key=key,
+        remedy=_speed_remedy(verdict is UNKNOWN),
+        observed={"gflops": as_json(speed), "bound": least, "sessions": len(sessions)},
+    )
+
+
+def _p95(subject: Subject, key: str, runs: list[Run], bound: Row) -> Check:
+    sessions = sessions_of(runs)
+    times = [1e3 * wall for session in sessions for wall in session.wall]
+    most = bound.max_p95_time_ms
+    if len(times) < FEWEST:
+        return check(
+            "per_kernel_size_p95",
+            UNKNOWN,
+            f"{_told(runs, 'p95_time_ms', 'ms')}; {len(times)} raw times are too few for a"
+            f" 95th percentile, which takes {FEWEST}",
+            key=key,
+            remedy=_RAW if subject.artifact.archived else "measure more iterations",
+        )
+    found = p95(times, len(sessions), subject.attempt)
+    verdict = verdict_of(found.at_most(most))
+    return check(
+        "per_kernel_size_p95",
+        verdict,
+        f"95th percentile {spelled(found, 'ms')} of at most {most:.6g}, {len(times)} times",
+        key=key,
+        remedy=_speed_remedy(verdict is UNKNOWN),
+        observed={"p95_ms": as_json(found), "bound": most, "times": len(times)},
+    )
+
+
+def p95(times: list[float], sessions: int, attempt: int) -> Interval:
+    """The 95th percentile by order statistics.
+
+    Its lower end, by which it fails, is as sure as any other verdict; its upper one, by which it
+    passes, is so with 95 %, which 59 times are enough for.
+    """
+    below, above = levels.of_attempt(attempt) / 2, levels.of_attempt(attempt, _SURE)
+    found = quantile_ends([math.log(time) for time in times], P95, below, above)
+    wide = levels.widened(found, sessions, levels.SESSION_SPREAD, below=below, above=above)
+    return levels.exponential(wide)
+
+
+def _speed_remedy(unknown: bool) -> str:
+    if unknown:
+        return "measure more snapshots or sessions: the interval lies on both sides of the bound"
+    return "find what became slower, or calibrate the policy again: --cockpit-recalibrate"
+
+
+def _told(runs: list[Run], metric: str, unit: str) -> str:
+    values = [run.metrics[metric] for run in runs if run.metrics.get(metric) is not None]
+    return f"on record: {sum(values) / len(values):.6g} {unit}" if values else "nothing on record"
