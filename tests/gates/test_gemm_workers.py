@@ -508,15 +508,64 @@ class TestDrivers:
         assert (found["ok"], found["max_error"]) == (False, None)
 
 
-class TestLives:
-    """How workers end; one driver stands for all."""
+@pytest.fixture(scope="session")
+def platform():
+    """One driver stands for all."""
+    for name in gemm_devices.PLATFORMS:
+        if gemm_devices.unusable(name) is None:
+            return name
+    return pytest.skip("no OpenCL platform can be used")
 
-    @pytest.fixture
-    def platform(self):
-        for name in gemm_devices.PLATFORMS:
-            if gemm_devices.unusable(name) is None:
-                return name
-        return pytest.skip("no OpenCL platform can be used")
+
+SMALL = st.integers(-2, 9) | st.integers(1 << 15) | st.none() | st.text(max_size=2) | st.floats()
+ORDERS = st.dictionaries(
+    st.sampled_from(["size", "m", "n", "k", "kernel", "seed", "iterations", "alpha", "variant"]),
+    SMALL | st.sampled_from(["static", "naive"]) | st.lists(SMALL, max_size=2),
+    max_size=8,
+)
+
+FLAKY = """\
+import json
+from pytest_cockpit_gates.gemm.kernels.device import open_device
+from pytest_cockpit_gates.gemm.kernels import families
+from pytest_cockpit_gates.gemm.workers.products import Product, Shape
+
+product = Product(open_device(sys.argv[1]), families.NAIVE, Shape(8, 8, 8, 1, beta=0.5))
+verdicts = [(product.run(), product.verdict()["ok"])[1] for _ in range(2)]
+run = product.gemm.run
+
+def flaky(operands, alpha, beta):
+    timing = run(operands, alpha, beta)
+    operands.result()[3, 3] *= 1.001
+    return timing
+
+product.gemm.run = flaky
+product.run()
+verdicts.append(product.verdict()["ok"])
+product.gemm.run = run
+product.run()
+verdicts.append(product.verdict()["ok"])
+print(json.dumps(verdicts))
+"""
+
+
+class TestOrders:
+    @given(st.sampled_from(["smoke", "session", "sample", "pressure", "tune"]), ORDERS)
+    @settings(max_examples=150, deadline=None)
+    def test_whatever_is_asked_is_done_or_refused(self, platform, op, arguments):
+        worker = gemm_devices.worker(platform)
+        pid = worker.pid
+        with contextlib.suppress(WorkerError):
+            assert worker.ask(op, **arguments)["ok"] is True
+        # Only a worker that has refused lives on.
+        assert worker.pid == pid
+
+    def test_a_driver_that_is_wrong_once_is_wrong(self, platform):
+        assert gemm_devices.script(platform, FLAKY, platform) == [True, True, False, False]
+
+
+class TestLives:
+    """How workers end."""
 
     @pytest.mark.parametrize(
         ("fault", "kind", "returncode"),

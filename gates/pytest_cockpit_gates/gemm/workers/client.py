@@ -140,15 +140,19 @@ class Worker:
 
         Raises
         ------
-        WorkerError: the process has ended, or still owes an answer.
+        WorkerError: the process has ended or still owes an answer, or the arguments are no JSON.
         """
         if self._child is None or self._asked is not None:
             why = "has ended" if self._child is None else "has not answered yet"
             raise WorkerError("refused", f"{self.platform}: the worker {why}; begin a new one")
+        order = {"id": self._number + 1, "op": op, "arguments": arguments}
+        try:
+            line = json.dumps(order, allow_nan=False).encode()
+        except (TypeError, ValueError) as error:
+            raise WorkerError("refused", self._line(f"{op}: no JSON: {error}")) from error
         self._number += 1
         self._asked = self._number, op, time.monotonic() + self._timeout_s
-        order = {"id": self._number, "op": op, "arguments": arguments}
-        self._child.say(json.dumps(order, allow_nan=False).encode())
+        self._child.say(line)
 
     def finish(self) -> dict[str, Any]:
         """The answer to what was begun.

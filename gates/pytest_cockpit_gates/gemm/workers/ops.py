@@ -18,6 +18,7 @@ Say = Callable[[str], None]
 
 _LARGEST = 1 << 15
 _MOST = 1_000_000
+_MOST_ITERATIONS = 100_000
 _SHOWN = 300
 
 
@@ -119,7 +120,7 @@ def _demand(op: str, name: str, value: Any, hint: Any) -> None:
     if not fits:
         raise Refused("refused", f"{op}: {name} is {str(value)[:40]}, which is of no use there")
     limits = {"size": (1, _LARGEST), "m": (0, _LARGEST), "n": (0, _LARGEST), "k": (0, _LARGEST)}
-    counts = {"iterations": (1, _MOST), "injections": (1, _MOST), "pairs": (1, _MOST)}
+    counts = {"iterations": (1, _MOST_ITERATIONS), "injections": (1, _MOST), "pairs": (1, _MOST)}
     low, high = {**limits, **counts}.get(name, (None, None))
     if low is not None and high is not None and not low <= value <= high:
         raise Refused("refused", f"{op}: {name} is {value}; it can be {low} to {high}")
