@@ -73,6 +73,10 @@ class Guard:
         self._chooser = np.random.Generator(np.random.PCG64(abs(seed)))
         self._count = 0
 
+    def restart(self) -> None:
+        """Count anew: the next product is the first of a sampling period."""
+        self._count = 0
+
     def run(self, operands: Operands, alpha: float = 1.0, beta: float = 0.0) -> Guarded:
         """Multiply, and check what is due by the policy."""
         due = self._count % self.policy.sampling_period == 0

@@ -1,1 +1,4 @@
-"""`auto_t3_controlled`: an online selector over kernel variants."""
+"""`auto_t3_controlled`: an online selector over kernel variants.
+
+`session.run_session` is what a worker asks for; `policy` needs no NumPy.
+"""

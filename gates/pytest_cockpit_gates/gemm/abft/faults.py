@@ -1,0 +1,201 @@
+"""Recall: faults put into products, and how many the deployed check finds.
+
+A pass changes one element in every row of C, for the check judges each row by itself, takes the
+sums by whoever takes them for the deployed guard, and counts the rows that were flagged. Nothing is
+assumed of the check: it reads C.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pytest_cockpit_gates.gemm.abft import checks
+from pytest_cockpit_gates.gemm.abft import sums as summing
+from pytest_cockpit_gates.gemm.abft.policy import STRICT, T5Policy
+
+if TYPE_CHECKING:
+    from pytest_cockpit_gates.gemm.abft.sums import Summing
+    from pytest_cockpit_gates.gemm.kernels.gemm import Gemm
+    from pytest_cockpit_gates.gemm.kernels.operands import Matrix, Operands
+
+SMALLEST = 1.25
+"""The smallest fault that has to be found, by the tolerance of its row."""
+
+LEVEL = 0.01
+_DECADES = 3.0
+_EXPONENT_BITS = 8
+_MANTISSA_BITS = 23
+_STEPS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Some of many, with the interval of Clopper and Pearson (1934) for the share."""
+
+    found: int
+    of: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Counts, the share, and the ends of its interval; null of nothing."""
+        low, high = share_ends(self.found, self.of)
+        share = self.found / self.of if self.of else None
+        return {"found": self.found, "of": self.of, "share": share, "low": low, "high": high}
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """What was found.
+
+    Parameters
+    ----------
+    uniform: faults of 1.25 to 1250 tolerances, a quarter of them of exactly 1.25.
+    critical: flipped bits of sign and exponent that change at least so much, infinities and NaN.
+    alarms: rows without a fault that were flagged.
+    """
+
+    uniform: Counted
+    critical: Counted
+    alarms: Counted
+
+    def to_json(self) -> dict[str, Any]:
+        """The counts as JSON."""
+        return {key: getattr(self, key).to_json() for key in ("uniform", "critical", "alarms")}
+
+
+def recall(
+    gemm: Gemm,
+    operands: Operands,
+    injections: int,
+    policy: T5Policy = STRICT,
+    seed: int = 0,
+    *,
+    summing_by: Summing | None = None,
+) -> Recall:
+    """Multiply once, and inject at least `injections` faults of either kind, a row at a time.
+
+    Each pass without a fault is a check of all rows for false alarms.
+    """
+    chooser = np.random.Generator(np.random.PCG64(abs(seed)))
+    taker = summing_by or summing.by(gemm, policy.projections)
+    campaign = _Campaign(operands, taker, policy, chooser)
+    gemm.run(operands)
+    right = operands.result().copy()
+    found = {"uniform": Counted(0, 0), "critical": Counted(0, 0), "alarms": Counted(0, 0)}
+    passes = math.ceil(injections / max(1, operands.m))
+    for _ in range(passes):
+        clean = campaign.checked()
+        every = np.ones(operands.m, np.bool_)
+        found["alarms"] = _added(found["alarms"], clean.flagged, every)
+        for kind, damage in (("uniform", campaign.shifts), ("critical", campaign.flips)):
+            columns, values, counts = damage(right, clean.tolerance)
+            result = operands.result()
+            result[np.arange(operands.m), columns] = values
+            flagged = campaign.checked().flagged
+            operands.result()[np.arange(operands.m), columns] = right[
+                np.arange(operands.m), columns
+            ]
+            found[kind] = _added(found[kind], flagged, counts)
+    return Recall(**found)
+
+
+def share_ends(found: int, of: int, level: float = LEVEL) -> tuple[float | None, float | None]:
+    """The ends between which the true share lies but for a chance of `level`."""
+    if not of:
+        return None, None
+    low = 0.0 if found == 0 else 1 - _quantile(of - found, of, level / 2)
+    high = 1.0 if found == of else _quantile(found, of, level / 2)
+    return low, high
+
+
+_Flags = npt.NDArray[np.bool_]
+_Damage = tuple[npt.NDArray[np.intp], npt.NDArray[np.float32], _Flags]
+
+
+@dataclass(frozen=True, slots=True)
+class _Campaign:
+    operands: Operands
+    summing: Summing
+    policy: T5Policy
+    chooser: np.random.Generator
+
+    def checked(self) -> checks.Residuals:
+        """The deployed check of C as it is now, by vectors of its own."""
+        it = self.operands
+        w = checks.vectors(self.chooser, it.n, self.policy.projections)
+        self.summing.before(it, w)
+        return checks.residuals(self.summing.after(it, w, None), it.k, it.n)
+
+    def shifts(self, right: Matrix, tolerance: checks.Vector) -> _Damage:
+        """Something added to an element of each row; rounded away from 0, so as not to be less."""
+        rows = len(right)
+        columns = self.chooser.integers(right.shape[1], size=rows)
+        factors = SMALLEST * 10 ** self.chooser.uniform(0, _DECADES, rows)
+        factors[self.chooser.random(rows) < 0.25] = SMALLEST  # noqa: PLR2004 - a quarter
+        signs = self.chooser.choice([-1.0, 1.0], rows)
+        before = right[np.arange(rows), columns].astype(np.float64)
+        values = (before + signs * factors * tolerance).astype(np.float32)
+        short = np.abs(values - before) < SMALLEST * tolerance
+        away = np.nextafter(values, (signs * np.inf).astype(np.float32))
+        return columns, np.where(short, away, values), np.ones(rows, np.bool_)
+
+    def flips(self, right: Matrix, tolerance: checks.Vector) -> _Damage:
+        """A bit of sign or exponent, or a value that is no finite number."""
+        rows = len(right)
+        columns = self.chooser.integers(right.shape[1], size=rows)
+        before = right[np.arange(rows), columns]
+        bits = self.chooser.integers(_MANTISSA_BITS, _MANTISSA_BITS + _EXPONENT_BITS + 1, size=rows)
+        masks = np.left_shift(np.uint32(1), bits.astype(np.uint32))
+        values = (before.view(np.uint32) ^ masks).view(np.float32)
+        for value, one_of in ((np.nan, 16), (np.inf, 17), (-np.inf, 19)):
+            values[self.chooser.integers(one_of, size=rows) == 0] = value
+        with np.errstate(invalid="ignore", over="ignore"):
+            apart = np.abs(values.astype(np.float64) - before)
+        return columns, values, ~(apart < SMALLEST * tolerance)
+
+
+def _added(sofar: Counted, flagged: _Flags, counts: _Flags) -> Counted:
+    return Counted(
+        sofar.found + int(np.count_nonzero(flagged & counts)),
+        sofar.of + int(np.count_nonzero(counts)),
+    )
+
+
+def _quantile(found: int, of: int, tail: float) -> float:
+    """The share at which no more than `found` of `of` have the chance `tail`."""
+    low, high = 0.0, 1.0
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _at_most(found, of, middle) > tail else (low, middle)
+    return high
+
+
+def _at_most(found: int, of: int, share: float) -> float:
+    """The chance of at most `found`; terms from the largest down until they vanish."""
+    if found >= of or share <= 0:
+        return 1.0
+    if share >= 1:
+        return 0.0
+    return min(1.0, math.fsum(_terms(found, of, share)))
+
+
+def _terms(found: int, of: int, share: float) -> Iterator[float]:
+    ways = math.lgamma(of + 1)
+    for count in range(found, -1, -1):
+        rest = of - count
+        term = math.exp(
+            ways
+            - math.lgamma(count + 1)
+            - math.lgamma(rest + 1)
+            + count * math.log(share)
+            + rest * math.log1p(-share)
+        )
+        yield term
+        # Below the mean terms only fall; what is left then is beyond a float's precision.
+        if term < 1e-18 and count < of * share:  # noqa: PLR2004
+            return
