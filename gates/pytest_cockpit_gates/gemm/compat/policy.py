@@ -43,7 +43,7 @@ def weekly(policy: Mapping[str, Any]) -> Weekly:
     guardrails = _table(table, "global_guardrails", "weekly_slo")
     rows = _table(table, "per_kernel_size", "weekly_slo")
     where = "weekly_slo.global_guardrails"
-    names = [name for name in Weekly.__slots__ if name != "rows"]  # type: ignore[attr-defined]
+    names = [name for name in Weekly.__slots__ if name != "rows"]
     return Weekly(
         **{name: number_at(guardrails, name, where) for name in names},
         rows={

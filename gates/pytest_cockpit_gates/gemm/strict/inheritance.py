@@ -52,9 +52,7 @@ def resolve(root: Path, path: str) -> Document:
     CockpitError: a file is missing, outside the root or no JSON object, or leads back to one before
         it; the text names it.
     """
-    at: str | None = _inside(root, path)
-    if at is None:
-        raise CockpitError(f"{printable(path)}: no file below the repository's root; name one")
+    at: str | None = _named(root, path)
     chain: list[tuple[str, JSON]] = []
     digests: list[str] = []
     while at is not None:
@@ -80,6 +78,23 @@ def resolve(root: Path, path: str) -> Document:
         )
     digest = digests[0] if len(digests) == 1 else sha256("".join(digests).encode())
     return Document(chain[0][0], digest, merged, tuple(chain))
+
+
+def load(root: Path, path: str) -> JSON:
+    """What stands in the policy at `path` itself.
+
+    Raises
+    ------
+    CockpitError: as `resolve`, but for what it inherits.
+    """
+    return _load(root, _named(root, path))[0]
+
+
+def _named(root: Path, path: str) -> str:
+    found = _inside(root, path)
+    if found is None:
+        raise CockpitError(f"{printable(path)}: no file below the repository's root; name one")
+    return found
 
 
 def _load(root: Path, path: str) -> tuple[JSON, str]:
