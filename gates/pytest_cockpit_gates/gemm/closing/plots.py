@@ -175,7 +175,7 @@ def _intervals(axis: Axes, rows: Sequence[tuple[str, Interval | None]]) -> None:
         axis.plot([interval.estimate], [at], "o", color="C0")
     labels = [f"{name}{'' if interval else ': no interval'}" for name, interval in rows]
     axis.set_yticks(range(len(rows)), labels)
-    axis.set_ylim(len(rows) - 0.5, -0.5)
+    axis.set_ylim(max(1, len(rows)) - 0.5, -0.5)
 
 
 def _legend(axis: Axes) -> None:

@@ -12,7 +12,8 @@ from statistics import fmean
 from typing import Any
 
 from pytest_cockpit.estimation.intervals import Interval, location
-from pytest_cockpit_gates.gemm.strict import ratios
+from pytest_cockpit.records.text import one_line
+from pytest_cockpit_gates.gemm.strict import levels, ratios
 from pytest_cockpit_gates.gemm.strict.ratios import Pair
 
 Key = tuple[str, int, str]
@@ -55,7 +56,7 @@ class Line:
     @property
     def overhead_interval(self) -> Interval | None:
         """Of the overhead in percent, from its pairs; None where there are too few."""
-        return location(self.pairs)
+        return location(levels.batches(self.pairs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def lines(artifact: Mapping[str, Any]) -> tuple[Line, ...]:
         if isinstance(size, int) and not isinstance(size, bool):
             metrics = _table(row.get("metrics"))
             platform = row.get("platform_selector") or metrics.get("platform") or ""
-            key = str(row.get("kernel")), size, str(platform)
+            key = one_line(str(row.get("kernel"))), size, one_line(str(platform))
             groups.setdefault(key, []).append(row)
     return tuple(_line(key, rows) for key, rows in sorted(groups.items()))
 
@@ -91,7 +92,7 @@ def compared(
     for row in _tables(artifact.get("pairs")):
         pair, size = _pair(row, candidate, fallback), row.get("size")
         if pair is not None and isinstance(size, int):
-            groups.setdefault((str(row.get("kernel")), size), []).append(pair)
+            groups.setdefault((one_line(str(row.get("kernel"))), size), []).append(pair)
     found = []
     for (kernel, size), pairs in sorted(groups.items()):
         nth = attempt if isinstance(attempt, int) and attempt > 0 else 1

@@ -128,13 +128,13 @@ def assess(
     found: list[Finding] = [*contradictions(sla, bounds or {}), *other_pairs(sla, pair)]
     incidents = []
     for check in evaluation.red:
-        level, cause = _level_of(check, evaluation.observed, sla)
+        level, cause = _level_of(check, sla)
         if level is None:
             # What nobody has judged is as urgent as can be.
             level, cause = sla.levels[0], "no severity: taken for the most urgent"
             found.append(without(check.name, sla))
         incidents.append(_incident(check, level, cause, at))
-    incidents += _fired(evaluation, sla, at, {incident.check for incident in incidents})
+    incidents += _fired(evaluation, sla, at)
     if not incidents and evaluation.decision != PROMOTE:
         told = f"the decision is {evaluation.decision} though no check is red"
         incident, finding = _of_state("not_promoted", Verdict.FAIL, told, sla, at)
@@ -167,9 +167,9 @@ def _of_state(
     return _incident(check, level or sla.levels[0], f"states/{state}", at), found
 
 
-def _level_of(check: Check, observed: Mapping[str, Any], sla: Sla) -> tuple[Level | None, str]:
+def _level_of(check: Check, sla: Sla) -> tuple[Level | None, str]:
     """The level of a red check, and what says so; None where nothing does."""
-    level, cause = _by_name(check, observed, sla)
+    level, cause = _by_name(check, sla)
     if level is None:
         return None, cause
     unknown = sla.states.get("unknown")
@@ -179,10 +179,10 @@ def _level_of(check: Check, observed: Mapping[str, Any], sla: Sla) -> tuple[Leve
     return level, cause
 
 
-def _by_name(check: Check, observed: Mapping[str, Any], sla: Sla) -> tuple[Level | None, str]:
+def _by_name(check: Check, sla: Sla) -> tuple[Level | None, str]:
     about = [(level, trigger) for level, trigger in sla.triggers if check.name in trigger.checks]
     for level, trigger in about:
-        if trigger.fired({**observed, **check.observed}) is not False:
+        if trigger.fired(check.observed) is not False:
             return level, trigger.text
     if about:
         # It failed by the policy's bound, which is tighter than the SLA's.
@@ -191,19 +191,15 @@ def _by_name(check: Check, observed: Mapping[str, Any], sla: Sla) -> tuple[Level
     return sla.checks.get(check.name), f"checks/{check.name}"
 
 
-def _fired(evaluation: Evaluation, sla: Sla, at: datetime, known: set[str]) -> Iterator[Incident]:
-    """Triggers whose number is beyond their bound, though no check about it is red."""
-    seen: set[str] = set()
-    for level, trigger in sla.triggers:
-        metric = trigger.metric
-        if metric is None or metric.observed in seen or known.intersection(trigger.checks):
+def _fired(evaluation: Evaluation, sla: Sla, at: datetime) -> Iterator[Incident]:
+    """Green checks whose numbers are beyond what the SLA says, if not what the policy says."""
+    for check in evaluation.checks:
+        if not check.verdict.opens:
             continue
-        if trigger.fired(evaluation.observed):
-            seen.add(metric.observed)
-            value = evaluation.observed[metric.observed]
-            message = f"{metric.observed} is {value:g}, beyond {trigger.bound:g} of the SLA"
-            check = Check(metric.observed, RULE, Verdict.FAIL, message)
-            yield _incident(check, level, trigger.text, at)
+        for level, trigger in sla.triggers:
+            if check.name in trigger.checks and trigger.fired(check.observed):
+                yield _incident(check, level, trigger.text, at)
+                break
 
 
 def _incident(check: Check, level: Level, cause: str, at: datetime) -> Incident:

@@ -201,7 +201,10 @@ def _demand_once(where: str, levels: tuple[Level, ...]) -> None:
             seen[trigger.text] = level.name
             if trigger.metric is None:
                 continue
-            key, sign = trigger.metric.observed, 1 if trigger.metric.bad == triggers.UPPER else -1
+            key, sign = (
+                trigger.text.rpartition(f"_{trigger.metric.bad}_")[0],
+                1 if trigger.metric.bad == triggers.UPPER else -1,
+            )
             if key in bounds and sign * trigger.bound >= sign * bounds[key][0]:
                 raise CockpitError(
                     f"{place}: {trigger.text} never applies: {bounds[key][1]} fires before it; "

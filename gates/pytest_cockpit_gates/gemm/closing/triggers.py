@@ -19,47 +19,52 @@ class Metric:
 
     Parameters
     ----------
-    observed: what an evaluation's observations call it.
+    observed: what the observations of those checks call it, by itself or with its interval.
     checks: the checks that fail by it.
     guardrail: what a policy calls its bound; empty where policies have none.
     bad: `gt` where too much of it is bad, `lt` where too little is.
+    absolute: its size counts, whatever its sign.
     """
 
-    observed: str
+    observed: tuple[str, ...]
     checks: tuple[str, ...]
     guardrail: str = ""
     bad: str = UPPER
+    absolute: bool = False
 
 
 METRICS: Mapping[str, Metric] = {
     "correctness_error": Metric(
-        "max_correctness_error",
+        ("max_correctness_error",),
         ("correctness_error_bound", "correctness_bound_all_runs"),
         "max_correctness_error",
     ),
     "t3_fallback_rate": Metric(
-        "max_t3_fallback_rate", ("t3_fallback_bound",), "max_t3_fallback_rate"
+        ("max_t3_fallback_rate",), ("t3_fallback_bound",), "max_t3_fallback_rate"
     ),
     "t5_disable_events_total": Metric(
-        "t5_disable_events_total",
+        ("t5_disable_events_total",),
         ("t5_disable_events_total_bound",),
         "max_t5_disable_events_total",
     ),
     "t5_overhead_percent": Metric(
-        "max_t5_overhead_percent",
+        ("max_t5_overhead_percent", "overhead_percent"),
         ("t5_overhead_bound", "t5_overhead_soft_limit"),
         "max_t5_overhead_percent",
     ),
     "t5_false_positive_rate": Metric(
-        "max_t5_false_positive_rate", ("t5_false_positive_bound",), "max_t5_false_positive_rate"
+        ("max_t5_false_positive_rate",),
+        ("t5_false_positive_bound",),
+        "max_t5_false_positive_rate",
     ),
     "abs_throughput_drift_percent": Metric(
-        "max_abs_throughput_drift_percent",
+        ("max_abs_throughput_drift_percent", "drift_percent"),
         ("throughput_drift_abs_bound", "drift_abs_percent_bounded"),
         "max_abs_throughput_drift_percent",
+        absolute=True,
     ),
     "p95_drift_percent": Metric(
-        "max_p95_drift_percent", ("p95_drift_bound",), "max_p95_drift_percent"
+        ("max_p95_drift_percent", "drift_percent"), ("p95_drift_bound",), "max_p95_drift_percent"
     ),
 }
 """Every number that a trigger can be about, but for the ratio of two platforms."""
@@ -102,16 +107,35 @@ class Trigger:
     pair: tuple[str, str] | None = None
 
     def fired(self, observed: Mapping[str, Any]) -> bool | None:
-        """Whether it fires by these observations; None where they do not tell.
+        """Whether it fires by what a check has observed; None where that does not tell.
 
-        A number that is none (NaN, infinite) fires whatever the bound.
+        A number that is none (NaN, infinite) fires whatever the bound; an interval fires when all
+        of it lies beyond.
         """
-        value = observed.get(self.metric.observed) if self.metric else None
-        if self.metric is None or isinstance(value, bool) or not isinstance(value, int | float):
+        if self.metric is None:
             return None
-        if isinstance(value, float) and not math.isfinite(value):
+        found = [_ends(observed[key]) for key in self.metric.observed if key in observed]
+        if not found or found[0] is None:
+            return None
+        low, high = found[0]
+        if not (math.isfinite(low) and math.isfinite(high)):
             return True
-        return value > self.bound if self.metric.bad == UPPER else value < self.bound
+        if self.metric.bad == LOWER:
+            return _told(high < self.bound, low >= self.bound)
+        beyond = low > self.bound or (self.metric.absolute and high < -self.bound)
+        within = high <= self.bound and (not self.metric.absolute or low >= -self.bound)
+        return _told(beyond, within)
+
+
+def _told(beyond: bool, within: bool) -> bool | None:
+    return True if beyond else False if within else None
+
+
+def _ends(value: Any) -> tuple[float, float] | None:
+    """The ends of an interval, or a number twice."""
+    both = (value.get("low"), value.get("high")) if isinstance(value, Mapping) else (value, value)
+    ends = [float(it) for it in both if isinstance(it, int | float) and not isinstance(it, bool)]
+    return (ends[0], ends[1]) if len(ends) == len(both) else None
 
 
 def parse(text: str) -> Trigger:
@@ -147,7 +171,7 @@ def ratio(candidate: str, fallback: str) -> Metric:
     """The throughput of the one platform over that of the other."""
     named = f"{candidate}_ratio_vs_{fallback}"
     return Metric(
-        f"min_{named}",
+        (f"min_{named}", "ratio"),
         (named, "rusticl_ratio_vs_clover", "rusticl_peak_ratio_min"),
         f"min_{candidate}_ratio",
         LOWER,

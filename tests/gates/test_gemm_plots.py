@@ -1,0 +1,271 @@
+"""Plots and the report that shows them, of artifacts that were made up."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import re
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from pytest_cockpit import process
+from pytest_cockpit.api import CockpitError, Verdict
+from pytest_cockpit.estimation.intervals import Interval
+from pytest_cockpit_gates.gemm.closing import documents, plots, report, results, severity, sla
+from pytest_cockpit_gates.gemm.closing.plots import Ceiling
+from pytest_cockpit_gates.gemm.closing.results import Ratio
+from pytest_cockpit_gates.gemm.verdicts import Check, Evaluation
+from tests import gemm_artifacts
+
+AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+REPLAY = gemm_artifacts.replay(snapshots=2, platforms=("rusticl", "clover"))
+SPLIT = gemm_artifacts.split(ratio=1.2)
+PAIR = ("rusticl", "clover")
+GREEN = Check("correctness_error_bound", "gemm.correctness", Verdict.PASS, "fine")
+RED = Check("p95_drift_bound", "gemm.drift", Verdict.FAIL, "+9 % of at most +8 %", "k:1@clover")
+
+
+@pytest.fixture
+def _drawing():
+    pytest.importorskip("matplotlib", reason="plots need matplotlib")
+
+
+drawn = pytest.mark.usefixtures("_drawing")
+
+
+def words(svg):
+    return " ".join(ET.fromstring(svg).itertext())  # noqa: S314 - our own
+
+
+def test_rows_come_together():
+    lines = results.lines(REPLAY)
+    assert [line.key for line in lines[:3]] == [
+        "auto_t3_controlled:1400@clover",
+        "auto_t3_controlled:1400@rusticl",
+        "auto_t3_controlled:2048@clover",
+    ]
+    line = lines[0]
+    rows = [
+        row["metrics"]
+        for row in REPLAY["runs"]
+        if (row["kernel"], row["size"], row["platform_selector"])
+        == ("auto_t3_controlled", 1400, "clover")
+    ]
+    assert (line.rows, line.failed) == (2, 0)
+    assert line.average == pytest.approx(sum(it["avg_mean_gflops"] for it in rows) / 2)
+    assert (line.fallback, line.overhead) == (None, None)
+
+
+def test_what_is_no_number_was_not_measured():
+    row = {"kernel": "k", "size": 7, "platform_selector": "p", "status": "ok", "metrics": {}}
+    odd = [float("nan"), "9", None, True, {}]
+    rows: list[object] = [{**row, "metrics": {"avg_mean_gflops": it}} for it in odd]
+    rows += [{**row, "status": "failed"}, {**row, "metrics": None}, {**row, "size": "7"}, 3]
+    (line,) = results.lines({"runs": rows})
+    assert (line.rows, line.failed, line.average, line.peak) == (7, 1, None, None)
+    assert results.lines({"runs": "none"}) == results.lines({}) == ()
+
+
+def test_pairs_come_to_a_ratio():
+    (first, second) = results.compared(SPLIT, *PAIR, 0.85)
+    assert (first.kernel, first.size, first.pairs) == ("auto_t3_controlled", 1400, 16)
+    assert first.interval.low < 1.2 < first.interval.high
+    assert second.verdict == "pass"
+    assert results.compared(SPLIT, "pocl", "clover", 0.85) == ()
+
+
+def test_pairs_that_are_none_do_not_count():
+    pairs = [
+        {**SPLIT["pairs"][0], "rusticl": {"wall_s": 0, "cpu_s": 1}},
+        {**SPLIT["pairs"][0], "clover": None},
+        {**SPLIT["pairs"][0], "session": "x"},
+        {**SPLIT["pairs"][0], "clover": {"wall_s": 1.0, "cpu_s": float("nan")}},
+        "none",
+    ]
+    assert results.compared({"pairs": pairs}, *PAIR, 0.85) == ()
+
+
+@drawn
+def test_equal_numbers_are_equal_bytes():
+    lines = results.lines(REPLAY)
+    first = plots.throughput(lines)
+    plots.overhead(lines, 3.0)
+    assert plots.throughput(lines) == first
+    assert b"<dc:date>" not in first
+
+
+@drawn
+def test_the_style_of_the_user_is_left_alone():
+    import matplotlib as mpl
+
+    with mpl.rc_context({"font.size": 31, "axes.facecolor": "red"}):
+        svg = plots.throughput(results.lines(REPLAY))
+        assert mpl.rcParams["font.size"] == 31
+    assert b"#ff0000" not in svg
+
+
+@drawn
+def test_throughput_has_a_panel_for_each_platform():
+    told = words(plots.throughput(results.lines(REPLAY)))
+    assert all(it in told for it in ("rusticl", "clover", "auto_t5_guarded", "GFLOPS"))
+
+
+@drawn
+def test_a_ratio_without_interval_is_said():
+    rows = [
+        Ratio("auto_t3_controlled", 1400, 16, Interval(0.9, 1.0, 1.1), "pass"),
+        Ratio("$k<&\x01", 2048, 4, None, "unknown"),
+    ]
+    told = words(plots.ratio([rows[0]], 0.85, PAIR))
+    assert "at least 0.85" in told
+    assert "throughput of rusticl over that of clover" in told
+    named = words(plots.ratio([Ratio("$k<&", 9, 4, None, "unknown")], 0.85, PAIR))
+    assert "$k<& 9 (4 pairs): no interval" in named
+
+
+@drawn
+def test_overhead_has_its_bound():
+    told = words(plots.overhead(results.lines(REPLAY), 3.0))
+    assert "at most 3 %" in told
+    assert "auto_t3_controlled" not in told
+    assert "at most" not in words(plots.overhead(results.lines(REPLAY), None))
+
+
+@drawn
+def test_a_roofline_is_of_what_was_measured():
+    svg = plots.roofline(results.lines(REPLAY), {"clover": Ceiling(180.0, 21.5)})
+    told = words(svg)
+    assert "180.0 GFLOPS, 21.5 GB/s, measured" in told
+    assert "rusticl" not in told
+    assert plots.intensity(1200) == pytest.approx(200.0)
+
+
+@drawn
+@pytest.mark.parametrize("rows", [[], [{"kernel": "k", "size": 1, "platform_selector": "p"}]])
+def test_nothing_measured_can_be_drawn(rows):
+    lines = results.lines({"runs": rows})
+    for svg in (
+        plots.throughput(lines),
+        plots.overhead(lines, 1.0),
+        plots.ratio([], 0.85, PAIR),
+        plots.roofline(lines, {}),
+    ):
+        assert words(svg)
+
+
+def test_a_missing_matplotlib_is_told(monkeypatch, tmp_path):
+    real = builtins.__import__
+
+    def without(name, *rest):
+        if name.partition(".")[0] == "matplotlib":
+            raise ModuleNotFoundError("No module named 'matplotlib'", name="matplotlib")
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(CockpitError, match=r"install pytest-cockpit\[gemm\]"):
+        plots.throughput([])
+    written = write(tmp_path, REPLAY, evaluation(GREEN))
+    assert written.names == ("replay_report.md", "replay_decision.json")
+    assert "plots need matplotlib" in (tmp_path / "replay_report.md").read_text()
+
+
+def test_nothing_is_loaded_before_a_plot_is_drawn():
+    code = (
+        "import sys; from pytest_cockpit_gates.gemm.closing import report;"
+        "from pytest_cockpit_gates.gemm.phases import closing, rollback;"
+        "print([it for it in ('matplotlib', 'numpy', 'pyopencl') if it in sys.modules])"
+    )
+    paths = [str(Path(process.__file__).parents[1]), str(Path(report.__file__).parents[3])]
+    done = process.run(
+        [sys.executable, "-c", f"import sys; sys.path[1:1] = {paths}; {code}"],
+        cwd=Path.cwd(),
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, b"[]"), done.stderr
+
+
+def evaluation(*checks):
+    return Evaluation(checks, "promote" if all(it.verdict.opens for it in checks) else "iterate")
+
+
+def write(folder, artifact, made, **changes):
+    assessment = None
+    if made is not None:
+        assessment = severity.assess(made, sla.load(folder, ""), at=AT)
+    track = artifact.get("kind", "replay")
+    given = {
+        "phases": {"plan": "pass", "canary": "pass"},
+        "evidence": [("artifacts/gemm/run.json", "ab" * 32)],
+        **changes,
+    }
+    session = report.Session(track, track, "s-1", "artifacts/gemm", **given)
+    return report.write(folder, artifact, made, assessment, session, now=AT)
+
+
+@drawn
+def test_a_report_shows_its_plots(tmp_path):
+    written = write(tmp_path, SPLIT, evaluation(GREEN), ceilings={"clover": Ceiling(180.0, 21.5)})
+    page = (tmp_path / "split_report.md").read_text()
+    shown = re.findall(r"!\[[^]]*\]\(<([^>]*)>\)", page)
+    assert shown == [
+        "split_gflops.svg",
+        "split_ratio.svg",
+        "split_overhead.svg",
+        "split_roofline.svg",
+    ]
+    assert set(written.names) == {it.name for it in tmp_path.iterdir()}
+    assert re.findall(r"^## (.*)$", page, re.MULTILINE) == [
+        "Scope", "Checklist", "Results", "Plots", "Checks", "Severity", "Rollback", "Decision",
+        "Evidence", "Escalation",
+    ]  # fmt: skip
+    documents.demand(
+        json.loads((tmp_path / "split_decision.json").read_text()), "gemm-decision", ""
+    )
+    assert written.decision["block_decision"] == "promote"
+    assert written.record["decision"] == "promote"
+
+
+def test_a_red_check_is_told_with_its_deadline(tmp_path):
+    written = write(tmp_path, {}, evaluation(GREEN, RED))
+    page = (tmp_path / "replay_report.md").read_text()
+    assert "`p95_drift_bound` | `k:1@clover` | `fail` | +9 % of at most +8 %" in page
+    assert "`sev3_medium`: respond by 2026-11-21T16:00:00Z" in page
+    assert "nothing was measured that could be drawn" in page
+    assert written.decision["block_decision"] == "iterate"
+    assert written.record["red"][0]["check"] == "p95_drift_bound"
+    assert written.record["severity"] == "sev3_medium"
+
+
+@pytest.mark.parametrize(
+    "made, changes, decision, block",
+    [
+        (evaluation(GREEN), {}, "promote", "promote"),
+        (evaluation(GREEN), {"owed": "a rerun is owed"}, "promote", "iterate"),
+        (evaluation(GREEN), {"phases": {"post-gate": "fail"}}, "iterate", "iterate"),
+        (evaluation(GREEN), {"phases": {"post-gate": "skip"}}, "iterate", "iterate"),
+        (Evaluation((GREEN, RED), "stop"), {}, "stop", "stop"),
+        (Evaluation((GREEN, RED), "promote"), {}, "iterate", "iterate"),
+        (Evaluation((), "promote"), {}, "unknown", "iterate"),
+        (None, {"why": "the canary died"}, "unknown", "iterate"),
+    ],
+)
+def test_what_a_session_decides(tmp_path, made, changes, decision, block):
+    written = write(tmp_path, {}, made, **changes)
+    assert (written.record["decision"], written.decision["block_decision"]) == (decision, block)
+
+
+def test_everything_is_escaped(tmp_path):
+    evil = "<script>alert(1)</script> | `x` [a](b) @all\n## no"
+    artifact = json.loads(json.dumps(REPLAY))
+    artifact["metadata"]["machine"]["cpu"] = evil
+    artifact["metadata"]["policy"]["id"] = evil
+    artifact["runs"][0]["kernel"] = evil
+    bad = Check("p95_drift_bound", "gemm.drift", Verdict.FAIL, evil, evil, {}, evil)
+    write(tmp_path, artifact, evaluation(bad), evidence=[(evil, None)], owed=evil, ceilings={})
+    page = (tmp_path / "replay_report.md").read_text()
+    assert "<script>" not in re.sub(r"(`+).*?\1", "", page)
+    assert "\n## no" not in page
+    assert "@all" not in re.sub(r"(`+).*?\1", "", page)
