@@ -13,6 +13,7 @@ from typing import Any, Self
 from pytest_cockpit.api import JSON, CockpitError, Context
 from pytest_cockpit.records import artifacts
 from pytest_cockpit.records.text import canonical, canonical_line, one_line
+from pytest_cockpit_gates.gemm.closing.documents import prefix
 from pytest_cockpit_gates.gemm.phases.plan import Plan
 from pytest_cockpit_gates.gemm.strict.artifacts import problems
 
@@ -34,8 +35,13 @@ class State:
 
     @classmethod
     def of(cls, context: Context, options: JSON) -> Self:
-        """The state of the campaign that a phase belongs to."""
-        return cls(context.scratch, str(options.get("output_prefix") or options["mode"]))
+        """The state of the campaign that a phase belongs to.
+
+        Raises
+        ------
+        CockpitError: the prefix is no part of a file's name.
+        """
+        return cls(context.scratch, prefix(options))
 
     @property
     def folder(self) -> Path:

@@ -1,0 +1,132 @@
+"""The phase `report`: written whatever came before it, from what is there."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pytest_cockpit.api import JSON, CockpitError, Context, Evidence, Report, Verdict
+from pytest_cockpit.records.text import canonical, sha256
+from pytest_cockpit_gates.gemm.closing import debts, escalation, report, selection, severity, sla
+from pytest_cockpit_gates.gemm.closing.severity import Assessment
+from pytest_cockpit_gates.gemm.closing.sla import Sla
+from pytest_cockpit_gates.gemm.phases.judgement import judged
+from pytest_cockpit_gates.gemm.phases.plan import Plan
+from pytest_cockpit_gates.gemm.phases.state import State
+from pytest_cockpit_gates.gemm.settings import Settings
+from pytest_cockpit_gates.gemm.strict import policies
+from pytest_cockpit_gates.gemm.verdicts import Evaluation
+
+
+def run(phase: str, context: Context, options: JSON) -> Report:
+    """Write report, plots and decision, and leave the record of the campaign.
+
+    Raises
+    ------
+    CockpitError: the SLA or the escalation matrix cannot be read, or a file cannot be written.
+    """
+    settings = Settings.of(context.settings)
+    state = State.of(context, options)
+    at = datetime.now(UTC)
+    plan, why = _planned(state)
+    made = state.run()
+    evaluation, why = (None, why) if plan is None else _evaluated(context, options, plan, made)
+    agreed = sla.load(context.root, plan.sla if plan else options.get("sla") or settings.sla)
+    assessment = _assessed(context, plan, evaluation, options["verdicts"], agreed, at, why)
+    output = str(options.get("output") or "artifacts/gemm")
+    session = report.Session(
+        track=options["mode"],
+        prefix=state.prefix,
+        session_id=options["session_id"],
+        output=output,
+        candidate=settings.candidate,
+        fallback=settings.fallback,
+        min_ratio=plan.min_ratio if plan else settings.min_ratio,
+        max_overhead=_max_overhead(context, plan),
+        attempt=options["attempt"],
+        phases=options["verdicts"],
+        evidence=_evidence(output, state, made),
+        matrix=escalation.load(context.root, settings.escalation, agreed),
+        selected=selection.read(context.root),
+        owed=_owed(context),
+        why=why,
+    )
+    folder = state.artifact_path("report.md").parent
+    written = report.write(folder, made or {}, evaluation, assessment, session, now=at)
+    decided = written.record["decision"]
+    return Report.judge(
+        f"{decided}, severity {assessment.level.name}: {written.record['rationale']}",
+        checked=len(written.names),
+        findings=assessment.findings,
+        evidence=[
+            Evidence("record", {"run_id": options["session_id"], **written.record}),
+            Evidence("assessment", assessment.to_json()),
+        ],
+    )
+
+
+def _planned(state: State) -> tuple[Plan | None, str]:
+    """The plan; without one, why there is nothing to evaluate."""
+    try:
+        return state.plan(), ""
+    except CockpitError as error:
+        return None, str(error)
+
+
+def _evaluated(
+    context: Context, options: JSON, plan: Plan, made: Mapping[str, Any] | None
+) -> tuple[Evaluation | None, str]:
+    """The evaluation, worked out again from the artifact, or why there is none."""
+    if made is None or not made["runs"]:
+        return None, "nothing was measured"
+    try:
+        baseline = State.of(context, options).kept("baseline")
+        return judged(context.root, plan, made, baseline, options["attempt"]), ""
+    except CockpitError as error:
+        return None, str(error)
+
+
+def _assessed(
+    context: Context,
+    plan: Plan | None,
+    evaluation: Evaluation | None,
+    verdicts: Mapping[str, str],
+    agreed: Sla,
+    at: datetime,
+    why: str,
+) -> Assessment:
+    if evaluation is None or plan is None:
+        red = {Verdict(verdict) for verdict in verdicts.values()}
+        failed = red & {Verdict.FAIL, Verdict.ERROR}
+        state, verdict = ("run_failed", Verdict.FAIL) if failed else ("unknown", Verdict.UNKNOWN)
+        return severity.of_state(state, why, agreed, at=at, verdict=verdict)
+    bounds: dict[str, Any] = {f"min_{plan.candidate}_ratio": plan.min_ratio}
+    weekly = policies.read(context.root, weekly=plan.policy).weekly
+    if weekly is not None:
+        fields = [item.name for item in dataclasses.fields(weekly)]
+        bounds |= {name: getattr(weekly, name) for name in fields if name.startswith("m")}
+    pair = plan.candidate, plan.fallback
+    return severity.assess(evaluation, agreed, at=at, bounds=bounds, pair=pair)
+
+
+def _max_overhead(context: Context, plan: Plan | None) -> float | None:
+    if plan is None or not plan.policy:
+        return None
+    weekly = policies.read(context.root, weekly=plan.policy).weekly
+    return weekly.max_t5_overhead_percent if weekly else None
+
+
+def _evidence(
+    output: str, state: State, made: Mapping[str, Any] | None
+) -> list[tuple[str, str | None]]:
+    if made is None:
+        return []
+    return [(f"{output}/{state.prefix}_run.json", sha256(canonical(made)))]
+
+
+def _owed(context: Context) -> str:
+    """The rerun that is owed, in words."""
+    owed = debts.owed(debts.rows(context.root, context.records), selection.read(context.root))
+    return owed.words if owed else ""
