@@ -1,0 +1,191 @@
+"""Multiplications to compare with: NumPy's BLAS and CLBlast beside our kernels.
+
+Each peer is a process of its own, for only one OpenCL platform can be seen by a process and the
+threads of a BLAS spin for a while after a call. `Peer` starts one and asks it for multiplications
+one by one, so that two of them can be measured in turns:
+
+    python gemm_peers.py ours|openblas|clblast PLATFORM [VARIANT]
+
+reads a size from each line of its input and answers with one line of JSON.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import ctypes.util
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve()
+CORES = len(os.sched_getaffinity(0))
+# Threads of OpenBLAS stop spinning some 20 ms after a call.
+QUIET_S = 0.05
+SEED = 5
+ENOUGH = 2e10  # operations, some 50 to 500 ms
+_ROW_MAJOR, _PLAIN = 101, 111
+
+
+class Peer:
+    """A process that multiplies when it is asked to."""
+
+    def __init__(self, *arguments: str, environment: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(HERE), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**environment, "OPENBLAS_NUM_THREADS": str(CORES), "PYTHONPATH": _paths()},
+            text=True,
+        )
+
+    def sample(self, size: int) -> dict[str, Any]:
+        """Seconds of one multiplication: `wall_s`, `cpu_s`; the first of a size is judged."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        time.sleep(QUIET_S)
+        self._process.stdin.write(f"{size}\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the peer ended with {self._process.wait()}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def close(self) -> None:
+        """End it."""
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
+        self._process.wait(30)
+
+
+@contextlib.contextmanager
+def peer(*arguments: str, environment: Mapping[str, str]) -> Iterator[Peer]:
+    """A peer that is ended."""
+    it = Peer(*arguments, environment=environment)
+    try:
+        yield it
+    finally:
+        it.close()
+
+
+def clblast() -> str | None:
+    """The library, where it is installed."""
+    return ctypes.util.find_library("clblast")
+
+
+def _paths() -> str:
+    root = HERE.parents[1]
+    return os.pathsep.join((str(root), str(root / "gates")))
+
+
+Multiply = Callable[[], Any]
+
+
+def openblas(platform: str, variant: str, size: int) -> tuple[Multiply, Callable[[], Any], Any]:
+    """NumPy's matrix product, into the same memory each time."""
+    import numpy as np
+
+    from pytest_cockpit_gates.gemm.kernels.inputs import inputs
+
+    a, b = inputs(size, size, size, SEED)
+    c = np.empty((size, size), np.float32)
+    return (lambda: np.matmul(a, b, out=c)), (lambda: c), (a, b)
+
+
+def ours(platform: str, variant: str, size: int) -> tuple[Multiply, Callable[[], Any], Any]:
+    """Our kernel: the one named, or what the table says."""
+    from pytest_cockpit_gates.gemm.kernels import families, table
+    from pytest_cockpit_gates.gemm.kernels.device import open_device
+    from pytest_cockpit_gates.gemm.kernels.gemm import Gemm
+    from pytest_cockpit_gates.gemm.kernels.inputs import inputs
+    from pytest_cockpit_gates.gemm.kernels.operands import Operands
+
+    device = open_device(platform)
+    chosen = (
+        families.by_id(platform, variant)
+        if variant
+        else table.load().best(device.info, size, size, size)
+    )
+    operands = Operands(device, size, size, size)
+    a, b = inputs(size, size, size, SEED)
+    operands.load(a, b)
+    gemm = Gemm(device, chosen, size, size, size)
+    return (lambda: gemm.run(operands)), operands.result, (a, b)
+
+
+def clblast_sgemm(
+    platform: str, variant: str, size: int
+) -> tuple[Multiply, Callable[[], Any], Any]:
+    """CLBlast on the same device, by its own database of tuned parameters."""
+    from pytest_cockpit_gates.gemm.kernels.device import open_device
+    from pytest_cockpit_gates.gemm.kernels.inputs import inputs
+    from pytest_cockpit_gates.gemm.kernels.operands import Operands
+
+    library = ctypes.CDLL(clblast())
+    device = open_device(platform)
+    operands = Operands(device, size, size, size)
+    a, b = inputs(size, size, size, SEED)
+    operands.load(a, b)
+    queue = ctypes.c_void_p(device.queue.int_ptr)
+    none, one, n = ctypes.c_size_t(0), ctypes.c_float(1), ctypes.c_size_t(size)
+
+    def memory(it: Any) -> ctypes.c_void_p:
+        return ctypes.c_void_p(it.int_ptr)
+
+    def multiply() -> None:
+        operands.release()
+        status = library.CLBlastSgemm(
+            *(_ROW_MAJOR, _PLAIN, _PLAIN, n, n, n, one),
+            *(memory(operands.a_buffer), none, n, memory(operands.b_buffer), none, n),
+            *(ctypes.c_float(0), memory(operands.c_buffer), none, n, ctypes.byref(queue), None),
+        )
+        if status:
+            raise RuntimeError(f"CLBlast answers {status}")
+        device.queue.finish()
+
+    return multiply, operands.result, (a, b)
+
+
+MAKERS = {"ours": ours, "openblas": openblas, "clblast": clblast_sgemm}
+
+
+def main(what: str, platform: str, variant: str = "") -> None:
+    """Answer until the input ends."""
+    from pytest_cockpit_gates.gemm.kernels import correctness
+
+    # A driver may print where the answers go.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    ready: dict[int, Multiply] = {}
+    for line in sys.stdin:
+        size = int(line)
+        if size not in ready:
+            multiply, result, given = MAKERS[what](platform, variant, size)
+            multiply()
+            found = correctness.judge(result(), *given)
+            if not found.ok:
+                raise RuntimeError(f"{what} is wrong at {size}: {found}")
+            multiply()
+            ready = {size: multiply}
+        cpu, wall = time.process_time(), time.perf_counter()
+        for _ in range(count := turns(size)):
+            ready[size]()
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        answers.write(json.dumps({"wall_s": wall / count, "cpu_s": cpu / count}) + "\n")
+        answers.flush()
+
+
+def turns(size: int) -> int:
+    """How often one sample multiplies: the CPU time of threads that still run is some ms old."""
+    return max(1, round(ENOUGH / (2 * size**3)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
