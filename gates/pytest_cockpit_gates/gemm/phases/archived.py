@@ -59,7 +59,7 @@ def run(phase: str, context: Context, options: JSON) -> Report:
         try:
             judge(judged, where, load(context.root, path))
         except CockpitError as error:
-            wrong = one_line(str(error))
+            wrong = one_line(str(error)).removeprefix(f"{where}: ")
             judged.words.append(f"{where}: unreadable")
             judged.findings.append(Finding("gemm.artifact", wrong, path=where))
             judged.cases.append(Case(f"{where}::readable", Verdict.FAIL, wrong))
@@ -83,7 +83,32 @@ def load(root: Path, path: str) -> Any:
 
     Raises
     ------
-    CockpitError: it cannot be read, lies outside the tree, or is no JSON.
+    CockpitError: as `content` and `parsed`.
+    """
+    return parsed(path, content(root, path))
+
+
+def parsed(path: str, data: bytes) -> Any:
+    """The value of a document.
+
+    Raises
+    ------
+    CockpitError: it is no JSON.
+    """
+    try:
+        return parse(data)
+    except ValueError as error:
+        raise CockpitError(
+            f"{printable(path)}: not JSON ({error}); name the artifact of a run"
+        ) from error
+
+
+def content(root: Path, path: str) -> bytes:
+    """The bytes of a file of the tree.
+
+    Raises
+    ------
+    CockpitError: it cannot be read, or lies outside the tree.
     """
     where = printable(path)
     try:
@@ -91,14 +116,14 @@ def load(root: Path, path: str) -> Any:
         if not file.is_relative_to(root.resolve()):
             raise CockpitError(f"{where}: outside the repository; name a path below its root")
         with file.open("rb") as stream:
-            content = stream.read(_LARGEST + 1)
-        if len(content) > _LARGEST:
-            raise CockpitError(f"{where}: larger than any artifact; name another file")
-        return parse(content)
+            data = stream.read(_LARGEST + 1)
     except OSError as error:
         raise artifacts.os_error(Path(path), "cannot read", error) from error
     except (ValueError, RuntimeError) as error:
-        raise CockpitError(f"{where}: not JSON ({error}); name the artifact of a run") from error
+        raise CockpitError(f"{where}: no path of a file; name one") from error
+    if len(data) > _LARGEST:
+        raise CockpitError(f"{where}: larger than any artifact; name another file")
+    return data
 
 
 def given(options: JSON, settings: Settings) -> dict[str, str]:

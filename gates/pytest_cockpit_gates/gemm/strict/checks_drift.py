@@ -31,6 +31,20 @@ def checks(subject: Subject) -> Iterator[Check]:
 
 
 def _drifts(subject: Subject, weekly: Weekly, key: str, runs: list[Run]) -> Iterator[Check]:
+    throughput, late = drifts(runs, subject.level)
+    snapshots = len({run.snapshot for run in runs if sessions_of([run])})
+    most = weekly.max_abs_throughput_drift_percent
+    held = None if throughput is None else _within(throughput, most)
+    yield _said(
+        "throughput_drift_abs_bound", key, throughput, held, f"at most ±{most:g} %", snapshots
+    )
+    most = weekly.max_p95_drift_percent
+    held = None if late is None else late.at_most(most)
+    yield _said("p95_drift_bound", key, late, held, f"at most {most:+g} %", snapshots)
+
+
+def drifts(runs: list[Run], level: float) -> tuple[Interval | None, Interval | None]:
+    """The changes of throughput and of the 95th percentile over all snapshots, in percent."""
     snapshots: dict[int, list[Run]] = {}
     for run in runs:
         if sessions_of([run]):
@@ -40,14 +54,7 @@ def _drifts(subject: Subject, weekly: Weekly, key: str, runs: list[Run]) -> Iter
         sessions = sessions_of(rows)
         pace[number] = fmean(session.pace for session in sessions)
         late[number] = math.log(percentile([wall for each in sessions for wall in each.wall]))
-    most = weekly.max_abs_throughput_drift_percent
-    found = _over_all(pace, subject.level)
-    held = None if found is None else _within(found, most)
-    yield _said("throughput_drift_abs_bound", key, found, held, f"at most ±{most:g} %", len(pace))
-    most = weekly.max_p95_drift_percent
-    found = _over_all(late, subject.level)
-    held = None if found is None else found.at_most(most)
-    yield _said("p95_drift_bound", key, found, held, f"at most {most:+g} %", len(late))
+    return _over_all(pace, level), _over_all(late, level)
 
 
 def _over_all(logs: dict[int, float], level: float) -> Interval | None:

@@ -93,6 +93,11 @@ def read(root: Path, *, weekly: str = "", t3: str = "", t5: str = "") -> Policie
     )
 
 
+def problems(document: Any) -> list[str]:
+    """All that is wrong with a weekly policy's own keys, each `pointer: message`."""
+    return [str(problem) for problem in problems_by(document, _schema())]
+
+
 def _known(path: str, document: JSON) -> None:
     """Refuse a file with a key that its kind does not have."""
     kind = _kind(document)
@@ -101,7 +106,7 @@ def _known(path: str, document: JSON) -> None:
     elif kind == "T5":
         t5_of(document, path)
     else:
-        for problem in problems_by(document, _schema()):
+        for problem in problems(document):
             raise CockpitError(f"{path}: {problem}; correct it")
 
 

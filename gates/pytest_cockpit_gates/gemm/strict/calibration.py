@@ -1,0 +1,193 @@
+"""Bounds of a weekly policy that follow from sessions that were measured.
+
+A bound is where the next session lies beyond with a chance of at most 1 %. What is there already is
+tightened by a part of the distance between the two, as the recorded policies were; where the
+sessions do not carry what is there, the bound is loosened, and that is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_cockpit.api import JSON
+from pytest_cockpit.estimation.prediction import limit
+from pytest_cockpit_gates.gemm.strict.checks_drift import drifts
+from pytest_cockpit_gates.gemm.strict.checks_policy import FEWEST, p95
+from pytest_cockpit_gates.gemm.strict.model import (
+    Artifact,
+    Run,
+    figures,
+    grouped,
+    percentile,
+    sessions_of,
+)
+
+LEVEL = 0.01
+FRACTION = 0.25
+"""Part of the distance by which a bound is tightened; that of the second recorded policy."""
+FEWEST_VALUES = 8
+_LEAST_SPREAD = 0.005
+"""Relative distance from the median that the furthest session is taken to have at least."""
+_DIGITS = 6
+_GUARDRAILS: Mapping[str, float] = {
+    "minimum_snapshots": 6,
+    "max_correctness_error": 0.001,
+    "max_t3_fallback_rate": 0.08,
+    "max_t5_disable_events_total": 0,
+    "max_t5_overhead_percent": 3.0,
+    "max_abs_throughput_drift_percent": 3.0,
+    "max_p95_drift_percent": 8.0,
+}
+"""Those of the first recorded policy, where nothing is there to begin with."""
+_DRIFTS = ("max_abs_throughput_drift_percent", "max_p95_drift_percent")
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What is proposed.
+
+    Parameters
+    ----------
+    slo: the table `weekly_slo`.
+    loosened: bounds that became looser, each in words.
+    kept: rows that stay because there is too little to calibrate them from, each in words.
+    notes: the same of bounds over all rows.
+    tightened: how many became tighter, or are new.
+    """
+
+    slo: Mapping[str, Any]
+    loosened: tuple[str, ...]
+    kept: tuple[str, ...]
+    notes: tuple[str, ...]
+    tightened: int
+
+
+class _Bounds:
+    """Bounds as they are moved, with what is said of it."""
+
+    def __init__(self, fraction: float) -> None:
+        self.fraction = fraction
+        self.loosened: list[str] = []
+        self.kept: list[str] = []
+        self.notes: list[str] = []
+        self.tightened = 0
+
+    def moved(self, name: str, old: float | None, carried: float, *, upper: bool) -> float:
+        """A bound, old and new: never beyond what the sessions carry."""
+        if old is None:
+            self.tightened += 1
+            return round(carried, _DIGITS)
+        if (carried > old) if upper else (carried < old):
+            self.loosened.append(f"{name}: from {old:g} to {carried:g}")
+            return round(carried, _DIGITS)
+        moved = round(old + self.fraction * (carried - old), _DIGITS)
+        self.tightened += moved != old
+        return moved
+
+
+def propose(
+    artifacts: Sequence[Artifact], platform: str, old: JSON | None, fraction: float = FRACTION
+) -> Proposal:
+    """Bounds for the rows of one platform.
+
+    Parameters
+    ----------
+    old: the table `weekly_slo` that is there, inheritance resolved; None where there is none.
+    fraction: part of the distance to what sessions carry by which bounds are tightened.
+    """
+    bounds = _Bounds(fraction)
+    before: Mapping[str, Any] = (old or {}).get("per_kernel_size", {})
+    measured = [
+        grouped(run for run in artifact.good if run.platform == platform and run.size)
+        for artifact in artifacts
+    ]
+    names = dict.fromkeys(
+        [*before, *(runs[0].row for groups in measured for runs in groups.values())]
+    )
+    rows = {}
+    for name in names:
+        groups = [runs for each in measured if (runs := each.get(f"{name}@{platform}"))]
+        row = _row(name, groups, before.get(name, {}), bounds)
+        if row:
+            rows[name] = row
+    guardrails = {**_GUARDRAILS, **(old or {}).get("global_guardrails", {})}
+    if old is not None:
+        guardrails |= _guardrails(artifacts, guardrails, bounds)
+    slo = {"global_guardrails": guardrails, "per_kernel_size": rows}
+    return Proposal(
+        slo, tuple(bounds.loosened), tuple(bounds.kept), tuple(bounds.notes), bounds.tightened
+    )
+
+
+def _row(name: str, groups: Sequence[list[Run]], old: JSON, bounds: _Bounds) -> dict[str, Any]:
+    speeds = [value for runs in groups for value in _speeds(runs)]
+    late = [value for runs in groups for value in _lates(runs)]
+    if min(len(speeds), len(late)) < FEWEST_VALUES:
+        bounds.kept.append(
+            f"{name}: {len(speeds)} sessions are too few to calibrate from, which takes"
+            f" {FEWEST_VALUES}{'; its bounds stay' if old else '; it gets no row'}"
+        )
+        return dict(old)
+    slowest = -_limit([-speed for speed in speeds])
+    latest = max(_limit(late), *(_upper(runs) for runs in groups))
+    return {
+        **old,
+        "min_avg_gflops": bounds.moved(
+            f"{name}: min_avg_gflops", old.get("min_avg_gflops"), slowest, upper=False
+        ),
+        "max_p95_time_ms": bounds.moved(
+            f"{name}: max_p95_time_ms", old.get("max_p95_time_ms"), latest, upper=True
+        ),
+    }
+
+
+def _limit(values: Sequence[float]) -> float:
+    middle = sorted(map(abs, values))[len(values) // 2]
+    return limit(values, LEVEL, least_spread=_LEAST_SPREAD * middle)
+
+
+def _speeds(runs: Sequence[Run]) -> list[float]:
+    """GFLOPS of every session; those of rows where there are no raw times."""
+    sessions = sessions_of(runs)
+    if sessions:
+        told = [figures(runs[0].size, [session])["avg_mean_gflops"] for session in sessions]
+    else:
+        told = [run.metrics.get("avg_mean_gflops") for run in runs]
+    return [value for value in told if value]
+
+
+def _lates(runs: Sequence[Run]) -> list[float]:
+    """The 95th percentile of every row in milliseconds."""
+    told = [
+        1e3 * percentile(run.times) if run.times else run.metrics.get("p95_time_ms") for run in runs
+    ]
+    return [value for value in told if value]
+
+
+def _upper(runs: Sequence[Run]) -> float:
+    """The upper end of the 95th percentile of all times, which a replay has to keep below."""
+    times = [1e3 * time for run in runs for time in run.times]
+    if len(times) < FEWEST:
+        return 0.0
+    return p95(times, len(sessions_of(runs)), 1).high
+
+
+def _guardrails(artifacts: Sequence[Artifact], old: JSON, bounds: _Bounds) -> dict[str, float]:
+    """Drift bounds, by the widest interval that was seen in any of the artifacts."""
+    seen: dict[str, list[float]] = {name: [] for name in _DRIFTS}
+    for artifact in artifacts:
+        groups = grouped(run for run in artifact.good if run.snapshot is not None)
+        for runs in groups.values():
+            pace, late = drifts(runs, LEVEL)
+            if pace is not None and late is not None:
+                seen[_DRIFTS[0]].append(max(abs(pace.low), abs(pace.high)))
+                seen[_DRIFTS[1]].append(max(0.0, late.high))
+    moved = {}
+    for name, values in seen.items():
+        if values:
+            moved[name] = bounds.moved(name, old[name], max(values), upper=True)
+        else:
+            bounds.notes.append(f"{name} stays: no artifact has snapshots of raw times enough")
+    return moved
