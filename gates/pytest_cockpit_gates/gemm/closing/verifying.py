@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,17 @@ def seen(chosen: Choice, scratch: Path, timeout_s: float) -> dict[str, Any]:
         return {"info": worker.info, "smoke": smoke}
 
 
-def failure(error: WorkerError, platform: str) -> Finding:
-    """What a worker without an answer is: unknown where its platform is missing."""
+def failure(error: WorkerError, platform: str, *, selected: bool = False) -> Finding:
+    """What a worker without an answer is: unknown where its platform is missing.
+
+    Parameters
+    ----------
+    selected: it was begun with the variables of a selection; where the driver is there all the
+        same, those do not lead to it.
+    """
     missing = error.kind == "missing"
+    if missing and selected and platforms.missing(platform) is None and find_spec("pyopencl"):
+        return wrong(f"its variables do not lead to {platform}: {error.message}", "environment")
     return Finding(
         _KINDS.get(error.kind, "gemm.run-failed"),
         error.message,

@@ -143,7 +143,7 @@ def _verify(context: Context, options: JSON) -> Report:
     try:
         told = verifying.seen(chosen, context.scratch, settings.timeout_s)
     except WorkerError as error:
-        found.append(verifying.failure(error, chosen.platform))
+        found.append(verifying.failure(error, chosen.platform, selected=True))
         return Report.judge(
             f"{chosen.platform} is selected and does not work: {error.message}",
             checked=1,
