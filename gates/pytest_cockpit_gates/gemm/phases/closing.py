@@ -105,9 +105,10 @@ def _findings(
                 remedy=f"run --cockpit-{track.name}, then close again",
             )
         elif track.decision != PROMOTE or track.barred:
+            why = (track.rationale, track.barred)
             yield Finding(
                 _rule(account),
-                f"{track.name} is {track.decision}: {track.barred or track.rationale}",
+                f"{track.name} is {track.decision}: " + "; ".join(filter(None, why)),
                 path=ledger,
                 remedy=_remedy(account),
                 evidence={"session_id": account.session_id, "attempt": account.attempt},

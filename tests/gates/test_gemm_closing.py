@@ -1,0 +1,436 @@
+"""The decision, and the week's close."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_cockpit.api import CockpitError, Context, Severity, Verdict
+from pytest_cockpit.records import campaigns
+from pytest_cockpit.records.text import canonical, sha256
+from pytest_cockpit_gates.gemm.closing import decision, documents, severity, sla, week
+from pytest_cockpit_gates.gemm.closing.account import Account, checks_of, record
+from pytest_cockpit_gates.gemm.closing.decision import Review, Track
+from pytest_cockpit_gates.gemm.closing.selection import PATH, Choice, Selection
+from pytest_cockpit_gates.gemm.phases import closing
+from pytest_cockpit_gates.gemm.verdicts import Check, Evaluation
+from tests import gemm_artifacts
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+GREEN = Evaluation(
+    (Check("correctness_error_bound", "gemm.correctness", Verdict.PASS, "fine", "k:1"),), "promote"
+)
+RED = Evaluation(
+    (
+        *GREEN.checks,
+        Check(
+            "p95_drift_bound", "gemm.drift", Verdict.FAIL, "+9 % of at most +8 %", "k:1400@clover"
+        ),
+    ),
+    "iterate",
+)
+STOP = Evaluation(
+    (Check("correctness_error_bound", "gemm.correctness", Verdict.FAIL, "0.1", "k:1"),), "stop"
+)
+UNSURE = Evaluation(
+    (Check("p95_drift_bound", "gemm.drift", Verdict.UNKNOWN, "too few", "k:1"),), "iterate"
+)
+OF = {"replay": gemm_artifacts.replay(snapshots=2), "split": gemm_artifacts.split()}
+EVIDENCE = (("artifacts/run.json", "ab" * 32),)
+REVIEW = Review("r-1", "main", {"sizes": [1400]}, "artifacts/acta.md")
+WHY = st.sampled_from(["promote", "iterate", "stop", "unknown"])
+
+
+def track(made, name="replay", barred=""):
+    return Track(name, made, "why", EVIDENCE, barred)
+
+
+@pytest.mark.parametrize(
+    "decisions, owed, block, status",
+    [
+        (["promote", "promote"], "", "promote", "complete"),
+        (["promote", "iterate"], "", "iterate", "complete"),
+        (["promote", "unknown"], "", "iterate", "incomplete"),
+        (["stop", "promote"], "", "stop", "complete"),
+        (["stop", "unknown"], "", "stop", "incomplete"),
+        (["promote", "promote"], "a rerun is owed", "iterate", "complete"),
+    ],
+)
+def test_what_tracks_come_to(decisions, owed, block, status):
+    made = decision.document(REVIEW, [track(it) for it in decisions], owed)
+    assert (made["block_decision"], made["status"]) == (block, status)
+    assert made["rerun_owed"] == (owed or None)
+
+
+def test_a_track_that_is_barred_bars_the_block():
+    made = decision.document(REVIEW, [track("promote"), track("promote", "split", "sev2 bars it")])
+    assert made["block_decision"] == "iterate"
+    assert made["block_rationale"] == "split: sev2 bars it"
+
+
+def test_a_decision_about_nothing_is_none():
+    with pytest.raises(CockpitError, match="/tracks: expected at least 1 item"):
+        decision.document(REVIEW, [])
+
+
+@given(st.lists(WHY, min_size=1, max_size=4), st.booleans(), st.booleans())
+def test_a_block_promotes_only_what_all_its_tracks_do(decisions, barred, owes):
+    tracks = [track(it, barred="barred" if barred else "") for it in decisions]
+    made = decision.document(REVIEW, tracks, "owed" if owes else "")
+    promoted = set(decisions) == {"promote"} and not barred and not owes
+    assert (made["block_decision"] == "promote") is promoted
+
+
+@pytest.mark.parametrize(
+    "changes, pointer",
+    [
+        ({"tracks": [track("iterate").to_json()]}, "/tracks/0/decision"),
+        ({"tracks": [track("promote").to_json(), track("stop").to_json()]}, "/"),
+        ({"tracks": [{**track("promote").to_json(), "evidence": []}]}, "/tracks/0/evidence"),
+        ({"tracks": [{**track("promote").to_json(), "more": 1}]}, "/tracks/0/more"),
+        ({"tracks": [{**track("promote").to_json(), "decision": "go"}]}, "/tracks/0/decision"),
+        ({"status": "incomplete"}, "/status"),
+        ({"rerun_owed": "since yesterday"}, "/rerun_owed"),
+        ({"block_decision": "drop"}, "/block_decision"),
+        ({"acta_path": ""}, "/acta_path"),
+        ({"summary": None}, "/summary"),
+        ({"extra": 1}, "/extra"),
+    ],
+)
+def test_the_schema_refuses_a_promotion_that_does_not_follow(changes, pointer):
+    made = decision.document(REVIEW, [track("promote")])
+    documents.demand(made, decision.SCHEMA, "d.json")
+    with pytest.raises(CockpitError) as caught:
+        documents.demand({**made, **changes}, decision.SCHEMA, "d.json")
+    assert str(caught.value).startswith(f"d.json: {pointer}")
+
+
+class Tree:
+    """A work tree with a ledger of campaigns, and the close of its week."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root / "tree"
+        self.scratch = root / "scratch"
+        self.root.mkdir()
+        self.book = campaigns.path_of(self.root, ".cockpit")
+        self.number = 0
+
+    def row(self, kind, mode, at, session, **more):
+        row = {
+            "kind": kind, "mode": mode, "at": at, "gate": "gemm", "session_id": session,
+            "plan_sha256": "0" * 64, "attempt": self.number, **more,
+        }  # fmt: skip
+        campaigns.append(self.book, self.scratch / "lock", row)
+
+    def campaign(self, mode, evaluation=GREEN, at="2026-11-20T10:00:00Z", *, end=True, **changes):
+        """A session of this mode, as it would leave the tree; the path of its artifact."""
+        self.number += 1
+        session = changes.pop("session", f"s{self.number}")
+        self.row(campaigns.BEGUN, mode, at, session)
+        content = canonical({**OF[mode], "evaluation": {"checks": list(checks_of(evaluation))}})
+        path = f"artifacts/gemm/{mode}_{self.number}.json"
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_bytes(content)
+        made = severity.assess(evaluation, sla.load(self.root, ""), at=NOW)
+        account = Account(
+            mode,
+            evaluation.decision,
+            "because",
+            severity=made.to_json(),
+            evidence=((path, sha256(content)),),
+        )
+        ended = {
+            "verdict": evaluation.verdict.value,
+            "phases": {"plan": "pass", "evaluation": evaluation.verdict.value},
+            "record": record(account, evaluation),
+            **changes,
+        }
+        if end:
+            self.row(campaigns.ENDED, mode, at, session, **ended)
+        return self.root / path
+
+    def both(self, **changes):
+        return [self.campaign(mode, **changes) for mode in ("replay", "split")]
+
+    def close(self, now=NOW, **settings):
+        context = Context(self.root, self.scratch, settings)
+        options = {"mode": "gemm-close", "session_id": "close-1", "output": "artifacts/gemm"}
+        report = closing.close(context, options, now)
+        folder = self.scratch / "artifacts"
+        made = json.loads((folder / "gemm-close_decision.json").read_text())
+        return report, made, (folder / "gemm-close_acta.md").read_text()
+
+
+@pytest.fixture
+def tree(tmp_path):
+    return Tree(tmp_path)
+
+
+def test_a_week_in_which_all_is_green_is_promoted(tree):
+    tree.both()
+    report, made, _ = tree.close()
+    assert report.verdict is Verdict.PASS
+    assert (made["block_decision"], made["status"]) == ("promote", "complete")
+    assert report.summary.startswith("2026-W47: promote: replay and split: all promote")
+    assert made["depends_on"] == ["replay:s1", "split:s2"]
+    assert made["scope"]["week"] == "2026-W47"
+    assert made["acta_path"] == "artifacts/gemm/gemm-close_acta.md"
+    assert [it["evidence"][0]["path"] for it in made["tracks"]] == [
+        "artifacts/gemm/replay_1.json",
+        "artifacts/gemm/split_2.json",
+    ]
+
+
+def test_the_ledger_is_told(tree):
+    tree.both()
+    report, _, _ = tree.close()
+    (told,) = [it.data for it in report.evidence if it.name == "record"]
+    assert told == {"week": "2026-W47", "decision": "promote"}
+
+
+@pytest.mark.parametrize("mode", ["replay", "split"])
+def test_a_missing_track_is_unknown(tree, mode):
+    tree.campaign(mode)
+    other = {"replay": "split", "split": "replay"}[mode]
+    report, made, _ = tree.close()
+    (finding,) = report.findings
+    assert (report.verdict, finding.rule) == (Verdict.UNKNOWN, "gemm.evidence-missing")
+    assert finding.message == (
+        f"{other} is unknown: there is no {other} in 2026-W47; run --cockpit-{other}"
+    )
+    assert (made["block_decision"], made["status"]) == ("iterate", "incomplete")
+
+
+def test_nothing_on_record_is_unknown(tree):
+    report, made, _ = tree.close()
+    assert (report.verdict, made["block_decision"]) == (Verdict.UNKNOWN, "iterate")
+
+
+def test_campaigns_of_other_weeks_do_not_count(tree):
+    tree.both(at="2026-11-15T23:59:59Z")
+    assert tree.close()[1]["status"] == "incomplete"
+    assert tree.close(datetime(2026, 11, 15, tzinfo=UTC))[1]["block_decision"] == "promote"
+
+
+def test_the_last_campaign_of_the_week_counts(tree):
+    tree.campaign("replay", RED)
+    tree.both()
+    assert tree.close()[1]["block_decision"] == "promote"
+    tree.campaign("split", RED)
+    report, made, _ = tree.close()
+    assert made["block_decision"] == "iterate"
+    (finding,) = report.findings
+    assert (finding.rule, finding.severity) == ("gemm.drift", Severity.ERROR)
+    assert finding.message == "split is iterate: because; severity sev3_medium bars promotion"
+
+
+def test_a_stop_stops_the_week(tree):
+    tree.campaign("replay", STOP)
+    tree.campaign("split")
+    report, made, acta = tree.close()
+    assert (made["block_decision"], report.verdict) == ("stop", Verdict.FAIL)
+    assert report.findings[0].rule == "gemm.correctness"
+    assert "auto_rollback_immediate" in acta
+
+
+def test_an_unknown_check_leaves_the_track_undecided(tree):
+    tree.both()
+    tree.campaign("replay", UNSURE)
+    report, made, _ = tree.close()
+    assert made["block_decision"] == "iterate"
+    assert not report.verdict.opens
+
+
+def test_a_campaign_that_was_killed_makes_its_track_unknown(tree):
+    tree.both()
+    tree.campaign("replay", end=False)
+    report, made, _ = tree.close()
+    assert made["tracks"][0]["decision"] == "unknown"
+    assert "has no end; run it again" in report.findings[0].message
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda path: path.unlink(), "missing, or no file to read"),
+        (lambda path: path.write_text("{}"), "is not what the ledger vouches for"),
+        (lambda path: (path.unlink(), path.mkdir()), "missing, or no file to read"),
+        (lambda path: (path.unlink(), path.symlink_to("/etc/passwd")), "outside the repository"),
+    ],
+)
+def test_no_promotion_without_the_evidence(tree, change, words):
+    replay, _ = tree.both()
+    change(replay)
+    report, made, _ = tree.close()
+    assert made["tracks"][0]["decision"] == "unknown"
+    assert words in report.findings[0].message
+    assert report.verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "changes, decided",
+    [
+        ({"verdict": "fail"}, "iterate"),
+        ({"verdict": "unknown"}, "iterate"),
+        ({"verdict": "warn"}, "promote"),
+        ({"record": {}}, "unknown"),
+        ({"record": None}, "unknown"),
+        ({"record": {"decision": "promote"}}, "unknown"),
+        ({"record": {"decision": "promote", "evidence": [{}, 3]}}, "unknown"),
+        ({"record": {"decision": ["promote"]}}, "unknown"),
+        ({"record": {"decision": "PROMOTE"}}, "unknown"),
+        ({"record": {"decision": "iterate"}}, "iterate"),
+        ({"phases": 3}, "promote"),
+    ],
+)
+def test_the_ledger_s_word_is_taken_with_care(tree, changes, decided):
+    tree.campaign("replay", **changes)
+    tree.campaign("split")
+    made = tree.close()[1]
+    assert made["tracks"][0]["decision"] == decided
+    assert made["block_decision"] == ("promote" if decided == "promote" else "iterate")
+
+
+def rolled_back(tree, at="2026-11-20T11:00:00Z"):
+    tree.number += 1
+    phases = {"plan": "pass", "apply": "pass", "verify": "pass", "post-gate": "pass"}
+    told = {"action": "apply", "reason": "sev1"}
+    ended = {"verdict": "pass", "phases": phases, "record": told}
+    tree.row(campaigns.BEGUN, "gemm-rollback", at, f"s{tree.number}")
+    tree.row(campaigns.ENDED, "gemm-rollback", at, f"s{tree.number}", **ended)
+
+
+def test_no_promotion_while_a_rerun_is_owed(tree):
+    tree.both()
+    rolled_back(tree)
+    report, made, acta = tree.close()
+    assert made["block_decision"] == "iterate"
+    assert made["rerun_owed"].startswith("a rerun is owed since the rollback of 2026-11-20T11")
+    assert "rollback:s3" in made["depends_on"]
+    assert (report.verdict, report.findings[0].rule) == (Verdict.FAIL, "gemm.evidence-missing")
+    assert "A rerun is owed since" in acta
+
+
+def test_a_rollback_of_an_earlier_week_is_owed_still(tree):
+    rolled_back(tree, "2026-10-01T11:00:00Z")
+    tree.both()
+    # The rerun is what these two are.
+    assert tree.close()[1]["block_decision"] == "promote"
+    rolled_back(tree, "2026-11-20T12:00:00Z")
+    assert tree.close(datetime(2026, 11, 21, tzinfo=UTC))[1]["block_decision"] == "iterate"
+
+
+def test_a_rerun_that_is_promote_pays(tree):
+    tree.both()
+    rolled_back(tree)
+    tree.campaign("replay", RED, "2026-11-20T12:00:00Z")
+    assert tree.close()[1]["rerun_owed"]
+    tree.campaign("replay", at="2026-11-20T13:00:00Z")
+    made = tree.close()[1]
+    assert (made["block_decision"], made["rerun_owed"]) == ("promote", None)
+
+
+def test_the_minutes_have_all_sections_and_numbers(tree):
+    tree.campaign("replay", RED)
+    tree.campaign("split")
+    (tree.root / "who.json").write_text(json.dumps({"contacts": [
+        {"role": "duty", "contact": "d@x", "channel": "pager", "severity": it, "minutes": 9}
+        for it in ("sev1", "sev2", "sev3")
+    ]}))  # fmt: skip
+    report, _, acta = tree.close(escalation="who.json")
+    assert re.findall(r"^## (.*)$", acta, re.MULTILINE) == [
+        "Scope", "Checklist", "Results", "Checks", "Severity and deadlines", "Rollback",
+        "Decisions", "Evidence", "Escalation",
+    ]  # fmt: skip
+    assert "| `auto_t3_controlled:1400@rusticl` | 2 of 2 | 2" in acta
+    assert "| `p95_drift_bound` | `k:1400@clover` | `fail` | +9 % of at most +8 %" in acta
+    assert "`sev3_medium`: respond by 2026-11-21T16:00:00Z" in acta
+    assert (
+        "| replay | evaluation | `fail` | 2026-11-20T10:00:00Z | 2026-11-20T10:00:00Z | 1 |" in acta
+    )
+    assert re.search(r"\| replay \| `artifacts/gemm/replay_1.json` \| `[0-9a-f]{64}` \|", acta)
+    assert report.checked == 2
+
+
+def test_minutes_without_a_matrix_say_so(tree):
+    assert "No escalation matrix is configured" in tree.close()[2]
+
+
+def test_the_minutes_name_the_platform_that_is_selected(tree):
+    tree.both()
+    chosen = Choice("clover", {"LP_CL": "1"}, None)
+    made = Selection(
+        "rollback", chosen, Choice("rusticl"), "sev1 | <b>", "2026-11-20T11:00:00Z", "x"
+    )
+    (tree.root / PATH).write_bytes(canonical(made.to_json()))
+    _, document, acta = tree.close()
+    assert "`clover` is selected since 2026-11-20T11:00:00Z instead of `rusticl`" in acta
+    assert "<b>" not in acta
+    assert document["rerun_owed"]
+
+
+def test_everything_in_the_minutes_is_escaped(tree):
+    evil = "<script> | `x` @all [a](b)\n# no"
+    bad = Evaluation(
+        (Check("p95_drift_bound", evil, Verdict.FAIL, evil, evil, {}, evil),), "iterate"
+    )
+    tree.campaign("replay", bad, session=evil)
+    acta = tree.close()[2]
+    bare = re.sub(r"(`+).*?\1", "", acta)
+    assert "<script>" not in bare
+    assert "@all" not in bare
+    assert "\n# no" not in acta
+    header = acta.index("| check | of |")
+    row = acta[header:].split("\n")[2]
+    assert len(re.findall(r"(?<!\\)\|", row)) == 6
+
+
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        ({"sla": "gone.json"}, "gone.json: cannot read"),
+        ({"escalation": "gone.json"}, "gone.json: cannot read"),
+    ],
+)
+def test_a_file_that_is_not_there_is_an_error(tree, settings, words):
+    with pytest.raises(CockpitError, match=words):
+        tree.close(**settings)
+
+
+def test_a_broken_ledger_is_an_error(tree):
+    tree.both()
+    text = tree.book.read_text().replace("promote", "iterate", 1)
+    tree.book.write_text(text)
+    with pytest.raises(CockpitError, match=r"campaigns\.ndjson"):
+        tree.close()
+
+
+@pytest.mark.parametrize(
+    "stamp, has",
+    [
+        ("2026-11-16T00:00:00Z", True),
+        ("2026-11-22T23:59:59Z", True),
+        ("2026-11-23T00:00:00Z", False),
+        ("2025-11-18T00:00:00Z", False),
+        ("yesterday", False),
+        (None, False),
+    ],
+)
+def test_the_week_of_a_time(stamp, has):
+    assert week.of(NOW).has(stamp) is has
+
+
+def test_the_week_at_the_turn_of_the_year():
+    assert str(week.of(datetime(2027, 1, 1, tzinfo=UTC))) == "2026-W53"
+
+
+@pytest.mark.parametrize("prefix", ["../x", "a/b", ".hidden", "a b", "x\n"])
+def test_a_prefix_that_names_no_file(tree, prefix):
+    with pytest.raises(CockpitError, match="--cockpit-gemm-output-prefix"):
+        documents.prefix({"output_prefix": prefix, "mode": "gemm-close"})
