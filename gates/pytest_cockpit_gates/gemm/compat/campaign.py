@@ -88,7 +88,8 @@ def evaluate(artifact: Mapping[str, Any], baseline: Mapping[str, Any]) -> Evalua
     """
     metadata = artifact.get("metadata")
     told = metadata if isinstance(metadata, Mapping) else {}
-    stops_at = int(told.get("rollback_after_consecutive_soft_overhead_violations", 2))
+    key = "rollback_after_consecutive_soft_overhead_violations"
+    stops_at = reading.whole_at(told, key, "metadata", 2)
     done = snapshots(artifact, baseline, stops_at=stops_at)
     streak = max((each.streak for each in done), default=0)
     hard = [name for each in done for name in each.hard]

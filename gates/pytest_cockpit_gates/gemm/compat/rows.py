@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_cockpit.api import CockpitError
+from pytest_cockpit.records.schema import shown
 
 T3, T5 = "auto_t3_controlled", "auto_t5_guarded"
 CLOVER, RUSTICL = "clover", "rusticl"
 ABSENT = 999.0
 """What an absent error or drift counts as."""
+
+_MOST = 1e100
 
 Key = tuple[str, int]
 
@@ -166,13 +168,23 @@ def number_at(table: Mapping[str, Any], key: str, where: str) -> float:
     return _number(table[key], f"{where}.{key}")
 
 
+def whole_at(table: Mapping[str, Any], key: str, where: str, default: int) -> int:
+    """A whole number that may be there.
+
+    Raises
+    ------
+    CockpitError: it is something else; the text names the key.
+    """
+    return _whole(table[key], f"{where}.{key}") if key in table else default
+
+
 def _number(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
-        raise CockpitError(f"{where}: expected a number, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _MOST:
+        raise CockpitError(f"{where}: expected a number, got {shown(value)}")
     return value
 
 
 def _whole(value: Any, where: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise CockpitError(f"{where}: expected a whole number, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _MOST:
+        raise CockpitError(f"{where}: expected a whole number, got {shown(value)}")
     return value

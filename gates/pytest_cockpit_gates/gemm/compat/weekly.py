@@ -22,7 +22,8 @@ def evaluate(artifact: Mapping[str, Any], policy: Weekly) -> Evaluation:
     missing = sorted(name for name in policy.rows if name not in seen)
     present = [(seen[name], bound) for name, bound in policy.rows.items() if name in seen]
     metadata = artifact.get("metadata")
-    executed = metadata.get("executed_snapshots", 0) if isinstance(metadata, Mapping) else 0
+    told = metadata if isinstance(metadata, Mapping) else {}
+    executed = reading.whole_at(told, "executed_snapshots", "metadata", 0)
     error = reading.highest(rows, "max_error_max", ABSENT)
     fallback = reading.highest(reading.of_kernel(rows, T3), "t3_fallback_rate", 0.0)
     disables = reading.total(reading.of_kernel(rows, T5), "t5_disable_events")
