@@ -11,14 +11,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.config.argparsing import Parser
 
 ROOT = Path(__file__).parents[2]
-OPTION = re.compile(r"--cockpit-[a-z]+(?:-[a-z]+)*")
+OPTION = re.compile(r"--cockpit-[a-z]+(?:-[a-z0-9]+)*")
 
 
 def options() -> set[str]:
     source = files("pytest_cockpit").joinpath("plugin.py").read_text(encoding="utf-8")
     return set(re.findall(r'"(--cockpit-[a-z-]+)"', source))
+
+
+def options_of_gates() -> set[str]:
+    """Those that plugins of built-in gates declare."""
+    parser = Parser(_ispytest=True)
+    for entry in entry_points(group="pytest11"):
+        if entry.value.startswith("pytest_cockpit_gates."):
+            entry.load().pytest_addoption(parser, pytest.PytestPluginManager())
+    words = (
+        word for group in parser._groups for option in group.options for word in option.names()
+    )
+    return {word for word in words if word.startswith("--cockpit-")}
 
 
 def keys(schema: dict[str, Any], prefix: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
@@ -40,10 +53,16 @@ def test_every_option_is_listed(page):
     assert options() <= listed
 
 
+def test_every_option_of_a_gate_is_listed():
+    listed = set(OPTION.findall((ROOT / "docs/options.md").read_text(encoding="utf-8")))
+    assert len(options_of_gates()) > 20
+    assert options_of_gates() <= listed
+
+
 def test_no_page_names_an_option_that_does_not_exist():
     pages = [*ROOT.glob("docs/**/*.md"), *ROOT.glob("*.md"), ROOT / "examples/demo.py"]
     named = {name for page in pages for name in OPTION.findall(page.read_text(encoding="utf-8"))}
-    assert named <= options()
+    assert named <= options() | options_of_gates()
 
 
 def test_every_key_of_the_configuration_is_listed_below_its_table():
@@ -77,7 +96,7 @@ def test_every_built_in_gate_has_a_page_and_a_row_in_the_readme():
     everyday = (ROOT / "docs/everyday-gates.md").read_text(encoding="utf-8")
     for entry in entry_points(group="pytest_cockpit.gates"):
         if entry.value.startswith("pytest_cockpit_gates."):
-            name = entry.value.removeprefix("pytest_cockpit_gates.").partition(":")[0]
+            name = re.split(r"[.:]", entry.value)[1]
             assert (ROOT / f"docs/gates/{name}.md").is_file()
             assert f"`{entry.name}`" in readme
             assert f"`{entry.name}`" in everyday
