@@ -205,6 +205,19 @@ def test_a_missing_track_is_unknown(tree, mode):
         f"{other} is unknown: there is no {other} in 2026-W47; run --cockpit-{other}"
     )
     assert (made["block_decision"], made["status"]) == ("iterate", "incomplete")
+    assert (made["severity"]["severity"], made["severity"]["rollback"]) == ("sev2_high", False)
+
+
+def test_somebody_is_told_of_a_missing_track(tree):
+    tree.campaign("replay")
+    row = {"role": "duty", "contact": "d@x", "channel": "pager", "minutes": 9}
+    rows = [{**row, "severity": it} for it in ("sev1", "sev2", "sev3")]
+    (tree.root / "who.json").write_text(json.dumps({"contacts": rows}))
+    _, made, acta = tree.close(escalation="who.json")
+    assert [(it["by"], it["about"]) for it in made["escalation"]] == [
+        ("2026-11-21T12:09:00Z", ["unknown"])
+    ]
+    assert "| 2026-11-21T12:09:00Z | `sev2_high` | duty | d&#64;x | pager |" in acta
 
 
 def test_nothing_on_record_is_unknown(tree):
@@ -227,7 +240,7 @@ def test_the_last_campaign_of_the_week_counts(tree):
     assert made["block_decision"] == "iterate"
     (finding,) = report.findings
     assert (finding.rule, finding.severity) == ("gemm.drift", Severity.ERROR)
-    assert finding.message == "split is iterate: because; severity sev3_medium bars promotion"
+    assert finding.message == "split is iterate: because"
 
 
 def test_a_stop_stops_the_week(tree):

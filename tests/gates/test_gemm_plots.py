@@ -243,7 +243,9 @@ def test_a_red_check_is_told_with_its_deadline(tmp_path):
     "made, changes, decision, block",
     [
         (evaluation(GREEN), {}, "promote", "promote"),
-        (evaluation(GREEN), {"owed": "a rerun is owed"}, "promote", "iterate"),
+        # This is the rerun that was owed.
+        (evaluation(GREEN), {"owed": "a rerun is owed"}, "promote", "promote"),
+        (evaluation(RED), {"owed": "a rerun is owed"}, "iterate", "iterate"),
         (evaluation(GREEN), {"phases": {"post-gate": "fail"}}, "iterate", "iterate"),
         (evaluation(GREEN), {"phases": {"post-gate": "skip"}}, "iterate", "iterate"),
         (Evaluation((GREEN, RED), "stop"), {}, "stop", "stop"),

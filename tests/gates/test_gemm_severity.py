@@ -134,7 +134,7 @@ def test_the_package_s_own_sla_covers_everything():
     own = sla.load(Path("/nowhere"), "")
     assert own.id == "pytest-cockpit-default-1"
     assert (own.missing, contradictions.unmapped(CHECKS, own)) == ({}, [])
-    assert set(own.states) == {"run_failed", "row_missing", "unknown", "not_promoted"}
+    assert set(own.states) == {"run_failed", "unknown", "not_promoted"}
 
 
 def test_a_check_without_a_severity_is_an_error_and_as_urgent_as_can_be():
@@ -275,6 +275,17 @@ def test_triggers_about_other_platforms_are_told():
     assert finding.message == (
         "rusticl_ratio_vs_clover_lt_0.85 is not about pocl and clover, which are compared"
     )
+
+
+def test_what_is_in_the_scope_and_was_not_measured_is_told():
+    given = {"platforms": ["rusticl", "clover"], "sizes": [1400, 2048], "kernels": ["naive"]}
+    assert [it.where for it in assess(measured=given).findings] == [
+        "sla.json#/scope/kernels/0",
+        "sla.json#/scope/kernels/1",
+        "sla.json#/scope/sizes/2",
+    ]
+    assert assess(measured={**given, **WEEK12["scope"]}).findings == ()
+    assert assess(measured=given, data=changed(scope={"sizes": 3, "kernels": None})).findings == ()
 
 
 @pytest.mark.parametrize(

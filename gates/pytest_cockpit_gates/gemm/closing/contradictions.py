@@ -7,6 +7,7 @@ from typing import Any
 
 from pytest_cockpit.api import Finding
 from pytest_cockpit.api import Severity as Weight
+from pytest_cockpit.records.text import one_line
 from pytest_cockpit_gates.gemm.closing.sla import Sla
 from pytest_cockpit_gates.gemm.closing.triggers import Trigger
 
@@ -49,6 +50,30 @@ def other_pairs(sla: Sla, pair: tuple[str, str] | None) -> Iterator[Finding]:
                 pointer=f"/severity_levels/{level.name}/triggers",
                 remedy=f"write {pair[0]}_ratio_vs_{pair[1]}_lt_NUMBER",
             )
+
+
+def unmeasured(sla: Sla, parameters: Mapping[str, Any]) -> Iterator[Finding]:
+    """What the SLA says that it is about, and what was not measured.
+
+    Parameters
+    ----------
+    parameters: of the run: `platforms`, `kernels`, `sizes`.
+    """
+    for key in ("platforms", "kernels", "sizes"):
+        wanted, there = sla.scope.get(key), parameters.get(key)
+        if not isinstance(wanted, list) or not isinstance(there, list | tuple):
+            continue
+        known = {str(it).casefold() for it in there}
+        for number, it in enumerate(wanted):
+            if str(it).casefold() not in known:
+                yield Finding(
+                    RULE,
+                    f"{one_line(str(it))} is in the scope of the SLA and was not measured",
+                    Weight.WARNING,
+                    path=sla.path,
+                    pointer=f"/scope/{key}/{number}",
+                    remedy=f"measure it (--cockpit-gemm-{key}), or take it out of the scope",
+                )
 
 
 def unmapped(names: Iterable[str], sla: Sla) -> list[Finding]:

@@ -90,7 +90,11 @@ def block(tracks: Sequence[Track], owed: str = "") -> Block:
     if stopped:
         return Block(STOP, f"{' and '.join(stopped)}: {STOP}", whole)
     reasons = [f"{track.name} is {track.decision}" for track in tracks if track.decision != PROMOTE]
-    reasons += [f"{track.name}: {track.barred}" for track in tracks if track.barred]
+    reasons += [
+        f"{track.name}: {track.barred}"
+        for track in tracks
+        if track.barred and track.decision == PROMOTE
+    ]
     reasons += [owed] if owed else []
     reasons += [] if tracks else ["there is no track"]
     if reasons:

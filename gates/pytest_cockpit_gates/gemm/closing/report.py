@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +19,7 @@ from pytest_cockpit_gates.gemm.closing.escalation import Matrix, who
 from pytest_cockpit_gates.gemm.closing.plots import Ceiling
 from pytest_cockpit_gates.gemm.closing.selection import Selection
 from pytest_cockpit_gates.gemm.closing.severity import Assessment, stamp
-from pytest_cockpit_gates.gemm.verdicts import Evaluation
+from pytest_cockpit_gates.gemm.verdicts import PROMOTE, Evaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +106,11 @@ def write(
         artifact=artifact,
     )
     page = f"{session.prefix}_report.md"
-    decided = decision.document(_review(session, made, page), [made.as_track], session.owed)
+    # A rerun that is promote is the one that was owed.
+    owed = "" if decision.block([made.as_track]).decision == PROMOTE else session.owed
+    decided = decision.document(_review(session, made, page), [made.as_track], owed)
     drawn, said = _draw(folder, artifact, session)
-    text = _page(made, decided, session, drawn, said)
+    text = _page(made, decided, dataclasses.replace(session, owed=owed), drawn, said)
     name = f"{session.prefix}_decision.json"
     artifacts.write(folder / name, decided)
     artifacts.write_bytes(folder / page, text.encode())

@@ -122,6 +122,10 @@ def severity(account: Account) -> list[str]:
         f"Evaluated {plain(str(told.get('evaluated_at')))} by {_sla(told)}.",
         "",
     ]
+    referred = _table(_table(told.get("sla")).get("rollback")) if told.get("rollback") else {}
+    if referred:
+        words = ", ".join(f"{plain(key)} {code(str(it))}" for key, it in sorted(referred.items()))
+        out += [f"Of a rollback the SLA names {words}; nothing of that was run.", ""]
     rows = [
         (
             code(str(it.get("check"))),

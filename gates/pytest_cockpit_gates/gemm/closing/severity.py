@@ -13,6 +13,7 @@ from pytest_cockpit_gates.gemm.closing.contradictions import (
     RULE,
     contradictions,
     other_pairs,
+    unmeasured,
     without,
 )
 from pytest_cockpit_gates.gemm.closing.sla import Level, Sla
@@ -90,7 +91,12 @@ class Assessment:
     def to_json(self) -> dict[str, Any]:
         """A JSON-able copy."""
         return {
-            "sla": {"id": self.sla.id, "path": self.sla.path, "sha256": self.sla.sha256},
+            "sla": {
+                "id": self.sla.id,
+                "path": self.sla.path,
+                "sha256": self.sla.sha256,
+                "rollback": dict(self.sla.rollback),
+            },
             "evaluated_at": stamp(self.at),
             "severity": self.level.name,
             "respond_by": stamp(self.respond_by),
@@ -115,6 +121,7 @@ def assess(
     at: datetime,
     bounds: Mapping[str, Any] | None = None,
     pair: tuple[str, str] | None = None,
+    measured: Mapping[str, Any] | None = None,
 ) -> Assessment:
     """Give everything that is not green its level, deadline and action.
 
@@ -124,8 +131,10 @@ def assess(
     bounds: the policy's `global_guardrails`, and `min_CANDIDATE_ratio`; what contradicts the SLA
         is told.
     pair: candidate and fallback, where triggers about another pair are to be told.
+    measured: the run's parameters, where what the SLA's scope has beyond them is to be told.
     """
     found: list[Finding] = [*contradictions(sla, bounds or {}), *other_pairs(sla, pair)]
+    found += unmeasured(sla, measured or {})
     incidents = []
     for check in evaluation.red:
         level, cause = _level_of(check, sla)
@@ -152,7 +161,7 @@ def of_state(
 
     Parameters
     ----------
-    state: `run_failed`, `row_missing`, `unknown` or `not_promoted`.
+    state: `run_failed`, `unknown` or `not_promoted`.
     """
     incident, found = _of_state(state, verdict, message, sla, at)
     return Assessment(at, sla, incident.level, (incident,), tuple(found))

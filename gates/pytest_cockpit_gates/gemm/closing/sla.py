@@ -58,9 +58,11 @@ class Sla:
     path, sha256: of its file; the package's own where none is configured.
     levels: the most urgent first.
     checks: the level of each check that no trigger is about.
-    states: the level of what is no check: `run_failed`, `row_missing`, `unknown`, `not_promoted`.
+    states: the level of what is no check: `run_failed`, `unknown`, `not_promoted`.
     missing: names of checks and states whose level this SLA does not have, and that level.
     channels: names of channels, and what they are.
+    scope: what it says that it is about: `platforms`, `kernels`, `sizes`.
+    rollback: what it says of a rollback, in words; nothing of it is run.
     """
 
     path: str
@@ -71,6 +73,8 @@ class Sla:
     states: Mapping[str, Level]
     missing: Mapping[str, str] = field(default_factory=dict)
     channels: Mapping[str, str] = field(default_factory=dict)
+    scope: Mapping[str, Any] = field(default_factory=dict)
+    rollback: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def triggers(self) -> tuple[tuple[Level, Trigger], ...]:
@@ -82,6 +86,12 @@ class Sla:
         """The level of an evaluation in which all is green."""
         [level] = [it for it, trigger in self.triggers if trigger.text == triggers.ALL_GREEN]
         return level
+
+
+def rank(name: str) -> int:
+    """How urgent a level of this name is, 1 the most; 0 of a name that is none."""
+    found = _RANK.match(name)
+    return int(found[1]) if found else 0
 
 
 def load(root: Path, path: str) -> Sla:
@@ -140,6 +150,8 @@ def of(document: Document, default: Document) -> Sla:
         states=found["states"],
         missing=missing,
         channels=data.get("notification_channels", {}),
+        scope=data.get("scope", {}),
+        rollback=data.get("rollback", {}),
     )
 
 
@@ -157,11 +169,8 @@ def _level(where: str, name: str, table: Mapping[str, Any], actions: Mapping[str
             f"{place}/action: no action {action}{meant(action, list(actions))}; say what it does "
             f"in /actions/{action}"
         )
-    found = _RANK.match(name)
-    rank = int(found[1]) if found else 0
-    return Level(
-        name, rank, tuple(read), table["response_sla_minutes"], Action(action, **actions[action])
-    )
+    done = Action(action, **actions[action])
+    return Level(name, rank(name), tuple(read), table["response_sla_minutes"], done)
 
 
 def _named(levels: tuple[Level, ...], wanted: str) -> Level | None:

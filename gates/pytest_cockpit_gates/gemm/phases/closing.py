@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,15 @@ from pytest_cockpit_gates.gemm.closing import (
     decision,
     escalation,
     selection,
+    severity,
     sla,
     week,
 )
 from pytest_cockpit_gates.gemm.closing.account import Account
 from pytest_cockpit_gates.gemm.closing.decision import UNKNOWN, Review, Track
 from pytest_cockpit_gates.gemm.closing.documents import prefix
+from pytest_cockpit_gates.gemm.closing.escalation import Matrix
+from pytest_cockpit_gates.gemm.closing.sla import Sla
 from pytest_cockpit_gates.gemm.settings import Settings
 from pytest_cockpit_gates.gemm.verdicts import PROMOTE
 
@@ -50,7 +54,7 @@ def close(context: Context, options: JSON, now: datetime) -> Report:
     debt = debts.owed(rows, selected)
     owed = debt.words if debt else ""
     this = week.of(now)
-    found = week.accounts(context.root, rows, this)
+    found = [_judged(it, agreed, matrix, now) for it in week.accounts(context.root, rows, this)]
     name = prefix(options)
     folder = str(options.get("output") or "artifacts/gemm")
     page = f"{name}_acta.md"
@@ -64,6 +68,7 @@ def close(context: Context, options: JSON, now: datetime) -> Report:
             *(f"{it.track}:{it.session_id}" for it in found if it.session_id),
             *week.rollbacks(rows, this),
         ),
+        severity=_worst(found),
         escalation=tuple(it for account in found for it in account.escalation),
     )
     decided = decision.document(review, tracks, owed)
@@ -90,6 +95,21 @@ def close(context: Context, options: JSON, now: datetime) -> Report:
     )
 
 
+def _judged(account: Account, agreed: Sla, matrix: Matrix | None, now: datetime) -> Account:
+    """A track with its severity; one that came to none has that of what is missing."""
+    if account.severity is not None:
+        return account
+    made = severity.of_state("unknown", f"{account.track}: {account.rationale}", agreed, at=now)
+    told = tuple(it.to_json() for it in escalation.who(matrix, made))
+    return dataclasses.replace(account, severity=made.to_json(), escalation=told)
+
+
+def _worst(found: Sequence[Account]) -> Mapping[str, Any] | None:
+    """The most urgent severity of all tracks."""
+    told = [account.severity for account in found if account.severity is not None]
+    return min(told, key=lambda it: sla.rank(str(it.get("severity"))), default=None)
+
+
 def _findings(
     found: Sequence[Account], tracks: Sequence[Track], owed: str, records: str
 ) -> Iterator[Finding]:
@@ -105,7 +125,7 @@ def _findings(
                 remedy=f"run --cockpit-{track.name}, then close again",
             )
         elif track.decision != PROMOTE or track.barred:
-            why = (track.rationale, track.barred)
+            why = track.rationale, track.barred if track.decision == PROMOTE else ""
             yield Finding(
                 _rule(account),
                 f"{track.name} is {track.decision}: " + "; ".join(filter(None, why)),
