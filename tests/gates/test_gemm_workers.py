@@ -1,4 +1,4 @@
-"""Workers of the gate `gemm`: real processes on real drivers, and all the ways they can fail."""
+"""Workers of the gate `gemm`: real processes, and all the ways they can fail."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_cockpit import process
-from pytest_cockpit.api import CockpitError
 from pytest_cockpit_gates.gemm.workers import caches, client, platforms
 from pytest_cockpit_gates.gemm.workers.client import Worker, WorkerError
 from tests import gemm_devices
@@ -56,108 +55,6 @@ def failing(tmp_path, **options):
     assert "\n" not in str(error)
     assert str(error).startswith("pocl: ")
     return error
-
-
-class TestPlatforms:
-    def test_a_platform_that_is_there(self, vendors):
-        assert [platforms.missing(name) for name in platforms.KNOWN] == [None] * 3
-
-    @pytest.mark.parametrize(
-        ("name", "file", "package"),
-        [
-            ("pocl", "pocl.icd", "pocl-opencl-icd"),
-            ("rusticl", "rusticl.icd", "mesa-opencl-icd"),
-            ("clover", "mesa.icd", "mesa-opencl-icd"),
-        ],
-    )
-    def test_what_is_missing_is_named_with_what_installs_it(self, vendors, name, file, package):
-        (vendors / file).unlink()
-        why = platforms.missing(name)
-        assert why is not None
-        assert why.startswith(f"{name}: no {file} in {vendors}; ")
-        assert f"apt-get install ocl-icd-libopencl1 {package}" in why
-
-    def test_any_other_platform_goes_by_its_file(self, vendors):
-        assert "nvidia.icd" in str(platforms.missing("nvidia"))
-        (vendors / "nvidia.icd").write_text("libnvidia-opencl.so.1\n")
-        assert platforms.missing("nvidia") is None
-
-    def test_the_loader_may_have_been_told_of_one_file(self, vendors, monkeypatch, tmp_path):
-        monkeypatch.setenv("OCL_ICD_VENDORS", str(vendors / "mesa.icd"))
-        assert platforms.missing("clover") is None
-        assert "no pocl.icd" in str(platforms.missing("pocl"))
-        found = platforms.environment("clover", tmp_path)
-        assert found["OCL_ICD_VENDORS"] == str(vendors / "mesa.icd")
-
-    def test_a_folder_named_from_here_is_found_from_elsewhere(self, vendors, monkeypatch, tmp_path):
-        monkeypatch.chdir(vendors.parent)
-        monkeypatch.setenv("OCL_ICD_VENDORS", "vendors")
-        found = platforms.environment("pocl", tmp_path)
-        assert found["OCL_ICD_VENDORS"] == str(vendors / "pocl.icd")
-
-    @pytest.mark.parametrize("name", ["", "../mesa", "a/b", ".hidden", "a\nb", "ü", "x" * 99])
-    def test_what_cannot_be_a_platform_is_refused(self, name):
-        with pytest.raises(CockpitError, match="is no platform; take pocl, rusticl, clover, or"):
-            platforms.missing(name)
-
-    def test_each_platform_is_seen_alone(self, vendors, tmp_path, monkeypatch):
-        for name in ("RUSTICL_ENABLE", "LP_CL", "OCL_ICD_FILENAMES"):
-            monkeypatch.delenv(name, raising=False)
-        seen = {name: platforms.environment(name, tmp_path) for name in platforms.KNOWN}
-        assert {name: Path(it["OCL_ICD_VENDORS"]).name for name, it in seen.items()} == {
-            "pocl": "pocl.icd",
-            "rusticl": "rusticl.icd",
-            "clover": "mesa.icd",
-        }
-        assert seen["rusticl"]["RUSTICL_ENABLE"] == "llvmpipe"
-        assert seen["clover"]["LP_CL"] == "1"
-        assert "LP_CL" not in seen["pocl"]
-        assert {it["OPENBLAS_NUM_THREADS"] for it in seen.values()} == {"1"}
-
-    def test_the_driver_of_a_graphics_card_may_be_named(self, vendors, tmp_path, monkeypatch):
-        monkeypatch.setenv("RUSTICL_ENABLE", "radeonsi")
-        assert platforms.environment("rusticl", tmp_path)["RUSTICL_ENABLE"] == "radeonsi"
-
-    def test_nothing_that_is_secret_or_in_the_way_reaches_a_driver(
-        self, vendors, tmp_path, monkeypatch
-    ):
-        unwanted = ("GITHUB_TOKEN", "PYTEST_ADDOPTS", "GIT_DIR", "MESA_SHADER_CACHE_DISABLE")
-        for name in (*unwanted, "OCL_ICD_FILENAMES"):
-            monkeypatch.setenv(name, "1")
-        assert not platforms.environment("pocl", tmp_path).keys() & {*unwanted, "OCL_ICD_FILENAMES"}
-
-
-class TestCaches:
-    def test_compiled_kernels_are_kept_where_the_user_alone_can_write(self, tmp_path, monkeypatch):
-        monkeypatch.setenv(caches.VARIABLE, str(tmp_path / "cache"))
-        found = caches.folder("mesa", tmp_path / "scratch")
-        assert found == tmp_path / "cache" / "gemm" / "mesa"
-        assert found.stat().st_mode & 0o777 == 0o700
-        found.chmod(0o777)
-        assert caches.folder("mesa", tmp_path).stat().st_mode & 0o777 == 0o700
-
-    def test_without_the_variable_it_is_the_users_cache(self, tmp_path, monkeypatch):
-        monkeypatch.delenv(caches.VARIABLE)
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-        monkeypatch.setenv("HOME", str(tmp_path))
-        found = caches.folder("pocl", tmp_path / "scratch")
-        assert found.parts[-3:] == ("pytest-cockpit", "gemm", "pocl")
-        assert found.is_relative_to(tmp_path)
-
-    @pytest.mark.parametrize("what", ["file", "link", "relative"])
-    def test_where_that_cannot_be_used_it_is_the_scratch_folder(self, tmp_path, monkeypatch, what):
-        base = tmp_path / "cache"
-        match what:
-            case "file":
-                base.write_text("")
-            case "link":
-                (base / "gemm").mkdir(parents=True)
-                (tmp_path / "elsewhere").mkdir()
-                (base / "gemm" / "mesa").symlink_to(tmp_path / "elsewhere")
-        monkeypatch.setenv(caches.VARIABLE, "cache" if what == "relative" else str(base))
-        found = caches.folder("mesa", tmp_path / "scratch")
-        assert found == tmp_path / "scratch" / "caches" / "mesa"
-        assert found.is_dir()
 
 
 class TestFailures:
@@ -405,109 +302,6 @@ class TestAnswers:
         assert worker._reported(answer, "smoke").kind in {"garbage", "refused", "missing", "wrong"}
 
 
-@gemm_devices.on_each_platform
-class TestDrivers:
-    """Real drivers, at sizes that cost nothing."""
-
-    def test_it_says_where_it_runs(self, platform):
-        worker = gemm_devices.worker(platform)
-        assert platforms.is_named(platform, worker.info["platform_name"])
-        assert worker.info["platform"] == platform
-        assert worker.info["device"]
-        assert worker.info["driver"]
-        assert worker.machine["cores"] >= 1
-        assert len(worker.machine["fingerprint"]) == 16
-        assert worker.software["numpy"]
-        assert worker.software["pyopencl"]
-        assert worker.software["variables"]["OCL_ICD_VENDORS"] in {
-            "pocl.icd",
-            "rusticl.icd",
-            "mesa.icd",
-        }
-        assert os.sep not in json.dumps(worker.software["variables"])
-
-    def test_the_smoke_launches_a_kernel_and_verifies_it(self, platform):
-        found = gemm_devices.worker(platform).ask("smoke", size=48)
-        assert found["ok"] is True
-        assert 0 < found["max_error"] <= found["error_bound"] == found["bound"]
-        assert found["variant"].keys() == {"id", "source_sha256"}
-        assert found["platform"] == gemm_devices.worker(platform).info["platform_name"]
-
-    @pytest.mark.parametrize("kernel", ["static", "naive"])
-    @pytest.mark.parametrize(
-        ("m", "n", "k", "alpha", "beta"),
-        [(1, 1, 1, 1.0, 0.0), (7, 5, 3, -2.0, 0.5), (0, 4, 4, 1.0, 1.0), (4, 4, 0, 1.0, 2.0)],
-    )
-    def test_a_session_is_right_and_timed(self, platform, kernel, m, n, k, alpha, beta):
-        found = gemm_devices.worker(platform).ask(
-            "session", kernel=kernel, m=m, n=n, k=k, alpha=alpha, beta=beta, seed=5, iterations=3
-        )
-        assert found["ok"] is True
-        assert found["max_error"] <= found["error_bound"]
-        assert len(found["wall_s"]) == len(found["cpu_s"]) == 3
-        assert min(found["wall_s"]) >= 0
-        assert (found["t3"], found["t5"]) == (None, None)
-        assert (found["variant"]["id"] == "naive") == (kernel == "naive")
-
-    def test_samples_are_taken_on_kept_operands(self, platform):
-        worker = gemm_devices.worker(platform)
-        found = [worker.ask("sample", size=size, seed=1) for size in (24, 24, 16, 8, 24)]
-        assert all(it["ok"] and it["wall_s"] > 0 for it in found)
-        assert found[0]["max_error"] == found[1]["max_error"] == found[4]["max_error"]
-
-    def test_pressure_is_judged_too(self, platform):
-        found = gemm_devices.worker(platform).ask("pressure", size=32, iterations=2, seed=9)
-        assert (found["ok"], len(found["wall_s"])) == (True, 2)
-
-    def test_a_variant_can_be_fixed(self, platform):
-        worker = gemm_devices.worker(platform)
-        arguments = {"m": 9, "n": 9, "k": 9, "seed": 1, "iterations": 1}
-        found = worker.ask("session", kernel="static", variant="naive", **arguments)
-        assert found["variant"]["id"] == "naive"
-        with pytest.raises(WorkerError, match="no variant is called nobody; known: "):
-            worker.ask("session", kernel="static", variant="nobody", **arguments)
-
-    @pytest.mark.parametrize(
-        ("op", "arguments", "said"),
-        [
-            ("dance", {}, "no operation 'dance'; operations: describe, "),
-            ("_opened", {}, "no operation '_opened'"),
-            ("smoke", {"sizes": 3}, "smoke takes no 'sizes'; it takes seed, size"),
-            ("smoke", {"say": 3}, "smoke takes no 'say'"),
-            ("smoke", {"size": 0}, "smoke: size is 0; it can be 1 to 32768"),
-            ("smoke", {"size": 1 << 20}, "size is 1048576; it can be 1 to 32768"),
-            ("smoke", {"size": "8"}, "smoke: size is 8, which is of no use there"),
-            ("smoke", {"size": True}, "smoke: size is True, which is of no use there"),
-            ("smoke", {"size": 2.5}, "smoke: size is 2.5"),
-            ("pressure", {"size": 8}, "pressure: missing a required argument"),
-            ("tune", {"sizes": []}, r"tune: sizes is \[\]"),
-            ("tune", {"sizes": [8, "x"]}, "tune: sizes is "),
-            ("sample", {"size": 8, "seed": 1, "kernel": "fast"}, "no kernel 'fast'; kernels: "),
-        ],
-    )
-    def test_what_it_cannot_do_is_refused_and_it_goes_on(self, platform, op, arguments, said):
-        worker = gemm_devices.worker(platform)
-        pid = worker.pid
-        with pytest.raises(WorkerError, match=said) as caught:
-            worker.ask(op, **arguments)
-        assert (caught.value.kind, caught.value.returncode) == ("refused", None)
-        assert worker.ask("smoke", size=8)["ok"]
-        assert worker.pid == pid
-
-    def test_no_memory_is_a_reason(self, platform):
-        worker = gemm_devices.worker(platform)
-        with pytest.raises(WorkerError, match=r"no memory for .* take a smaller size") as caught:
-            worker.ask("session", kernel="static", m=32768, n=32768, k=32768, seed=1, iterations=1)
-        assert caught.value.kind == "refused"
-
-    def test_a_driver_that_returns_garbage_is_noticed(self, platform, tmp_path):
-        gemm_devices.require(platform)
-        with begun(tmp_path, platform, env={FAULT: "nan@sample"}) as worker:
-            assert worker.ask("smoke", size=8)["ok"] is True
-            found = worker.ask("sample", size=8, seed=1)
-        assert (found["ok"], found["max_error"]) == (False, None)
-
-
 @pytest.fixture(scope="session")
 def platform():
     """One driver stands for all."""
@@ -515,53 +309,6 @@ def platform():
         if gemm_devices.unusable(name) is None:
             return name
     return pytest.skip("no OpenCL platform can be used")
-
-
-SMALL = st.integers(-2, 9) | st.integers(1 << 15) | st.none() | st.text(max_size=2) | st.floats()
-ORDERS = st.dictionaries(
-    st.sampled_from(["size", "m", "n", "k", "kernel", "seed", "iterations", "alpha", "variant"]),
-    SMALL | st.sampled_from(["static", "naive"]) | st.lists(SMALL, max_size=2),
-    max_size=8,
-)
-
-FLAKY = """\
-import json
-from pytest_cockpit_gates.gemm.kernels.device import open_device
-from pytest_cockpit_gates.gemm.kernels import families
-from pytest_cockpit_gates.gemm.workers.products import Product, Shape
-
-product = Product(open_device(sys.argv[1]), families.NAIVE, Shape(8, 8, 8, 1, beta=0.5))
-verdicts = [(product.run(), product.verdict()["ok"])[1] for _ in range(2)]
-run = product.gemm.run
-
-def flaky(operands, alpha, beta):
-    timing = run(operands, alpha, beta)
-    operands.result()[3, 3] *= 1.001
-    return timing
-
-product.gemm.run = flaky
-product.run()
-verdicts.append(product.verdict()["ok"])
-product.gemm.run = run
-product.run()
-verdicts.append(product.verdict()["ok"])
-print(json.dumps(verdicts))
-"""
-
-
-class TestOrders:
-    @given(st.sampled_from(["smoke", "session", "sample", "pressure", "tune"]), ORDERS)
-    @settings(max_examples=150, deadline=None)
-    def test_whatever_is_asked_is_done_or_refused(self, platform, op, arguments):
-        worker = gemm_devices.worker(platform)
-        pid = worker.pid
-        with contextlib.suppress(WorkerError):
-            assert worker.ask(op, **arguments)["ok"] is True
-        # Only a worker that has refused lives on.
-        assert worker.pid == pid
-
-    def test_a_driver_that_is_wrong_once_is_wrong(self, platform):
-        assert gemm_devices.script(platform, FLAKY, platform) == [True, True, False, False]
 
 
 class TestLives:
@@ -577,7 +324,9 @@ class TestLives:
     )
     def test_it_may_fail_later(self, platform, tmp_path, fault, kind, returncode):
         with begun(tmp_path, platform, env={FAULT: f"{fault}@smoke"}) as worker:
-            pid, worker._timeout_s = worker.pid, 1.0
+            pid = worker.pid
+            if fault == "hang":
+                worker._timeout_s = 1.0
             with pytest.raises(WorkerError, match=f"^{platform}: .*smoke") as caught:
                 worker.ask("smoke", size=8)
             with pytest.raises(ProcessLookupError):

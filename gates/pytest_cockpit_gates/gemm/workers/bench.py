@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from pytest_cockpit_gates.gemm.abft import faults, overhead
+from pytest_cockpit_gates.gemm.abft import policy as guarding
 from pytest_cockpit_gates.gemm.kernels import table, tuning
 from pytest_cockpit_gates.gemm.kernels.device import open_device
-from pytest_cockpit_gates.gemm.workers.ops import Say
+from pytest_cockpit_gates.gemm.workers import caches, sessions
+from pytest_cockpit_gates.gemm.workers.ops import Policy, Say
 from pytest_cockpit_gates.gemm.workers.products import Product, Shape, choose
+from pytest_cockpit_gates.gemm.workers.sessions import Session
 
 _KEPT = 2
+_GUARDED = "auto_t5_guarded"
 
 
 class Bench:
-    """The device of a worker.
+    """The device of a worker. Methods `do_…` are what it can be asked.
 
     Parameters
     ----------
@@ -51,35 +57,44 @@ class Bench:
         iterations: int,
         alpha: float = 1.0,
         beta: float = 0.0,
-        t3_policy: dict[str, Any] | None = None,
-        t5_policy: dict[str, Any] | None = None,
+        t3_policy: Policy = None,
+        t5_policy: Policy = None,
         variant: str = "",
     ) -> dict[str, Any]:
         """Some iterations of one kernel, after one that warms up."""
-        product = self._product(kernel, Shape(m, n, k, seed, alpha, beta), variant)
+        product = self._product(kernel, Shape(m, n, k, seed, alpha, beta), variant, t5_policy)
+        session = Session(self._device, product, iterations)
         try:
-            product.run()
-            timings = [product.run() for _ in range(iterations)]
-            return {
-                "wall_s": [it.wall_s for it in timings],
-                "cpu_s": [it.cpu_s for it in timings],
-                **product.verdict(),
-                "t3": None,
-                "t5": None,
-            }
+            match kernel:
+                case "auto_t3_controlled":
+                    folder = caches.folder("selector", Path.cwd())
+                    return sessions.controlled(session, t3_policy, folder)
+                case "auto_t5_guarded":
+                    return sessions.guarded(session, t5_policy)
+                case _:
+                    return sessions.fixed(session)
         finally:
             product.free()
 
     def do_sample(
-        self, size: int, seed: int, kernel: str = "static", variant: str = ""
+        self,
+        size: int,
+        seed: int,
+        kernel: str = "static",
+        variant: str = "",
+        t5_policy: Policy = None,
     ) -> dict[str, Any]:
-        """One multiplication on operands that are kept: the first one warms up and is judged."""
-        key = (size, seed, kernel, variant, self.poisoned)
+        """One multiplication on operands that are kept: the first one warms up and is judged.
+
+        The variant is fixed, for `auto_t3_controlled` too: platforms are compared by it, and not
+        by what a selector happens to try.
+        """
+        key = (size, seed, kernel, variant, str(t5_policy), self.poisoned)
         product = self._products.pop(key, None)
         if product is None:
             while len(self._products) >= _KEPT:
                 self._products.pop(next(iter(self._products))).free()
-            product = self._product(kernel, Shape(size, size, size, seed), variant)
+            product = self._product(kernel, Shape(size, size, size, seed), variant, t5_policy)
             product.run()
         self._products[key] = product
         timing = product.run()
@@ -97,6 +112,35 @@ class Bench:
         keys = ("size", "variant", "source_sha256", "gflops")
         return {"entries": [dict(zip(keys, it, strict=True)) for it in known]}
 
-    def _product(self, kernel: str, shape: Shape, variant: str = "") -> Product:
+    def do_overhead(
+        self, size: int, pairs: int, seed: int, t5_policy: Policy = None
+    ) -> dict[str, Any]:
+        """The same product with and without the guard, in turns."""
+        policy = guarding.policy_of(t5_policy)
+        product = self._product("static", Shape(size, size, size, seed))
+        try:
+            product.run()
+            found = overhead.overhead(product.gemm, product.operands, pairs, policy, seed=seed)
+            return {**found.to_json(), "policy": policy.name, **product.verdict()}
+        finally:
+            product.free()
+
+    def do_recall(
+        self, size: int, injections: int, seed: int, t5_policy: Policy = None
+    ) -> dict[str, Any]:
+        """How many injected faults the deployed check finds, and how often it is wrong."""
+        policy = guarding.policy_of(t5_policy)
+        product = self._product("static", Shape(size, size, size, seed))
+        try:
+            product.run()
+            found = faults.recall(product.gemm, product.operands, injections, policy, seed)
+            return {**found.to_json(), "policy": policy.name, **product.verdict()}
+        finally:
+            product.free()
+
+    def _product(
+        self, kernel: str, shape: Shape, variant: str = "", t5_policy: Policy = None
+    ) -> Product:
         chosen = choose(self._device, table.load(), kernel, shape, variant)
-        return Product(self._device, chosen, shape, poisoned=self.poisoned)
+        guard = guarding.policy_of(t5_policy) if kernel == _GUARDED else None
+        return Product(self._device, chosen, shape, guard=guard, poisoned=self.poisoned)

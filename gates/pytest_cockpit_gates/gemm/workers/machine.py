@@ -12,6 +12,8 @@ from typing import Any
 from pytest_cockpit.records.text import canonical_line, one_line, sha256
 
 _CPUINFO = Path("/proc/cpuinfo")
+_MEMINFO = Path("/proc/meminfo")
+_AVAILABLE = re.compile(r"^MemAvailable:\s+(\d+) kB$", re.MULTILINE)
 _MODEL = re.compile(r"^(?:model name|Model|cpu model)\s*:\s*(\S.*)$", re.MULTILINE)
 _PACKAGES = ("numpy", "pyopencl", "pytest-cockpit")
 # Variables that change what a driver does, and so are part of the evidence.
@@ -36,6 +38,12 @@ def facts(cpuinfo: Path = _CPUINFO) -> dict[str, Any]:
         "python": platform.python_version(),
         "fingerprint": sha256(canonical_line(told))[:_DIGITS],
     }
+
+
+def available_mib(meminfo: Path = _MEMINFO) -> int | None:
+    """Memory that can be had without swapping; None where the system does not say."""
+    found = _AVAILABLE.search(_read(meminfo))
+    return int(found[1]) >> 10 if found else None
 
 
 def software() -> dict[str, Any]:

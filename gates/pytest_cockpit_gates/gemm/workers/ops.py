@@ -15,6 +15,8 @@ from pytest_cockpit_gates.gemm.workers import machine, platforms
 from pytest_cockpit_gates.gemm.workers.mishaps import Mishap
 
 Say = Callable[[str], None]
+Policy = dict[str, Any] | None
+"""A policy's JSON, what it inherits resolved."""
 
 _LARGEST = 1 << 15
 _MOST = 1_000_000
@@ -46,8 +48,10 @@ class Operations:
             result = _operation(bench, op, arguments, say)
         except Refused as refused:
             return _error(refused.kind, str(refused))
-        except (CockpitError, MemoryError) as error:
-            return _error("refused", str(error) or "no memory")
+        except CockpitError as error:
+            return _error("refused", str(error))
+        except MemoryError as error:
+            return _error("refused", f"no memory for {op} ({error}); take a smaller size")
         except Exception as error:  # noqa: BLE001 - a driver raises what it likes
             traceback.print_exc(file=sys.stderr)
             return _error("refused", f"{op}: {type(error).__name__}: {error}")
@@ -111,12 +115,13 @@ def _operation(bench: Any, op: str, arguments: Mapping[str, Any], say: Say) -> d
 
 
 def _demand(op: str, name: str, value: Any, hint: Any) -> None:
-    if hint is float and type(value) is int:
-        return
     if hint == list[int]:
         fits = isinstance(value, list) and bool(value) and all(type(it) is int for it in value)
+    elif hint == Policy:
+        fits = value is None or isinstance(value, dict)
     else:
-        fits = type(value) is hint or (not isinstance(hint, type) and isinstance(value, hint))
+        # True is an int to isinstance, and no number to anybody else.
+        fits = type(value) is hint or (hint is float and type(value) is int)
     if not fits:
         raise Refused("refused", f"{op}: {name} is {str(value)[:40]}, which is of no use there")
     limits = {"size": (1, _LARGEST), "m": (0, _LARGEST), "n": (0, _LARGEST), "k": (0, _LARGEST)}

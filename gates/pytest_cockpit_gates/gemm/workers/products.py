@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from pytest_cockpit.api import CockpitError
+from pytest_cockpit_gates.gemm.abft.guard import Guard, Guarded
+from pytest_cockpit_gates.gemm.abft.policy import T5Policy
 from pytest_cockpit_gates.gemm.kernels import correctness, families
 from pytest_cockpit_gates.gemm.kernels.correctness import Correctness
 from pytest_cockpit_gates.gemm.kernels.device import Device
@@ -17,11 +19,14 @@ from pytest_cockpit_gates.gemm.kernels.inputs import inputs
 from pytest_cockpit_gates.gemm.kernels.operands import Matrix, Operands
 from pytest_cockpit_gates.gemm.kernels.table import Table
 from pytest_cockpit_gates.gemm.kernels.variants import Variant
+from pytest_cockpit_gates.gemm.workers import machine
 
-KERNELS = ("static", "naive")
-"""Kernels whose variant is fixed."""
+KERNELS = ("static", "naive", "auto_t3_controlled", "auto_t5_guarded")
 
 _SEED_OF_C = 1 << 40
+_FLOAT = 4
+# Of each matrix: the device's, the host's, and one that is packed or kept for comparison.
+_COPIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,50 +53,64 @@ class Product:
 
     Parameters
     ----------
-    poisoned: put a NaN into each result, as a broken driver might.
+    guard: check each result by this policy, and count the check's time as the product's.
+    poisoned: put a NaN into each result, as a broken driver might; a guard sees it.
     """
 
     def __init__(
-        self, device: Device, variant: Variant, shape: Shape, *, poisoned: bool = False
+        self,
+        device: Device,
+        variant: Variant,
+        shape: Shape,
+        *,
+        guard: T5Policy | None = None,
+        poisoned: bool = False,
     ) -> None:
         self.variant, self.shape = variant, shape
-        self._poisoned = poisoned
+        self.fault = poison if poisoned else None
+        self._unseen = guard is None
+        self._judged: Matrix | None = None
+        self._found: list[Correctness] = []
+        _demand_memory(shape)
         self.operands = Operands(device, shape.m, shape.n, shape.k)
         try:
             self.gemm = Gemm(device, variant, shape.m, shape.n, shape.k)
+            self._a, self._b = inputs(shape.m, shape.n, shape.k, shape.seed)
+            self.before = _c(shape) if shape.beta else None
+            self.operands.load(self._a, self._b, self.before)
         except BaseException:
             self.operands.free()
             raise
-        self._a, self._b = inputs(shape.m, shape.n, shape.k, shape.seed)
-        self._c = _c(shape) if shape.beta else None
-        self._judged: Matrix | None = None
-        self._found: list[Correctness] = []
-        self.operands.load(self._a, self._b, self._c)
 
-    def run(self) -> Timing:
+        self._runs: Gemm | Guard = self.gemm
+        if guard is not None:
+            self._runs = Guard(self.gemm, guard, shape.seed, fault=self.fault)
+
+    def run(self) -> Timing | Guarded:
         """Multiply once; the result is looked at after the clock has stopped."""
-        if self._c is not None and self._judged is not None:
-            self.operands.load(self._a, self._b, self._c)
-        timing = self.gemm.run(self.operands, self.shape.alpha, self.shape.beta)
+        if self.before is not None and self._judged is not None:
+            self.operands.load(self._a, self._b, self.before)
+        timing = self._runs.run(self.operands, self.shape.alpha, self.shape.beta)
         self.look()
         return timing
 
-    def look(self) -> None:
-        """Judge what the operands hold as the result."""
+    def look(self) -> float:
+        """Judge what the operands hold as the result; its largest error."""
         result = self.operands.result()
-        if self._poisoned and result.size:
-            result[-1, -1] = np.nan
+        if self.fault is not None and self._unseen:
+            self.fault(result)
         if self._judged is not None and np.array_equal(
             self._judged.view(np.uint32), result.view(np.uint32)
         ):
-            return
+            return self._found[0].max_error
         shape = self.shape
         found = correctness.judge(
-            result, self._a, self._b, alpha=shape.alpha, beta=shape.beta, before=self._c
+            result, self._a, self._b, alpha=shape.alpha, beta=shape.beta, before=self.before
         )
         if self._judged is None:
             self._judged = result.copy()
         self._found.append(found)
+        return found.max_error
 
     def verdict(self) -> dict[str, Any]:
         """What the results so far were, the worst of them; there has to be one."""
@@ -107,6 +126,12 @@ class Product:
         """Give its memory back."""
         self.gemm.free()
         self.operands.free()
+
+
+def poison(result: Matrix) -> None:
+    """What a broken driver might leave in a result."""
+    if result.size:
+        result[-1, -1] = np.nan
 
 
 def choose(device: Device, table: Table, kernel: str, shape: Shape, variant: str = "") -> Variant:
@@ -128,6 +153,17 @@ def choose(device: Device, table: Table, kernel: str, shape: Shape, variant: str
 def described(variant: Variant) -> dict[str, str]:
     """A variant as artifacts name it."""
     return {"id": variant.id, "source_sha256": variant.sha256}
+
+
+def _demand_memory(shape: Shape) -> None:
+    """Refuse what the host has no memory for: the system would end this process, or another one."""
+    free = machine.available_mib()
+    needed = _FLOAT * (_COPIES * (shape.m + shape.n) * shape.k + _COPIES * shape.m * shape.n) >> 20
+    if free is not None and needed > free:
+        raise CockpitError(
+            f"gemm: no memory for matrices of {shape.m} x {shape.n} x {shape.k} ({needed} MiB are"
+            f" needed, {free} MiB are free); take a smaller size"
+        )
 
 
 def _c(shape: Shape) -> Matrix:
