@@ -59,6 +59,13 @@ def _gpu(tm: int, tn: int, wx: int, wy: int, kt: int) -> Variant:
     return Variant(f"gpu-{wy * tm}x{wx * tn}-{wx * wy}-k{kt}", "gpu", "gpu.cl", sizes)
 
 
+def _texels(rows: int, texels: int, step: int, *, buffers: bool) -> Variant:
+    sizes = {"ROWS": rows, "TEXELS": texels, "STEP": step, "BUFFERS": int(buffers)}
+    kind = "texel-buffers" if buffers else "texel-images"
+    name = f"{kind}-{rows}x{4 * texels}-k{4 * step}"
+    return Variant(name, kind, "llvmpipe_texels.cl", sizes)
+
+
 _FAMILIES = {
     it.name: it
     for it in (
@@ -86,6 +93,17 @@ _FAMILIES = {
                 _gpu(8, 8, 8, 8, 16),
             ),
         ),
+        # For llvmpipe of Mesa: images of buffers, and where there are none of those, images.
+        Family(
+            "texel-buffers",
+            "mesa:Texels",
+            tuple(_texels(*it, buffers=True) for it in ((14, 4, 2), (12, 4, 2), (8, 4, 2))),
+        ),
+        Family(
+            "texel-images",
+            "mesa:Texels",
+            tuple(_texels(*it, buffers=False) for it in ((24, 4, 2), (32, 4, 2), (16, 4, 2))),
+        ),
         Family("naive", "launching:Tiles", (NAIVE,)),
         Family("portable", "launching:Tiles", (_portable(4, 4), _portable(8, 8), _portable(4, 8))),
     )
@@ -93,8 +111,8 @@ _FAMILIES = {
 
 _ORDER = {
     "pocl": ("panels", "portable", "naive"),
-    "rusticl": ("portable", "naive"),
-    "clover": ("portable", "naive"),
+    "rusticl": ("portable", "texel-buffers", "naive"),
+    "clover": ("portable", "texel-images", "naive"),
 }
 _ANYWHERE = ("gpu", "panels", "portable", "naive")
 

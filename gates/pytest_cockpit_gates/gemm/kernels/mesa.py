@@ -145,9 +145,7 @@ class _Lines:
     def of(self, matrix: Any) -> Any:
         """The image of a matrix."""
         memory_of = self._padded.of(matrix)
-        return _image(
-            self._device, cl.mem_object_type.IMAGE1D_BUFFER, (self._texels,), memory_of
-        )
+        return _image(self._device, cl.mem_object_type.IMAGE1D_BUFFER, (self._texels,), memory_of)
 
     def free(self) -> None:
         """Give the copy back."""
