@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from pytest_cockpit.api import Finding, Verdict
 from pytest_cockpit_gates.gemm import findings
 from pytest_cockpit_gates.gemm.phases.measuring import Crew
+from pytest_cockpit_gates.gemm.settings import KERNELS
 from pytest_cockpit_gates.gemm.strict import model, ratios
 from pytest_cockpit_gates.gemm.strict.ratios import Comparison
 from pytest_cockpit_gates.gemm.workers.client import Worker, WorkerError
@@ -21,12 +23,16 @@ class Pairing:
     Parameters
     ----------
     pairs: where they go, as the artifact has them.
+    attempt: the how manieth run of its plan they belong to.
+    until: moment of the monotonic clock after which no second portion is begun.
     findings: workers that failed.
     """
 
-    def __init__(self, crew: Crew, pairs: list[dict[str, Any]], attempt: int) -> None:
+    def __init__(
+        self, crew: Crew, pairs: list[dict[str, Any]], attempt: int, until: float | None = None
+    ) -> None:
         self.findings: list[Finding] = []
-        self._crew, self._pairs, self._attempt = crew, pairs, attempt
+        self._crew, self._pairs, self._attempt, self._until = crew, pairs, attempt, until
         self._session = 0
 
     def measure(self) -> None:
@@ -40,6 +46,10 @@ class Pairing:
                 self._portion({key: count for key, count in share.items() if count})
                 if self.findings:
                     return
+            for kernel, size in wanted:
+                self._tell(kernel, size)
+            if self._until is not None and time.monotonic() > self._until:
+                return
             wanted = {
                 (kernel, size): more
                 for kernel, size in wanted
@@ -102,7 +112,9 @@ class Pairing:
         self, workers: dict[str, Worker], kernel: str, size: int, seed: int, count: int
     ) -> None:
         done = sum((pair["kernel"], pair["size"]) == (kernel, size) for pair in self._pairs)
-        arguments = {"kernel": kernel, "size": size, "seed": seed + size}
+        arguments: dict[str, Any] = {"kernel": kernel, "size": size, "seed": seed + size}
+        if kernel == KERNELS[1]:
+            arguments["t5_policy"] = self._crew.t5_policy
         for worker in workers.values():
             # Prepares, warms up and verifies; no part of any pair.
             worker.ask("sample", **arguments)
@@ -122,11 +134,13 @@ class Pairing:
             }
             self._pairs.append(pair)
             self._crew.state.log("pair", pair)
-        made = self.compared(kernel, size)
+
+    def _tell(self, kernel: str, size: int) -> None:
+        made, plan = self.compared(kernel, size), self._crew.plan
         if made.ratio is not None:
             self._crew.state.say(
-                f"{kernel}:{size}: {candidate} over {fallback} {made.ratio.estimate:.3f} "
-                f"({made.ratio.low:.3f} to {made.ratio.high:.3f}) of {made.pairs} pairs: "
+                f"{kernel}:{size}: {plan.candidate} over {plan.fallback} {made.ratio.estimate:.3f} "
+                f"({made.ratio.low:.3f} to {made.ratio.high:.3f}) by {made.pairs} pairs: "
                 f"{made.verdict}"
             )
 

@@ -11,7 +11,7 @@ from pytest_cockpit_gates.gemm.settings import KERNELS, Settings
 SIZES = (1400, 2048, 3072)
 SEEDS = (412, 512)
 KNOWN = (*KERNELS, "static", "naive")
-REPLAY, SPLIT = "replay", "split"
+REPLAY, SPLIT, GATE = "replay", "split", "gate"
 _MOST = {
     "snapshots": 1000,
     "sessions": 100,
@@ -32,7 +32,7 @@ class Plan:
 
     Parameters
     ----------
-    kind: `replay` or `split`.
+    kind: `replay`, `split` or `gate`.
     place: `local` or `ci`.
     platforms: those that are measured, the one under judgement first.
     candidate, fallback, min_ratio: as in the settings.

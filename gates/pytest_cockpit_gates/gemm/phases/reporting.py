@@ -12,11 +12,10 @@ from pytest_cockpit.records.text import canonical, sha256
 from pytest_cockpit_gates.gemm.closing import debts, escalation, report, selection, severity, sla
 from pytest_cockpit_gates.gemm.closing.severity import Assessment
 from pytest_cockpit_gates.gemm.closing.sla import Sla
-from pytest_cockpit_gates.gemm.phases.judgement import judged
 from pytest_cockpit_gates.gemm.phases.plan import Plan
 from pytest_cockpit_gates.gemm.phases.state import State
 from pytest_cockpit_gates.gemm.settings import Settings
-from pytest_cockpit_gates.gemm.strict import policies
+from pytest_cockpit_gates.gemm.strict import documents, policies
 from pytest_cockpit_gates.gemm.verdicts import Evaluation
 
 
@@ -32,7 +31,9 @@ def run(phase: str, context: Context, options: JSON) -> Report:
     at = datetime.now(UTC)
     plan, why = _planned(state)
     made = state.run()
-    evaluation, why = (None, why) if plan is None else _evaluated(context, options, plan, made)
+    evaluation = _evaluated(state)
+    if evaluation is None and plan is not None:
+        why = "it was not evaluated" if made else "nothing was measured"
     agreed = sla.load(context.root, plan.sla if plan else options.get("sla") or settings.sla)
     assessment = _assessed(context, plan, evaluation, options["verdicts"], agreed, at, why)
     output = str(options.get("output") or "artifacts/gemm")
@@ -75,17 +76,10 @@ def _planned(state: State) -> tuple[Plan | None, str]:
         return None, str(error)
 
 
-def _evaluated(
-    context: Context, options: JSON, plan: Plan, made: Mapping[str, Any] | None
-) -> tuple[Evaluation | None, str]:
-    """The evaluation, worked out again from the artifact, or why there is none."""
-    if made is None or not made["runs"]:
-        return None, "nothing was measured"
-    try:
-        baseline = State.of(context, options).kept("baseline")
-        return judged(context.root, plan, made, baseline, options["attempt"]), ""
-    except CockpitError as error:
-        return None, str(error)
+def _evaluated(state: State) -> Evaluation | None:
+    """What the phase `evaluation` has left; None where it came to nothing."""
+    kept = state.kept("evaluation")
+    return None if kept is None else documents.from_json(kept)
 
 
 def _assessed(

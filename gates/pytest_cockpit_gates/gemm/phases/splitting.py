@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
 
 from pytest_cockpit.api import JSON, Context, Evidence, Finding, Report
-from pytest_cockpit_gates.gemm.phases import document, recall
+from pytest_cockpit_gates.gemm.phases import document, guarding, recall
 from pytest_cockpit_gates.gemm.phases.document import Measured
 from pytest_cockpit_gates.gemm.phases.measuring import Crew, pulses, rows_of
 from pytest_cockpit_gates.gemm.phases.pairing import Pairing
-from pytest_cockpit_gates.gemm.phases.plan import SPLIT
 from pytest_cockpit_gates.gemm.phases.pressure import Pressure
 from pytest_cockpit_gates.gemm.phases.rows import Row, pace
+from pytest_cockpit_gates.gemm.phases.snapshots import Limits
 from pytest_cockpit_gates.gemm.phases.state import State, now
 from pytest_cockpit_gates.gemm.strict import policies
 
@@ -22,59 +21,103 @@ def run(phase: str, context: Context, options: JSON) -> Report:
     state = State.of(context, options)
     plan = state.plan()
     read = policies.read(context.root, weekly=plan.policy, t3=plan.t3_policy, t5=plan.t5_policy)
-    crew = Crew.of(plan, state, read)
-    made = Measured(SPLIT, now())
-    pairing = Pairing(crew, made.pairs, int(options["attempt"]))
+    split = Split(Crew.of(plan, state, read), int(options["attempt"]))
     try:
-        for seed in plan.seeds:
-            _seed(crew, made, seed)
-        pairing.measure()
-        made.recall = recall.measure(crew)
+        split.measure(Limits.of(read).soft_overhead)
     finally:
         # An interrupted campaign leaves an artifact too, of what there is by then.
         sources = state.kept("sources") or {}
-        content = state.keep_run(
-            document.artifact(made, plan, crew.seen, sources, context, options)
-        )
+        made = split.measured()
+        data = document.artifact(made, plan, split.crew.seen, sources, context, options)
+        content = state.keep_run(data)
     state.forget_log()
-    return _report(made, pairing, content)
-
-
-def _seed(crew: Crew, made: Measured, seed: int) -> None:
-    """Rows of all platforms for one seed, with pressure beside them."""
-    plan = crew.plan
-    rows: dict[str, list[Row]] = {name: rows_of(plan, name, seed) for name in plan.platforms}
-    with contextlib.ExitStack() as stack:
-        beside = {
-            name: stack.enter_context(Pressure(plan, crew.state, name)) for name in plan.platforms
-        }
-        for session in range(1, plan.sessions + 1):
-            for name, mine in rows.items():
-                begin = pulses(beside[name], plan, len(mine), session, (None, seed))
-                crew.session(session, mine, begin)
-        for name, pressure in beside.items():
-            pressure.settle()
-            made.pressure += pressure.rows
-            made.runs += [row.to_json() for row in rows[name]]
-            crew.state.say(f"seed {seed}: {name}: {pace(rows[name])}")
-
-
-def _report(made: Measured, pairing: Pairing, content: bytes) -> Report:
-    failed: list[dict[str, Any]] = [row for row in made.runs if row["status"] != "ok"]
-    found = [
-        Finding(
-            "gemm.run-failed",
-            f"{row['kernel']}:{row['size']}@{row['platform_selector']}: {row['error']}",
-            remedy="see its stderr in the run's artifact",
-            evidence={"seed": row["seed"], "returncode": row["returncode"]},
-        )
-        for row in failed
+    evidence = [
+        Evidence("run", document.digest(content)),
+        Evidence("ratios", split.pairing.told),
     ]
-    found += pairing.findings
-    summary = f"{len(made.runs)} rows, {len(failed)} of them failed, {len(made.pairs)} pairs"
+    summary = f"{len(made.runs)} rows, {len(split.failed)} of them failed, {len(made.pairs)} pairs"
     return Report.judge(
-        f"{summary}: {pairing.words}" if pairing.words else summary,
+        f"{summary}: {split.pairing.words}" if split.pairing.words else summary,
         checked=len(made.runs),
-        findings=found,
-        evidence=[Evidence("run", document.digest(content)), Evidence("ratios", pairing.told)],
+        findings=split.findings,
+        evidence=evidence,
     )
+
+
+class Split:
+    """Rows for each seed, pairs of candidate and fallback, and what fault detection costs.
+
+    Parameters
+    ----------
+    attempt: the how manieth run of its plan it is.
+    until: moment of the monotonic clock after which nothing more is begun that is not needed.
+    """
+
+    def __init__(self, crew: Crew, attempt: int, until: float | None = None) -> None:
+        self.crew = crew
+        self._made = Measured(crew.plan.kind, now())
+        self.pairing = Pairing(crew, self._made.pairs, attempt, until)
+        self._rows: list[Row] = []
+        self._attempt, self._until = attempt, until
+        self._found: list[Finding] = []
+
+    def measure(self, max_overhead: float) -> None:
+        """Measure all of it.
+
+        Parameters
+        ----------
+        max_overhead: percent that fault detection may cost.
+        """
+        plan = self.crew.plan
+        for seed in plan.seeds:
+            self._seed(seed)
+        if {plan.candidate, plan.fallback} <= set(plan.platforms):
+            self.pairing.measure()
+        self._found += guarding.complete(
+            self.crew, self._rows, max_overhead, attempt=self._attempt, until=self._until
+        )
+        self._made.recall = recall.measure(self.crew)
+
+    def measured(self) -> Measured:
+        """What there is by now."""
+        self._made.runs = [row.to_json() for row in self._rows]
+        return self._made
+
+    @property
+    def failed(self) -> list[Row]:
+        """Rows whose worker failed."""
+        return [row for row in self._rows if row.failure]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """Rows and workers that failed."""
+        rows = [
+            Finding(
+                "gemm.run-failed",
+                f"{row.task.key}: {row.failure.message}",
+                remedy="see its stderr in the run's artifact",
+                evidence={"seed": row.task.seed, "returncode": row.failure.returncode},
+            )
+            for row in self.failed
+            if row.failure
+        ]
+        return [*rows, *self.pairing.findings, *self._found]
+
+    def _seed(self, seed: int) -> None:
+        """Rows of all platforms for one seed, with pressure beside them."""
+        crew, plan = self.crew, self.crew.plan
+        rows = {name: rows_of(plan, name, seed) for name in plan.platforms}
+        self._rows += [row for mine in rows.values() for row in mine]
+        with contextlib.ExitStack() as stack:
+            beside = {
+                name: stack.enter_context(Pressure(plan, crew.state, name))
+                for name in plan.platforms
+            }
+            for session in range(1, plan.sessions + 1):
+                for name, mine in rows.items():
+                    begin = pulses(beside[name], plan, len(mine), session, (None, seed))
+                    crew.session(session, mine, begin)
+            for name, pressure in beside.items():
+                pressure.settle()
+                self._made.pressure += pressure.rows
+                crew.state.say(f"seed {seed}: {name}: {pace(rows[name])}")

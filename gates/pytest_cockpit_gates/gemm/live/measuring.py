@@ -1,0 +1,124 @@
+"""What `-m gemm_slo` measures here and now: platforms, rows and pairs at a few sizes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_cockpit.api import Context, Evidence, Finding
+from pytest_cockpit.records.text import canonical, sha256
+from pytest_cockpit_gates.gemm import findings
+from pytest_cockpit_gates.gemm.phases import canonical as smoking
+from pytest_cockpit_gates.gemm.phases import document
+from pytest_cockpit_gates.gemm.phases.measuring import Crew
+from pytest_cockpit_gates.gemm.phases.plan import GATE, SIZES, Plan
+from pytest_cockpit_gates.gemm.phases.snapshots import Limits
+from pytest_cockpit_gates.gemm.phases.splitting import Split
+from pytest_cockpit_gates.gemm.phases.state import State
+from pytest_cockpit_gates.gemm.settings import Settings
+from pytest_cockpit_gates.gemm.strict import documents
+from pytest_cockpit_gates.gemm.strict.demands import Demands
+from pytest_cockpit_gates.gemm.strict.evaluate import evaluate
+from pytest_cockpit_gates.gemm.strict.policies import Policies
+from pytest_cockpit_gates.gemm.workers.client import WorkerError
+
+_NAME = "gemm_slo"
+_SEED = 13011
+_CI_SIZES = (1024,)
+_CI_SECONDS = 30.0
+"""After these no portion of pairs is begun, so that all is done in a minute."""
+_ITERATIONS = 3
+
+
+@dataclass(slots=True)
+class Live:
+    """What measuring here came to.
+
+    Parameters
+    ----------
+    checked: platforms, and checks of what they measured.
+    """
+
+    words: str = ""
+    checked: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    evidence: list[Evidence] = field(default_factory=list)
+
+
+def measure(context: Context, settings: Settings, policies: Policies) -> Live:
+    """Smoke on every platform; where all of them pass, rows and pairs, judged strictly."""
+    state = State(context.scratch, _NAME)
+    live, seen = Live(checked=len(settings.platforms)), {}
+    for name in settings.platforms:
+        try:
+            seen[name], wrong = smoking.smoke(name, state, settings.timeout_s)
+            live.findings += wrong
+        except WorkerError as error:
+            live.findings.append(findings.of_worker(error, name))
+    live.evidence.append(Evidence("platforms", seen))
+    live.words = f"{len(seen)} of {len(settings.platforms)} platforms launch and verify a kernel"
+    if not live.findings:
+        _compare(context, settings, policies, state, live)
+    return live
+
+
+def plan_of(settings: Settings) -> Plan:
+    """What the profile measures."""
+    ci = settings.profile == "ci"
+    return Plan(
+        kind=GATE,
+        platforms=settings.platforms,
+        candidate=settings.candidate,
+        fallback=settings.fallback,
+        min_ratio=settings.min_ratio,
+        sizes=settings.sizes or (_CI_SIZES if ci else SIZES),
+        seeds=(_SEED,),
+        sessions=1,
+        iterations=_ITERATIONS,
+        pressure_pulses=0,
+        seed=_SEED,
+        pairs=settings.pairs,
+        t3_policy=settings.t3_policy,
+        t5_policy=settings.t5_policy,
+        timeout_s=settings.timeout_s,
+    )
+
+
+def _compare(
+    context: Context, settings: Settings, policies: Policies, state: State, live: Live
+) -> None:
+    plan = plan_of(settings)
+    until = time.monotonic() + _CI_SECONDS if settings.profile == "ci" else None
+    # The weekly policy is about replays; what is asked here holds at any size.
+    asked = Policies(t3=policies.t3, t5=policies.t5, sources=policies.sources)
+    split = Split(Crew.of(plan, state, asked), attempt=1, until=until)
+    split.measure(Limits.of(policies).soft_overhead)
+    sources = {f"{name}_policy": policies.source(name) for name in ("t3", "t5")}
+    made = document.artifact(
+        split.measured(), plan, split.crew.seen, sources, context, _identity(context)
+    )
+    evaluation = evaluate(
+        made,
+        asked,
+        demands=Demands(
+            candidate=plan.candidate,
+            fallback=plan.fallback,
+            min_ratio=plan.min_ratio,
+            kernels=plan.kernels,
+        ),
+    )
+    state.keep_run({**made, "evaluation": documents.to_json(evaluation)})
+    state.forget_log()
+    live.checked += len(evaluation.checks)
+    live.findings += split.pairing.findings
+    live.findings += documents.findings(evaluation)
+    live.evidence.append(Evidence("ratios", split.pairing.told))
+    live.evidence.append(Evidence("evaluation", documents.to_json(evaluation)))
+    live.words += f"; at {', '.join(map(str, plan.sizes))}: {documents.summary(evaluation)}"
+
+
+def _identity(context: Context) -> dict[str, Any]:
+    """What tells the run from others: a gate is no campaign, and counts no attempts."""
+    plan = sha256(canonical({"base": context.base, "settings": dict(context.settings)}))
+    return {"session_id": f"{_NAME}-{time.time_ns()}", "attempt": 1, "plan_sha256": plan}
