@@ -49,9 +49,10 @@ def _portable(tm: int, tn: int) -> Variant:
     return Variant(f"portable-{tm}x{tn}", "portable", "portable.cl", {"TM": tm, "TN": tn})
 
 
-def _panels(mr: int, nv: int, vw: int) -> Variant:
+def _panels(mr: int, nv: int, vw: int, *, fused: bool = False) -> Variant:
     sizes = {"MR": mr, "NV": nv, "VW": vw, "KC": 384, "ROWS": 192, "COLS": 256}
-    return Variant(f"panels-{mr}x{nv * vw}-v{vw}", "panels", "panels.cl", sizes)
+    name = f"panels-{mr}x{nv * vw}-v{vw}{'-fma' if fused else ''}"
+    return Variant(name, "panels", "panels.cl", {**sizes, "FUSED": int(fused)})
 
 
 def _gpu(tm: int, tn: int, wx: int, wy: int, kt: int) -> Variant:
@@ -69,17 +70,18 @@ def _texels(rows: int, texels: int, step: int, *, buffers: bool) -> Variant:
 _FAMILIES = {
     it.name: it
     for it in (
-        # The first fits 16 registers of 256 bits, those with v16 32 registers of 512.
+        # Tiles with v8 fit 16 registers of 256 bits, those with v16 32 registers of 512. Those
+        # that are not fused give the bits that drivers without a fused instruction give.
         Family(
             "panels",
             "panels:Panels",
             (
+                _panels(6, 2, 8, fused=True),
+                _panels(6, 4, 16, fused=True),
+                _panels(8, 3, 16, fused=True),
+                _panels(12, 2, 16, fused=True),
                 _panels(6, 2, 8),
                 _panels(6, 4, 16),
-                _panels(8, 3, 16),
-                _panels(12, 2, 16),
-                _panels(14, 2, 16),
-                _panels(4, 3, 8),
             ),
         ),
         Family(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from pytest_cockpit.api import CockpitError
 from pytest_cockpit_gates.gemm.kernels import correctness, families
@@ -20,86 +23,144 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 _SEED = 7
-_ROUNDS = 3
-# After a first look only those that come this near to the fastest are measured again.
-_NEAR = 0.7
+_ROUNDS = 5
+# One measurement lasts at least so long, or is of so many multiplications.
+_ENOUGH_S, _MOST = 0.02, 50
+# After a first look only those that come this near to the fastest are measured again, and those
+# that are this far from it at a small size are left out at larger ones.
+_NEAR, _HOPELESS = 0.7, 0.25
+# What is slow there may take minutes at the sizes that are asked for.
+_LOOK = 384
 _GIGA = 1e9
-
-
-@dataclass(slots=True)
-class _Candidate:
-    gemm: Gemm
-    best_s: float
 
 
 def tune(device: Device, sizes: Iterable[int], say: Say) -> Sequence[Entry]:
     """The fastest variant that is right for each size (of square matrices).
 
     Each variant multiplies once and is judged; only those that are right are measured, round by
-    round in alternating order, so that a busy moment does not hit one of them alone.
+    round in alternating order, so that a busy moment does not hit one of them alone. On a CPU they
+    are compared by the time of all its cores, which other processes disturb least. Each step is
+    told to `say`.
 
     Raises
     ------
     CockpitError: for some size no variant is right, or there is no memory for it.
     """
-    return [_one(device, size, say) for size in sizes]
+    wanted = sorted(set(sizes))
+    sweep = _Sweep(device, say)
+    if wanted and wanted[-1] > _LOOK:
+        sweep.at(_LOOK)
+    return [sweep.at(size) for size in wanted]
 
 
-def _one(device: Device, size: int, say: Say) -> Entry:
-    operands = Operands(device, size, size, size)
+@dataclass(slots=True)
+class _Candidate:
+    gemm: Gemm
+    cost_s: float = math.inf
+    wall_s: float = math.inf
+
+    @property
+    def variant(self) -> Variant:
+        return self.gemm.variant
+
+    def measure(self, operands: Operands) -> None:
+        """Keep the best of what it has cost so far."""
+        one = self.gemm.run(operands)
+        count = max(1, min(_MOST, int(_ENOUGH_S / max(one.wall_s, _ENOUGH_S / _MOST))))
+        runs = [self.gemm.run(operands) for _ in range(count)] if count > 1 else [one]
+        wall = sum(it.wall_s for it in runs) / count
+        cost = wall if self.gemm.device.is_gpu else sum(it.cpu_s for it in runs) / count
+        self.cost_s, self.wall_s = min(self.cost_s, cost), min(self.wall_s, wall)
+
+    def gflops(self) -> float:
+        """By the clock."""
+        return 2.0 * self.gemm.m * self.gemm.n * self.gemm.k / self.wall_s / _GIGA
+
+
+@dataclass(slots=True)
+class _Sweep:
+    device: Device
+    say: Say
+    hopeless: set[str] = field(default_factory=set)
+    found: dict[int, Entry] = field(default_factory=dict)
+
+    def at(self, size: int) -> Entry:
+        if size not in self.found:
+            self.found[size] = self._measured(size)
+        return self.found[size]
+
+    def _measured(self, size: int) -> Entry:
+        operands = Operands(self.device, size, size, size)
+        right: list[_Candidate] = []
+        try:
+            operands.load(*inputs(size, size, size, _SEED))
+            self._look(operands, right)
+            if not right:
+                raise CockpitError(
+                    f"gemm: {self.device.platform}: no variant is right at {size}; the driver is"
+                    " broken: take another version of it"
+                )
+            limit = min(it.cost_s for it in right) / _NEAR
+            _race([it for it in right if it.cost_s <= limit], operands)
+            best = min(right, key=lambda it: it.cost_s)
+            if size >= _LOOK:
+                slow = (it for it in right if best.cost_s < it.cost_s * _HOPELESS)
+                self.hopeless.update(it.variant.id for it in slow)
+            self.say(f"{self.device.platform} {size}: {_told(best)}")
+            return Entry.of(self.device.info, (size, size, size), best.variant, best.gflops())
+        finally:
+            for it in right:
+                it.gemm.free()
+            operands.free()
+
+    def _look(self, operands: Operands, right: list[_Candidate]) -> None:
+        """Add each variant that is right, with what it cost at first."""
+        for variant in families.variants(self.device.platform):
+            if operands.m > _LOOK and variant.id in self.hopeless:
+                continue
+            if right and variant.family == families.NAIVE.family:
+                continue  # what everything is compared with; it takes minutes and never wins
+            where = f"{self.device.platform} {operands.m}: {variant.id}"
+            try:
+                right.append(_try(self.device, variant, operands))
+            except CockpitError as error:
+                self.say(f"{where}: {error}")
+            else:
+                self.say(f"{self.device.platform} {operands.m}: {_told(right[-1])} at first")
+
+
+def _try(device: Device, variant: Variant, operands: Operands) -> _Candidate:
+    """Multiply and judge.
+
+    Raises
+    ------
+    CockpitError: the driver refuses, or the result is wrong.
+    """
+    gemm = Gemm(device, variant, operands.m, operands.n, operands.k)
     try:
-        operands.load(*inputs(size, size, size, _SEED))
-        right = _right(device, operands, say)
-        if not right:
-            raise CockpitError(
-                f"gemm: {device.platform}: no variant is right at {size}; the driver is broken:"
-                " take another version of it"
-            )
-        limit = min(it.best_s for it in right) / _NEAR
-        _measure([it for it in right if it.best_s <= limit], operands)
-        best = min(right, key=lambda it: it.best_s)
-        gflops = _gflops(operands, best.best_s)
-        say(f"{device.platform} {size}: {best.gemm.variant.id}, {gflops:.1f} GFLOPS")
-        for it in right:
-            it.gemm.free()
-        return Entry.of(device.info, (size, size, size), best.gemm.variant, gflops)
-    finally:
-        operands.free()
-
-
-def _right(device: Device, operands: Operands, say: Say) -> list[_Candidate]:
-    right: list[_Candidate] = []
-    for variant in families.variants(device.platform):
-        if right and variant.family == families.NAIVE.family:
-            continue  # what everything is compared with; it takes minutes and never wins
-        where = f"{device.platform} {operands.m}: {variant.id}"
-        candidate, why = _try(device, variant, operands)
-        if candidate is None:
-            say(f"{where}: {why}")
-            continue
-        say(f"{where}: {_gflops(operands, candidate.best_s):.1f} GFLOPS at first")
-        right.append(candidate)
-    return right
-
-
-def _try(device: Device, variant: Variant, operands: Operands) -> tuple[_Candidate | None, str]:
-    try:
-        gemm = Gemm(device, variant, operands.m, operands.n, operands.k)
+        # A kernel that writes nothing must not be judged by what the one before it wrote.
+        operands.result().fill(np.nan)
         gemm.run(operands)
-        found = correctness.judge(operands.result(), operands.a, operands.b)
-        if not found.ok:
-            gemm.free()
-            return None, f"wrong by {found.max_error:g}, at most {found.bound:g} is rounding"
-        return _Candidate(gemm, gemm.run(operands).wall_s), ""
-    except CockpitError as error:
-        return None, str(error)
+        _demand(operands)
+        candidate = _Candidate(gemm)
+        candidate.measure(operands)
+    except CockpitError:
+        gemm.free()
+        raise
+    return candidate
 
 
-def _measure(candidates: list[_Candidate], operands: Operands) -> None:
+def _demand(operands: Operands) -> None:
+    found = correctness.judge(operands.result(), operands.a, operands.b)
+    if not found.ok:
+        raise CockpitError(f"wrong by {found.max_error:g}; rounding is {found.bound:g} at most")
+
+
+def _race(candidates: list[_Candidate], operands: Operands) -> None:
     for turn in range(_ROUNDS):
         for it in candidates if turn % 2 else reversed(candidates):
-            it.best_s = min(it.best_s, it.gemm.run(operands).wall_s)
+            it.measure(operands)
 
 
-def _gflops(operands: Operands, seconds: float) -> float:
-    return 2.0 * operands.m * operands.n * operands.k / seconds / _GIGA
+def _told(candidate: _Candidate) -> str:
+    return f"{candidate.variant.id}, {candidate.gflops():.1f} GFLOPS"

@@ -16,9 +16,18 @@
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 #define vec JOIN(float, VW)
-#define vload JOIN(vload, VW)
-#define vstore JOIN(vstore, VW)
 #define NR (VW * NV)
+// Vectors that lie anywhere: PoCL takes vloadn and vstoren apart.
+typedef vec loose __attribute__((aligned(4)));
+typedef __global loose *to_vectors;
+typedef __global const loose *from_vectors;
+
+// Fused where the variant says so and the CPU can; else bit by bit as on drivers that cannot.
+#if FUSED && (defined(__FMA__) || defined(__ARM_FEATURE_FMA))
+#define MAD fma
+#else
+#define MAD mad
+#endif
 
 // Both matrices in one launch: the groups below the number of A's panels pack one of those each,
 // the others one of B. What lies past an edge is 0.
@@ -57,7 +66,7 @@ void pack(const int m, const int n, const int k, const int kc,
         if (j0 + NR <= n) {
             for (int p = 0; p < depth; ++p, from += n, to += NR) {
                 //@ for s in NV
-                vstore(vload(@{s}, from), @{s}, to);
+                ((to_vectors)to)[@{s}] = ((from_vectors)from)[@{s}];
                 //@ end
             }
         } else {
@@ -98,12 +107,12 @@ void multiply(const int m, const int n, const int k, const int kc,
                 //@ end
                 for (int p = 0; p < depth; ++p, u += MR, v += NR) {
                     //@ for s in NV
-                    const vec v@{s} = vload(@{s}, v);
+                    const vec v@{s} = ((from_vectors)v)[@{s}];
                     //@ end
                     //@ for r in MR
                     const vec u@{r} = u[@{r}];
                     //@ for s in NV
-                    c@{r}_@{s} = mad(u@{r}, v@{s}, c@{r}_@{s});
+                    c@{r}_@{s} = MAD(u@{r}, v@{s}, c@{r}_@{s});
                     //@ end
                     //@ end
                 }
@@ -113,27 +122,28 @@ void multiply(const int m, const int n, const int k, const int kc,
                         const float keep = p0 ? 1.0f : beta;
                         //@ for r in MR
                         {
-                            __global float *row = tile + (size_t)@{r} * n;
+                            to_vectors row = (to_vectors)(tile + (size_t)@{r} * n);
                             //@ for s in NV
-                            vstore(mad((vec)alpha, c@{r}_@{s}, keep * vload(@{s}, row)), @{s}, row);
+                            row[@{s}] = MAD((vec)alpha, c@{r}_@{s}, keep * row[@{s}]);
                             //@ end
                         }
                         //@ end
                     } else {
                         //@ for r in MR
                         {
-                            __global float *row = tile + (size_t)@{r} * n;
+                            to_vectors row = (to_vectors)(tile + (size_t)@{r} * n);
                             //@ for s in NV
-                            vstore(alpha * c@{r}_@{s}, @{s}, row);
+                            row[@{s}] = alpha * c@{r}_@{s};
                             //@ end
                         }
                         //@ end
                     }
                 } else {
-                    float sums[MR * NR];
+                    vec edge[MR * NV];
+                    const float *sums = (const float *)edge;
                     //@ for r in MR
                     //@ for s in NV
-                    vstore(c@{r}_@{s}, @{r} * NV + @{s}, sums);
+                    edge[@{r} * NV + @{s}] = c@{r}_@{s};
                     //@ end
                     //@ end
                     const int rows = min(MR, m - i * MR);
@@ -143,7 +153,7 @@ void multiply(const int m, const int n, const int k, const int kc,
                         for (int s = 0; s < columns; ++s) {
                             __global float *at = tile + (size_t)r * n + s;
                             const float sum = sums[r * NR + s];
-                            *at = keep == 0.0f ? alpha * sum : mad(alpha, sum, keep * *at);
+                            *at = keep == 0.0f ? alpha * sum : MAD(alpha, sum, keep * *at);
                         }
                     }
                 }
