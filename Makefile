@@ -7,7 +7,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo runbook test prove lint types imports docs bench mutants format clean
+.PHONY: help demo runbook gemm test prove lint types imports docs bench mutants format clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -17,6 +17,9 @@ demo: .venv/.installed ## promote a batch of examples/harbour, in a temporary co
 
 runbook: .venv/.installed-test ## run every phase of a runbook over examples/quay, in a temporary copy
 	$(BIN)/python examples/runbook.py
+
+gemm: .venv/.installed-gemm ## replay a small week of examples/gemm, in a temporary copy
+	$(BIN)/python examples/week.py
 
 test: .venv/.installed-test ## the whole test-suite
 	$(BIN)/pytest -n auto $(PYTEST)

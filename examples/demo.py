@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 HARBOUR = Path(__file__).resolve().parent / "harbour"
@@ -123,9 +124,14 @@ class Terminal:
         print(f"\n{'─' * 90}\n{sentence}", flush=True)
 
     def run(
-        self, *command: str, day: str | None = None, shown: str | None = None, quietly: bool = False
+        self,
+        *command: str,
+        day: str | None = None,
+        shown: str | None = None,
+        quietly: bool = False,
+        codes: Collection[int] = (0,),
     ) -> None:
-        """Show a command and run it; `day` is the date of a commit."""
+        """Show a command and run it; `day` is the date of a commit, `codes` how it may end."""
         environment = dict(self.environment)
         if day is not None:
             environment |= dict.fromkeys(
@@ -134,7 +140,7 @@ class Terminal:
         if not quietly:
             print(f"\n$ {shown or shlex.join(command)}", flush=True)
         finished = subprocess.run(command, cwd=self.folder, env=environment, check=False)
-        if finished.returncode:
+        if finished.returncode not in codes:
             raise SystemExit(f"demo: {shlex.join(command)} ended with {finished.returncode}")
 
 

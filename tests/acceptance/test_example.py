@@ -14,6 +14,9 @@ import pytest
 from pytest_cockpit import config
 from pytest_cockpit.git import Repository
 from pytest_cockpit.promotion.selector import make_plan
+from pytest_cockpit_gates.gemm.closing import escalation, sla
+from pytest_cockpit_gates.gemm.settings import KERNELS, Settings
+from pytest_cockpit_gates.gemm.strict import policies
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -76,3 +79,12 @@ def test_the_first_batch_holds_a_cycle_and_what_production_already_uses(plan):
 def test_the_demo_stops_at_the_first_command_that_fails(demo, tmp_path):
     with pytest.raises(SystemExit, match="ended with 1"):
         demo.Terminal(tmp_path).run(sys.executable, "-c", "raise SystemExit(1)")
+
+
+def test_the_objectives_of_the_week_can_be_read_and_every_check_has_a_severity():
+    root = EXAMPLES / "gemm"
+    settings = Settings.of(config.load(root).gate["gemm"])
+    read = policies.read(root, weekly=settings.policy)
+    assert {row.split(":")[0] for row in read.weekly.rows} == set(KERNELS)
+    agreed = sla.load(root, settings.sla)
+    assert escalation.load(root, settings.escalation, agreed).contacts
