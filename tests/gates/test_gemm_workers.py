@@ -311,8 +311,52 @@ def platform():
     return pytest.skip("no OpenCL platform can be used")
 
 
+ABORTS = """\
+import runpy, sys
+sys.path[1:1] = {roots!r}
+from pytest_cockpit_gates.gemm.kernels.variants import Variant
+
+LOADS = \'\'\'
+kernel void gemm(int m, int n, int k, float alpha, float beta,
+                 global const float *a, global const float *b, global float *c)
+{{
+    int j = get_global_id(0), i = get_global_id(1);
+    if (i >= m || j >= n)
+        return;
+    float sum = 0;
+    for (int p = 0; p < k; p += 4) {{
+        float4 x = vload4(0, a + i * k + p);
+        global const float *y = b + p * n + j;
+        sum += x.x * y[0] + x.y * y[n] + x.z * y[2 * n] + x.w * y[3 * n];
+    }}
+    c[i * n + j] = alpha * sum;
+}}
+\'\'\'
+Variant.text = lambda variant: LOADS
+runpy.run_path({child!r}, run_name="__main__")
+"""
+
+
 class TestLives:
     """How workers end."""
+
+    def test_a_driver_that_aborts_is_a_crash_with_its_last_words(self, tmp_path, monkeypatch):
+        gemm_devices.require("clover")
+        script = tmp_path / "aborts.py"
+        script.write_text(ABORTS.format(roots=gemm_devices.ROOTS, child=str(client._CHILD)))
+        monkeypatch.setattr(client, "_CHILD", script)
+        arguments = {"m": 8, "n": 8, "k": 8, "seed": 1, "iterations": 1}
+        with begun(tmp_path, "clover") as worker:
+            try:
+                assert worker.ask("session", kernel="naive", **arguments)["ok"]
+            except WorkerError as error:
+                died = error
+            else:
+                pytest.skip("this driver can build vload4")
+        assert (died.kind, died.returncode) == ("crash", -signal.SIGABRT)
+        assert str(died) == "clover: the worker died of SIGABRT at session"
+        assert "Assertion" in died.stderr
+        assert "program_build" in died.stderr
 
     @pytest.mark.parametrize(
         ("fault", "kind", "returncode"),
