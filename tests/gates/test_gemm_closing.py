@@ -220,6 +220,32 @@ def test_somebody_is_told_of_a_missing_track(tree):
     assert "| 2026-11-21T12:09:00Z | `sev2_high` | duty | d&#64;x | pager |" in acta
 
 
+def test_who_is_told_is_worked_out_again_where_nobody_was(tree):
+    tree.campaign("replay", RED)
+    tree.campaign("split")
+    row = {"role": "duty", "contact": "d@x", "channel": "pager", "minutes": 9}
+    rows = [{**row, "severity": it} for it in ("sev1", "sev2", "sev3")]
+    (tree.root / "who.json").write_text(json.dumps({"contacts": rows}))
+    _, made, _ = tree.close(escalation="who.json")
+    assert [(it["by"], it["about"]) for it in made["escalation"]] == [
+        ("2026-11-21T12:09:00Z", ["p95_drift_bound k:1400@clover"])
+    ]
+
+
+@pytest.mark.parametrize(
+    "assessment", [{}, {"evaluated_at": 3}, {"evaluated_at": "2026-11-21", "incidents": [3, {}]}]
+)
+def test_a_recorded_severity_that_cannot_be_read_tells_nobody(tree, assessment):
+    (tree.root / "who.json").write_text(json.dumps({"contacts": [
+        {"role": "duty", "contact": "d@x", "channel": "pager", "severity": it, "minutes": 9}
+        for it in ("sev1", "sev2", "sev3")
+    ]}))  # fmt: skip
+    tree.campaign("split")
+    tree.campaign("replay", record={"decision": "iterate", "assessment": assessment})
+    made = tree.close(escalation="who.json")[1]
+    assert [it["about"] for it in made["escalation"]] == ([] if assessment else [["unknown"]])
+
+
 def test_nothing_on_record_is_unknown(tree):
     report, made, _ = tree.close()
     assert (report.verdict, made["block_decision"]) == (Verdict.UNKNOWN, "iterate")
@@ -257,7 +283,7 @@ def test_an_unknown_check_leaves_the_track_undecided(tree):
     tree.campaign("replay", UNSURE)
     report, made, _ = tree.close()
     assert made["block_decision"] == "iterate"
-    assert not report.verdict.opens
+    assert report.verdict is Verdict.UNKNOWN
 
 
 def test_a_campaign_that_was_killed_makes_its_track_unknown(tree):

@@ -13,7 +13,7 @@ from typing import Any
 from pytest_cockpit.api import CockpitError
 from pytest_cockpit.records import artifacts, toml
 from pytest_cockpit.records.schema import problems_by
-from pytest_cockpit.records.text import one_line, plain, printable, sha256
+from pytest_cockpit.records.text import one_line, parse, plain, printable, sha256
 
 _MAX_BYTES = 4 * 1024 * 1024
 _PACKAGE = "pytest_cockpit_gates.gemm"
@@ -46,9 +46,16 @@ def read(root: Path, path: str, schema: str) -> Document:
         content = file.read_bytes()
     except OSError as error:
         raise artifacts.os_error(Path(path), "cannot read", error) from error
-    data = toml.read(file) if file.suffix == ".toml" else artifacts.read(file)
+    data = toml.read(file) if file.suffix == ".toml" else _parsed(content, where)
     demand(data, schema, where)
     return Document(where, sha256(content), plain(data))
+
+
+def _parsed(content: bytes, where: str) -> Any:
+    try:
+        return parse(content)
+    except ValueError as error:
+        raise CockpitError(f"{where}: not JSON ({error}); correct it") from error
 
 
 def inside(root: Path, path: str) -> Path:

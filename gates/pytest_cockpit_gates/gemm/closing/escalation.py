@@ -5,6 +5,7 @@ Nothing is sent from here: a file says who, and the minutes say until when.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -98,13 +99,30 @@ def who(matrix: Matrix | None, assessment: Assessment) -> tuple[Told, ...]:
         return ()
     about: dict[str, list[str]] = {}
     for incident in assessment.incidents:
-        named = f"{incident.check} {incident.key}".strip()
-        about.setdefault(incident.level.name, []).append(named)
-    about = about or {assessment.level.name: ["all checks are green"]}
+        about.setdefault(incident.level.name, []).append(f"{incident.check} {incident.key}".strip())
+    return _told(matrix, assessment.at, about or {assessment.level.name: ["all checks are green"]})
+
+
+def later(matrix: Matrix | None, severity: Mapping[str, Any]) -> tuple[Told, ...]:
+    """The same of an assessment that was recorded; what of it cannot be read is left out."""
+    try:
+        at = datetime.fromisoformat(str(severity.get("evaluated_at")))
+    except ValueError:
+        return ()
+    incidents = severity.get("incidents")
+    about: dict[str, list[str]] = {}
+    for it in incidents if isinstance(incidents, list) else ():
+        if isinstance(it, Mapping):
+            named = f"{it.get('check')} {it.get('key') or ''}".strip()
+            about.setdefault(str(it.get("severity")), []).append(named)
+    return _told(matrix, at, about) if matrix is not None else ()
+
+
+def _told(matrix: Matrix, at: datetime, about: Mapping[str, list[str]]) -> tuple[Told, ...]:
     told = [
         Told(
             contact,
-            assessment.at + timedelta(minutes=contact.minutes),
+            at + timedelta(minutes=contact.minutes),
             tuple(dict.fromkeys(about[contact.level])),
         )
         for contact in matrix.contacts

@@ -95,7 +95,7 @@ def write(
         decision=account.decision(evaluation, session.phases),
         rationale=account.rationale(evaluation, session.phases, session.why),
         session_id=session.session_id,
-        begun=str((artifact.get("metadata") or {}).get("started") or ""),
+        begun=_second(str((artifact.get("metadata") or {}).get("started") or "")),
         ended=stamp(now),
         attempt=session.attempt,
         phases=session.phases,
@@ -116,6 +116,11 @@ def write(
     artifacts.write_bytes(folder / page, text.encode())
     record = account.record(made, evaluation)
     return Written((page, name, *drawn.values()), decided, record)
+
+
+def _second(told: str) -> str:
+    """A time of an artifact, without the parts of its second."""
+    return f"{told.partition('.')[0].removesuffix('Z')}Z" if told else ""
 
 
 def _review(session: Session, made: Account, page: str) -> Review:

@@ -204,6 +204,8 @@ def _sla(told: Mapping[str, Any]) -> str:
 def _words(value: Any) -> str:
     if isinstance(value, list):
         return " ".join(map(_words, value))
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={_words(it)}" for key, it in sorted(value.items()))
     return _NONE if value is None else str(value)
 
 

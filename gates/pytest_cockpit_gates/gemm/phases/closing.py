@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from pytest_cockpit import process
-from pytest_cockpit.api import JSON, CockpitError, Context, Evidence, Finding, Report, Severity
+from pytest_cockpit.api import (
+    JSON,
+    CockpitError,
+    Context,
+    Evidence,
+    Finding,
+    Report,
+    Severity,
+    Verdict,
+)
 from pytest_cockpit.records import artifacts, campaigns
 from pytest_cockpit.records.text import one_line
 from pytest_cockpit_gates.gemm.closing import (
@@ -96,9 +105,13 @@ def close(context: Context, options: JSON, now: datetime) -> Report:
 
 
 def _judged(account: Account, agreed: Sla, matrix: Matrix | None, now: datetime) -> Account:
-    """A track with its severity; one that came to none has that of what is missing."""
+    """A track with its severity; one that came to none has that of what is unknown."""
     if account.severity is not None:
-        return account
+        if account.escalation:
+            return account
+        # There was no matrix then.
+        told = tuple(it.to_json() for it in escalation.later(matrix, account.severity))
+        return dataclasses.replace(account, escalation=told)
     made = severity.of_state("unknown", f"{account.track}: {account.rationale}", agreed, at=now)
     told = tuple(it.to_json() for it in escalation.who(matrix, made))
     return dataclasses.replace(account, severity=made.to_json(), escalation=told)
@@ -129,6 +142,7 @@ def _findings(
             yield Finding(
                 _rule(account),
                 f"{track.name} is {track.decision}: " + "; ".join(filter(None, why)),
+                Severity.UNKNOWN if account.verdict == Verdict.UNKNOWN else Severity.ERROR,
                 path=ledger,
                 remedy=_remedy(account),
                 evidence={"session_id": account.session_id, "attempt": account.attempt},
