@@ -102,14 +102,26 @@ def residuals(sums: Sums, k: int, n: int, alpha: float = 1.0, beta: float = 0.0)
         before: Vector | float = 0.0
         if sums.c02 is not None:
             before = beta * beta * np.asarray(sums.c02, np.float64)
-        variance = spread(np.asarray(sums.c2, np.float64), terms, before, k)
-        variance = variance + _of_check(np.asarray(sums.c2, np.float64) + before, terms, k, n)
-        return Residuals(values, DEVIATIONS * np.sqrt(variance) + n * flushed(k, alpha))
+        of_c, of_terms = weights(k, n / (2 * _LANES), (n + k) / (2 * _LANES))
+        variance = of_c * (np.asarray(sums.c2, np.float64) + before) + of_terms * terms
+        return Residuals(values, np.sqrt(variance) + n * flushed(k, alpha))
 
 
 def flushed(k: int, alpha: float) -> float:
     """How far an element may be off because what is too small became zero."""
     return TINY * (k + 2) * max(1.0, abs(alpha))
+
+
+def weights(k: int, along_c: float, along_terms: float) -> tuple[float, float]:
+    """The squared tolerance of a row as weights of its squares and of those of its terms.
+
+    Parameters
+    ----------
+    along_c, along_terms: half the lengths of the walks by which the check itself adds up C w, and
+        B w and A (B w).
+    """
+    scale = (DEVIATIONS * UNIT) ** 2 / 3
+    return scale * (k / 3 + along_c + 2 * _LAST), scale * (k / 2 + along_terms + 2 * _LAST)
 
 
 def spread(c2: Vector, terms: Vector, before: Vector | float, k: int) -> Vector:
@@ -135,12 +147,3 @@ def vectors(chooser: np.random.Generator, n: int, count: int) -> npt.NDArray[np.
     signs *= np.float32(2)
     signs -= np.float32(1)
     return signs
-
-
-def _of_check(c2: Vector, terms: Vector, k: int, n: int) -> Vector:
-    """The variance of the check's own sums: over n for C w and B w, over k for A (B w)."""
-    along_n, along_k = n / (2 * _LANES), k / (2 * _LANES)
-    variance: Vector = (
-        UNIT**2 / 3 * ((along_n + _LAST) * c2 + (along_n + along_k + 2 * _LAST) * terms)
-    )
-    return variance

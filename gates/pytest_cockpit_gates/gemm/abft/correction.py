@@ -16,6 +16,7 @@ import numpy.typing as npt
 from pytest_cockpit_gates.gemm.abft import checks
 
 if TYPE_CHECKING:
+    from pytest_cockpit_gates.gemm.abft.guard import Transposed
     from pytest_cockpit_gates.gemm.kernels.operands import Matrix, Operands
 
 # So many float64 numbers of rows at once: all of a big matrix would not fit beside it.
@@ -59,7 +60,7 @@ class Corrected:
 
 
 def correct(
-    operands: Operands,
+    operands: Operands | Transposed,
     rows: npt.NDArray[np.intp],
     before: Matrix | None,
     alpha: float,

@@ -1,8 +1,8 @@
 """Recall: faults put into products, and how many the deployed check finds.
 
-A pass changes one element in every row of C, for the check judges each row by itself, takes the
-sums by whoever takes them for the deployed guard, and counts the rows that were flagged. Nothing is
-assumed of the check: it reads C.
+A pass changes one element in every row of C, for the check judges each row by itself, lets the
+deployed guard look at C, and counts the rows that it flags. Nothing is assumed of the check: it
+reads C.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_cockpit_gates.gemm.abft import checks
-from pytest_cockpit_gates.gemm.abft import sums as summing
+from pytest_cockpit_gates.gemm.abft.guard import Guard
 from pytest_cockpit_gates.gemm.abft.policy import STRICT, T5Policy
 
 if TYPE_CHECKING:
-    from pytest_cockpit_gates.gemm.abft.sums import Summing
     from pytest_cockpit_gates.gemm.kernels.gemm import Gemm
-    from pytest_cockpit_gates.gemm.kernels.operands import Matrix, Operands
+    from pytest_cockpit_gates.gemm.kernels.operands import Operands
 
 SMALLEST = 1.25
 """The smallest fault that has to be found, by the tolerance of its row."""
 
 LEVEL = 0.01
 _DECADES = 3.0
+_AT_THE_LIMIT = 0.25
 _EXPONENT_BITS = 8
 _MANTISSA_BITS = 23
 _STEPS = 60
@@ -74,33 +74,32 @@ def recall(
     injections: int,
     policy: T5Policy = STRICT,
     seed: int = 0,
-    *,
-    summing_by: Summing | None = None,
 ) -> Recall:
-    """Multiply once, and inject at least `injections` faults of either kind, a row at a time.
+    """Inject at least `injections` faults of either kind, one in every row of a product.
 
-    Each pass without a fault is a check of all rows for false alarms.
+    Where the check is inside of the kernel it judges columns, and each has one. Each pass without a
+    fault is a check of all of them for false alarms.
     """
     chooser = np.random.Generator(np.random.PCG64(abs(seed)))
-    taker = summing_by or summing.by(gemm, policy.projections)
-    campaign = _Campaign(operands, taker, policy, chooser)
+    guard = Guard(gemm, policy, seed)
     gemm.run(operands)
-    right = operands.result().copy()
+    by_columns = guard.fused is not None
+    lines = operands.n if by_columns else operands.m
     found = {"uniform": Counted(0, 0), "critical": Counted(0, 0), "alarms": Counted(0, 0)}
-    passes = math.ceil(injections / max(1, operands.m))
-    for _ in range(passes):
-        clean = campaign.checked()
-        every = np.ones(operands.m, np.bool_)
-        found["alarms"] = _added(found["alarms"], clean.flagged, every)
-        for kind, damage in (("uniform", campaign.shifts), ("critical", campaign.flips)):
-            columns, values, counts = damage(right, clean.tolerance)
-            result = operands.result()
-            result[np.arange(operands.m), columns] = values
-            flagged = campaign.checked().flagged
-            operands.result()[np.arange(operands.m), columns] = right[
-                np.arange(operands.m), columns
-            ]
+    every, places = np.ones(lines, np.bool_), np.arange(lines)
+    for _ in range(math.ceil(injections / max(1, lines))):
+        flagged, tolerance = guard.look(operands, anew=True)
+        found["alarms"] = _added(found["alarms"], flagged, every)
+        for kind, damage in (("uniform", _shifts), ("critical", _flips)):
+            view = operands.result().T if by_columns else operands.result()
+            at = chooser.integers(view.shape[1], size=lines)
+            right = view[places, at].copy()
+            view[places, at], counts = damage(chooser, right, tolerance)
+            flagged, _ = guard.look(operands, anew=False)
             found[kind] = _added(found[kind], flagged, counts)
+            view = operands.result().T if by_columns else operands.result()
+            view[places, at] = right
+    guard.free()
     return Recall(**found)
 
 
@@ -114,49 +113,37 @@ def share_ends(found: int, of: int, level: float = LEVEL) -> tuple[float | None,
 
 
 _Flags = npt.NDArray[np.bool_]
-_Damage = tuple[npt.NDArray[np.intp], npt.NDArray[np.float32], _Flags]
+_Values = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class _Campaign:
-    operands: Operands
-    summing: Summing
-    policy: T5Policy
-    chooser: np.random.Generator
+def _shifts(
+    chooser: np.random.Generator, right: _Values, tolerance: checks.Vector
+) -> tuple[_Values, _Flags]:
+    """Something added to each element, rounded away from it, so as not to be less."""
+    count = len(right)
+    factors = SMALLEST * 10 ** chooser.uniform(0, _DECADES, count)
+    factors[chooser.random(count) < _AT_THE_LIMIT] = SMALLEST
+    signs = chooser.choice([-1.0, 1.0], count)
+    before = right.astype(np.float64)
+    values = (before + signs * factors * tolerance).astype(np.float32)
+    short = np.abs(values - before) < SMALLEST * tolerance
+    away = np.nextafter(values, (signs * np.inf).astype(np.float32))
+    return np.where(short, away, values), np.ones(count, np.bool_)
 
-    def checked(self) -> checks.Residuals:
-        """The deployed check of C as it is now, by vectors of its own."""
-        it = self.operands
-        w = checks.vectors(self.chooser, it.n, self.policy.projections)
-        self.summing.before(it, w)
-        return checks.residuals(self.summing.after(it, w, None), it.k, it.n)
 
-    def shifts(self, right: Matrix, tolerance: checks.Vector) -> _Damage:
-        """Something added to an element of each row; rounded away from 0, so as not to be less."""
-        rows = len(right)
-        columns = self.chooser.integers(right.shape[1], size=rows)
-        factors = SMALLEST * 10 ** self.chooser.uniform(0, _DECADES, rows)
-        factors[self.chooser.random(rows) < 0.25] = SMALLEST  # noqa: PLR2004 - a quarter
-        signs = self.chooser.choice([-1.0, 1.0], rows)
-        before = right[np.arange(rows), columns].astype(np.float64)
-        values = (before + signs * factors * tolerance).astype(np.float32)
-        short = np.abs(values - before) < SMALLEST * tolerance
-        away = np.nextafter(values, (signs * np.inf).astype(np.float32))
-        return columns, np.where(short, away, values), np.ones(rows, np.bool_)
-
-    def flips(self, right: Matrix, tolerance: checks.Vector) -> _Damage:
-        """A bit of sign or exponent, or a value that is no finite number."""
-        rows = len(right)
-        columns = self.chooser.integers(right.shape[1], size=rows)
-        before = right[np.arange(rows), columns]
-        bits = self.chooser.integers(_MANTISSA_BITS, _MANTISSA_BITS + _EXPONENT_BITS + 1, size=rows)
-        masks = np.left_shift(np.uint32(1), bits.astype(np.uint32))
-        values = (before.view(np.uint32) ^ masks).view(np.float32)
-        for value, one_of in ((np.nan, 16), (np.inf, 17), (-np.inf, 19)):
-            values[self.chooser.integers(one_of, size=rows) == 0] = value
-        with np.errstate(invalid="ignore", over="ignore"):
-            apart = np.abs(values.astype(np.float64) - before)
-        return columns, values, ~(apart < SMALLEST * tolerance)
+def _flips(
+    chooser: np.random.Generator, right: _Values, tolerance: checks.Vector
+) -> tuple[_Values, _Flags]:
+    """A bit of sign or exponent, or a value that is no finite number."""
+    count = len(right)
+    bits = chooser.integers(_MANTISSA_BITS, _MANTISSA_BITS + _EXPONENT_BITS + 1, size=count)
+    masks = np.left_shift(np.uint32(1), bits.astype(np.uint32))
+    values = (right.view(np.uint32) ^ masks).view(np.float32)
+    for value, one_of in ((np.nan, 16), (np.inf, 17), (-np.inf, 19)):
+        values[chooser.integers(one_of, size=count) == 0] = value
+    with np.errstate(invalid="ignore", over="ignore"):
+        apart = np.abs(values.astype(np.float64) - right)
+    return values, ~(apart < SMALLEST * tolerance)
 
 
 def _added(sofar: Counted, flagged: _Flags, counts: _Flags) -> Counted:

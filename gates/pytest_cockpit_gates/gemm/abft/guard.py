@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_cockpit.api import CockpitError
 from pytest_cockpit_gates.gemm.abft import checks, correction
 from pytest_cockpit_gates.gemm.abft import sums as summing
-from pytest_cockpit_gates.gemm.abft.checks import Flags
+from pytest_cockpit_gates.gemm.abft.checks import Flags, Floats
 from pytest_cockpit_gates.gemm.abft.correction import Corrected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pytest_cockpit_gates.gemm.abft.fused import Fused
     from pytest_cockpit_gates.gemm.abft.policy import T5Policy
-    from pytest_cockpit_gates.gemm.abft.sums import Summing
-    from pytest_cockpit_gates.gemm.kernels.gemm import Gemm, Timing
+    from pytest_cockpit_gates.gemm.kernels.gemm import Gemm
     from pytest_cockpit_gates.gemm.kernels.operands import Matrix, Operands
 
 
@@ -29,15 +31,14 @@ class Guarded:
     Parameters
     ----------
     wall_s, cpu_s: all of it, checks and corrections too.
-    added_wall_s, added_cpu_s: what the guard added to the product.
+    added_cpu_s: what the guard added to the product; None where that cannot be told apart.
     corrected: what became of flagged rows; None where the product was not checked.
     worst: the largest residual by its tolerance.
     """
 
     wall_s: float
     cpu_s: float
-    added_wall_s: float
-    added_cpu_s: float
+    added_cpu_s: float | None = 0.0
     corrected: Corrected | None = None
     worst: float = 0.0
 
@@ -55,7 +56,6 @@ class Guard:
     gemm: what multiplies; `run(operands, alpha, beta)` is all that is asked of it.
     policy: how often, and by how many vectors.
     seed: of the vectors.
-    summing: who takes the sums; chosen by the device where None.
     fault: called with C after the product, before the check: a test's or a campaign's injection.
     """
 
@@ -65,11 +65,11 @@ class Guard:
         policy: T5Policy,
         seed: int = 0,
         *,
-        summing_by: Summing | None = None,
         fault: Callable[[Matrix], None] | None = None,
     ) -> None:
         self.gemm, self.policy, self.fault = gemm, policy, fault
-        self._summing = summing_by or summing.by(gemm, policy.projections)
+        self.fused = fused_by(gemm, policy.projections)
+        self._summing = summing.by(gemm, policy.projections)
         self._chooser = np.random.Generator(np.random.PCG64(abs(seed)))
         self._count = 0
 
@@ -77,53 +77,122 @@ class Guard:
         """Count anew: the next product is the first of a sampling period."""
         self._count = 0
 
+    def free(self) -> None:
+        """Give the memory of the guard back."""
+        if self.fused is not None:
+            self.fused.free()
+
     def run(self, operands: Operands, alpha: float = 1.0, beta: float = 0.0) -> Guarded:
         """Multiply, and check what is due by the policy."""
         due = self._count % self.policy.sampling_period == 0
         self._count += 1
         if not due or not operands.m * operands.n:
             timing = self.gemm.run(operands, alpha, beta)
-            return Guarded(timing.wall_s, timing.cpu_s, 0.0, 0.0)
+            return Guarded(timing.wall_s, timing.cpu_s)
+        if self.fused is not None and alpha and not beta:
+            return self._inside(self.fused, operands, alpha)
+        return self._beside(operands, alpha, beta)
+
+    def look(self, operands: Operands, *, anew: bool) -> tuple[Flags, checks.Vector]:
+        """The deployed check of C as it is now: what it flags, and the tolerances.
+
+        Rows of C, or columns of it where the check is inside of the kernel.
+
+        Parameters
+        ----------
+        anew: draw other vectors; where the check is inside of the kernel this multiplies again.
+        """
+        if self.fused is None:
+            w = self._vectors(operands.n)
+            self._summing.before(operands, w)
+            taken = self._summing.after(operands, w, None)
+            found = checks.residuals(taken, operands.k, operands.n)
+            return found.flagged, found.tolerance
+        if anew:
+            self.fused.run(operands, self._vectors(operands.m), 1.0)
+        return self.fused.look(operands).flagged, self.fused.tolerances()
+
+    def _vectors(self, length: int) -> Floats:
+        return checks.vectors(self._chooser, length, self.policy.projections)
+
+    def _inside(self, fused: Fused, operands: Operands, alpha: float) -> Guarded:
+        """By the check inside of the kernel: what it judges are columns of C."""
+        cpu, wall = time.process_time(), time.perf_counter()
+        w = self._vectors(operands.m)
+        found = fused.run(operands, w, alpha)
+        if self.fault is not None:
+            self.fault(operands.result())
+            found = fused.look(operands, alpha)
+        corrected = Corrected()
+        if found.flagged.any():
+            corrected = _corrected(Transposed(operands), found.flagged, w, None, (alpha, 0.0))
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        return Guarded(wall, cpu, None, corrected, found.worst)
+
+    def _beside(self, operands: Operands, alpha: float, beta: float) -> Guarded:
+        """By passes of their own over the matrices."""
         cpu, wall = time.process_time(), time.perf_counter()
         before = operands.result().copy() if beta else None
-        w = checks.vectors(self._chooser, operands.n, self.policy.projections)
+        w = self._vectors(operands.n)
         self._summing.before(operands, w)
-        prepared_wall, prepared_cpu = time.perf_counter() - wall, time.process_time() - cpu
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         timing = self.gemm.run(operands, alpha, beta)
         if self.fault is not None:
             self.fault(operands.result())
-        cpu, wall = time.process_time(), time.perf_counter()
+        later_cpu, later_wall = time.process_time(), time.perf_counter()
         worst, corrected = self._judged(operands, w, before, alpha, beta)
-        return _guarded(
-            timing,
-            prepared_wall + time.perf_counter() - wall,
-            prepared_cpu + time.process_time() - cpu,
-            corrected,
-            worst,
-        )
+        wall += time.perf_counter() - later_wall
+        cpu += time.process_time() - later_cpu
+        return Guarded(timing.wall_s + wall, timing.cpu_s + cpu, cpu, corrected, worst)
 
     def _judged(
-        self, operands: Operands, w: Matrix, before: Matrix | None, alpha: float, beta: float
+        self, operands: Operands, w: Floats, before: Matrix | None, alpha: float, beta: float
     ) -> tuple[float, Corrected]:
         taken = self._summing.after(operands, w, before)
         found = checks.residuals(taken, operands.k, operands.n, alpha, beta)
         flagged = found.flagged
         if not flagged.any():
             return found.worst(~flagged), Corrected()
-        outside = checks.outside(taken) & flagged
-        if outside.any():
-            flagged[outside] = _again(operands, outside, w, before, (alpha, beta))
-        worst = found.worst(flagged | ~outside)
-        if not flagged.any():
-            return worst, Corrected()
-        rows = np.flatnonzero(flagged)
-        return worst, correction.correct(operands, rows, before, alpha, beta)
+        corrected = _corrected(operands, flagged, w, before, (alpha, beta))
+        return found.worst(~flagged), corrected
 
 
-def _again(
-    operands: Operands, rows: Flags, w: Matrix, before: Matrix | None, factors: tuple[float, float]
-) -> Flags:
-    """Which of the rows are flagged in float64, for their squares are outside of float32."""
+class Transposed:
+    """Operands of the transposed product: its rows are the columns of C."""
+
+    def __init__(self, operands: Operands) -> None:
+        self.a, self.b = operands.b.T, operands.a.T
+        self.m, self.n, self.k = operands.n, operands.m, operands.k
+        self._operands = operands
+
+    def result(self) -> Matrix:
+        """C transposed; what is written there is written to C."""
+        return self._operands.result().T
+
+
+def fused_by(gemm: Gemm, projections: int) -> Fused | None:
+    """The check inside of the kernel, where there is one and the driver can build it."""
+    if getattr(gemm, "device", None) is None:
+        return None
+    from pytest_cockpit_gates.gemm.abft import fused
+
+    with contextlib.suppress(CockpitError):
+        return fused.of(gemm, projections)
+    return None
+
+
+def _corrected(
+    operands: Operands | Transposed,
+    flagged: Flags,
+    w: Floats,
+    before: Matrix | None,
+    factors: tuple[float, float],
+) -> Corrected:
+    """What became of flagged rows, but for those whose squares float32 cannot hold.
+
+    These are looked at in float64 first: the alarm was the check's own.
+    """
+    rows = np.flatnonzero(flagged)
     taken = summing.sums(
         operands.a[rows].astype(np.float64),
         operands.b.astype(np.float64),
@@ -131,10 +200,8 @@ def _again(
         w.astype(np.float64),
         None if before is None else before[rows].astype(np.float64),
     )
-    return checks.residuals(taken, operands.k, operands.n, *factors).flagged
-
-
-def _guarded(
-    timing: Timing, wall: float, cpu: float, corrected: Corrected, worst: float
-) -> Guarded:
-    return Guarded(timing.wall_s + wall, timing.cpu_s + cpu, wall, cpu, corrected, worst)
+    still = checks.residuals(taken, operands.k, operands.n, *factors).flagged
+    rows = rows[still | ~checks.outside(taken)]
+    if not len(rows):
+        return Corrected()
+    return correction.correct(operands, rows, before, *factors)

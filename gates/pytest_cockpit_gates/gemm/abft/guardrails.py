@@ -21,14 +21,15 @@ class Seen:
     Parameters
     ----------
     checked: whether the guard looked at it.
-    product_s, added_s: CPU seconds of the product and of the guard.
+    product_s, added_s: CPU seconds of the product and of the guard; what was added is None where
+        nobody could tell.
     false_positives: rows that were flagged without cause.
     error: absolute error of the result, None where nobody looked.
     """
 
     checked: bool
     product_s: float
-    added_s: float
+    added_s: float | None
     false_positives: int = 0
     error: float | None = None
 
@@ -68,13 +69,15 @@ class Rails:
         """
         if not self.shares:
             return None
-        return _PERCENT * median(self.shares) * len(self.shares) / self.products
+        return _PERCENT * median(self.shares) * self.checks / self.products
 
     def after(self, seen: Seen) -> Rails:
         """The state after one more product; a guard that is off stays so."""
         if self.reason is not None:
             return self
-        share = (seen.added_s / seen.product_s,) if seen.checked and seen.product_s else ()
+        share: tuple[float, ...] = ()
+        if seen.checked and seen.added_s is not None and seen.product_s:
+            share = (seen.added_s / seen.product_s,)
         now = replace(
             self,
             checks=self.checks + seen.checked,

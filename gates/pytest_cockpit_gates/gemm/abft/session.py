@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pytest_cockpit_gates.gemm.kernels.operands import Matrix, Operands
 
 PAIRS = 2
+PAIRS_INSIDE = 4
+"""Where the check is inside of the kernel, pairs alone tell what it costs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def run_session(
     alpha: float = 1.0,
     beta: float = 0.0,
     before: Matrix | None = None,
-    pairs: int = PAIRS,
+    pairs: int | None = None,
     look: Callable[[], float | None] | None = None,
     fault: Callable[[Matrix], None] | None = None,
 ) -> T5Result:
@@ -87,6 +89,7 @@ def run_session(
     Parameters
     ----------
     before: C as it is before each product; demanded where beta is not 0.
+    pairs: some by default, more where the check is inside of the kernel.
     look: called after each guarded product, outside of its time; the absolute error of the result.
     fault: done to C between product and check: injection, for tests and campaigns.
 
@@ -95,23 +98,30 @@ def run_session(
     CockpitError: the device ran out of memory.
     """
     guard = Guard(gemm, policy, seed, fault=fault)
+    if pairs is None:
+        pairs = PAIRS if guard.fused is None else PAIRS_INSIDE
     run = _Run(guard, operands, alpha, beta, before)
     run.guarded()  # builds what the guard needs, and is no part of anything
+    run.plain()
     guard.restart()
     rails, corrected, worst = Rails(policy), Corrected(), 0.0
     done: list[Guarded] = []
     beside: list[Pair] = []
     for count in range(iterations):
-        first = run.plain() if count < pairs and count % 2 else None
-        one = run.guarded() if rails.reason is None else run.plain()
+        on, paired = rails.reason is None, count < pairs
+        first = run.plain() if on and paired and count % 2 else None
+        one = run.guarded() if on else run.plain()
         error = look() if look is not None else None
         done.append(one)
-        if count < pairs and rails.reason is None:
+        other = first
+        if on and paired:
             other = first or run.plain()
             beside.append(_pair(one, other, "ba" if first else "ab"))
         found = one.corrected or Corrected()
-        corrected, worst = corrected + found, max(worst, one.worst if not found.flagged else 0.0)
-        rails = rails.after(_seen(one, found, error))
+        corrected = corrected + found
+        worst = max(worst, one.worst)
+        rails = rails.after(_seen(one, found, other, error))
+    guard.free()
     return T5Result(
         tuple(it.wall_s for it in done),
         tuple(it.cpu_s for it in done),
@@ -139,7 +149,7 @@ class _Run:
     def plain(self) -> Guarded:
         self._begin()
         timing = self.guard.gemm.run(self.operands, self.alpha, self.beta)
-        return Guarded(timing.wall_s, timing.cpu_s, 0.0, 0.0)
+        return Guarded(timing.wall_s, timing.cpu_s)
 
     def _begin(self) -> None:
         if self.beta and self.before is not None:
@@ -150,12 +160,13 @@ def _pair(guarded: Guarded, plain: Guarded, order: str) -> Pair:
     return Pair(guarded.wall_s, plain.wall_s, guarded.cpu_s, plain.cpu_s, order)
 
 
-def _seen(one: Guarded, found: Corrected, error: float | None) -> Seen:
+def _seen(one: Guarded, found: Corrected, plain: Guarded | None, error: float | None) -> Seen:
+    added, product = one.added_cpu_s, one.cpu_s
+    if added is not None:
+        product -= added
+    elif plain is not None:
+        added, product = one.cpu_s - plain.cpu_s, plain.cpu_s
     # What a detection costs is not what the guard costs: it is charged to the fault.
-    return Seen(
-        one.checked,
-        one.cpu_s - one.added_cpu_s,
-        one.added_cpu_s if not found.detections else 0.0,
-        found.false_positives,
-        error,
-    )
+    if found.flagged:
+        added = None
+    return Seen(one.checked, product, added, found.false_positives, error)

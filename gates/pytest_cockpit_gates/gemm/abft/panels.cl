@@ -1,0 +1,225 @@
+// Put behind the text of packed panels: the same packing with the sums of the check taken on the
+// way, so that A and B are read once for both, and the sums of C while it still lies in the caches.
+//
+// It is the check of the transposed product: with w of plus and minus one for each row of C,
+// w C = (w A) B, and what is judged is a column. Along columns all of it is sums of vectors.
+// `signs` are two such w; planes 0 and 1 of all sums belong to them, plane 2 to the squares.
+
+// The columns of a panel, of rows i0 to i1 of C; `to` has three planes of `stride` numbers.
+static void taken_of_c(const int m, const int n, const int i0, const int i1, const int j,
+                       __global const float *c, __global const float *signs,
+                       __global float *to, const size_t stride)
+{
+    const int end = min(i1, m);
+    __global const float *from = c + (size_t)i0 * n + (size_t)j * NR;
+    to += (size_t)j * NR;
+    if (j * NR + NR <= n) {
+        //@ for s in NV
+        vec sum0_@{s} = 0.0f, sum1_@{s} = 0.0f, sum2_@{s} = 0.0f;
+        //@ end
+        for (int i = i0; i < end; ++i, from += n) {
+            const float w0 = signs[i], w1 = signs[m + i];
+            //@ for s in NV
+            {
+                const vec x = ((from_vectors)from)[@{s}];
+                sum0_@{s} = fma((vec)w0, x, sum0_@{s});
+                sum1_@{s} = fma((vec)w1, x, sum1_@{s});
+                sum2_@{s} = fma(x, x, sum2_@{s});
+            }
+            //@ end
+        }
+        //@ for s in NV
+        ((to_vectors)to)[@{s}] = sum0_@{s};
+        ((to_vectors)(to + stride))[@{s}] = sum1_@{s};
+        ((to_vectors)(to + 2 * stride))[@{s}] = sum2_@{s};
+        //@ end
+        return;
+    }
+    const int columns = n - j * NR;
+    float sums[3][NR];
+    for (int s = 0; s < NR; ++s)
+        sums[0][s] = sums[1][s] = sums[2][s] = 0.0f;
+    for (int i = i0; i < end; ++i, from += n)
+        for (int s = 0; s < columns; ++s) {
+            const float x = from[s];
+            sums[0][s] += signs[i] * x;
+            sums[1][s] += signs[m + i] * x;
+            sums[2][s] += x * x;
+        }
+    for (int s = 0; s < NR; ++s) {
+        to[s] = sums[0][s];
+        to[stride + s] = sums[1][s];
+        to[2 * stride + s] = sums[2][s];
+    }
+}
+
+// A band of panels of A, one block along k. `band` sums of each plane, k numbers each, come out.
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) WIDE
+void pack_left(const int m, const int k, const int kc, const int band,
+               __global const float *restrict a, __global float *restrict pa,
+               __global const float *restrict signs, __global float *restrict out)
+{
+    const int panels = (m + MR - 1) / MR;
+    const size_t high = (size_t)panels * MR;
+    const int p0 = get_group_id(1) * kc;
+    const int depth = min(kc, k - p0);
+    const int even = depth / VW * VW;
+    const int last = min(panels, (int)(get_group_id(0) + 1) * band);
+    float sums[3][KC + VW];
+    for (int p = 0; p < depth; ++p)
+        sums[0][p] = sums[1][p] = sums[2][p] = 0.0f;
+    for (int g = get_group_id(0) * band; g < last; ++g) {
+        const int i0 = g * MR;
+        __global float *to = pa + p0 * high + (size_t)i0 * depth;
+        const int rows = min(MR, m - i0);
+        if (rows == MR) {
+            //@ for r in MR
+            __global const float *row@{r} = a + (size_t)(i0 + @{r}) * k + p0;
+            const float w0_@{r} = signs[i0 + @{r}], w1_@{r} = signs[m + i0 + @{r}];
+            //@ end
+            for (int p = 0; p < depth; ++p, to += MR) {
+                //@ for r in MR
+                to[@{r}] = row@{r}[p];
+                //@ end
+            }
+            for (int p = 0; p < even; p += VW) {
+                vec sum0 = *(loose *)(sums[0] + p);
+                vec sum1 = *(loose *)(sums[1] + p);
+                vec sum2 = *(loose *)(sums[2] + p);
+                //@ for r in MR
+                {
+                    const vec x = *(from_vectors)(row@{r} + p);
+                    sum0 = fma((vec)w0_@{r}, x, sum0);
+                    sum1 = fma((vec)w1_@{r}, x, sum1);
+                    sum2 = fma(x, x, sum2);
+                }
+                //@ end
+                *(loose *)(sums[0] + p) = sum0;
+                *(loose *)(sums[1] + p) = sum1;
+                *(loose *)(sums[2] + p) = sum2;
+            }
+        } else {
+            for (int p = 0; p < depth; ++p, to += MR)
+                for (int r = 0; r < MR; ++r)
+                    to[r] = r < rows ? a[(size_t)(i0 + r) * k + p0 + p] : 0.0f;
+        }
+        const int from = rows == MR ? even : 0;
+        for (int r = 0; r < rows; ++r)
+            for (int p = from; p < depth; ++p) {
+                const float x = a[(size_t)(i0 + r) * k + p0 + p];
+                sums[0][p] += signs[i0 + r] * x;
+                sums[1][p] += signs[m + i0 + r] * x;
+                sums[2][p] += x * x;
+            }
+    }
+    out += (size_t)get_group_id(0) * 3 * k + p0;
+    for (int q = 0; q < 3; ++q, out += k)
+        for (int p = 0; p < depth; ++p)
+            out[p] = sums[q][p];
+}
+
+// A panel of B, one block along k: `left` are the sums of A, of that many bands.
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) WIDE
+void pack_right(const int n, const int k, const int kc, const int bands,
+                __global const float *restrict b, __global float *restrict pb,
+                __global const float *restrict left, __global float *restrict out)
+{
+    const size_t wide = (size_t)((n + NR - 1) / NR) * NR;
+    const int p0 = get_group_id(1) * kc;
+    const int depth = min(kc, k - p0);
+    const int j0 = get_group_id(0) * NR;
+    float sums[3][KC + VW];
+    for (int q = 0; q < 3; ++q) {
+        for (int p = 0; p < depth; ++p)
+            sums[q][p] = left[(size_t)q * k + p0 + p];
+        for (int band = 1; band < bands; ++band)
+            for (int p = 0; p < depth; ++p)
+                sums[q][p] += left[((size_t)band * 3 + q) * k + p0 + p];
+    }
+    __global const float *from = b + (size_t)p0 * n + j0;
+    __global float *to = pb + p0 * wide + (size_t)j0 * depth;
+    out += (size_t)get_group_id(1) * 3 * wide + j0;
+    if (j0 + NR <= n) {
+        //@ for s in NV
+        vec sum0_@{s} = 0.0f, sum1_@{s} = 0.0f, sum2_@{s} = 0.0f;
+        //@ end
+        for (int p = 0; p < depth; ++p, from += n, to += NR) {
+            const float left0 = sums[0][p], left1 = sums[1][p], left2 = sums[2][p];
+            //@ for s in NV
+            {
+                const vec x = ((from_vectors)from)[@{s}];
+                ((to_vectors)to)[@{s}] = x;
+                sum0_@{s} = fma((vec)left0, x, sum0_@{s});
+                sum1_@{s} = fma((vec)left1, x, sum1_@{s});
+                sum2_@{s} = fma(left2 * x, x, sum2_@{s});
+            }
+            //@ end
+        }
+        //@ for s in NV
+        ((to_vectors)out)[@{s}] = sum0_@{s};
+        ((to_vectors)(out + wide))[@{s}] = sum1_@{s};
+        ((to_vectors)(out + 2 * wide))[@{s}] = sum2_@{s};
+        //@ end
+        return;
+    }
+    const int columns = n - j0;
+    float mine[3][NR];
+    for (int s = 0; s < NR; ++s)
+        mine[0][s] = mine[1][s] = mine[2][s] = 0.0f;
+    for (int p = 0; p < depth; ++p, from += n, to += NR)
+        for (int s = 0; s < NR; ++s) {
+            const float x = s < columns ? from[s] : 0.0f;
+            to[s] = x;
+            mine[0][s] += sums[0][p] * x;
+            mine[1][s] += sums[1][p] * x;
+            mine[2][s] += sums[2][p] * x * x;
+        }
+    for (int s = 0; s < NR; ++s) {
+        out[s] = mine[0][s];
+        out[wide + s] = mine[1][s];
+        out[2 * wide + s] = mine[2][s];
+    }
+}
+
+// The sums of C again, as a product takes them: for what happened to C afterwards.
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) WIDE
+void look(const int m, const int n, __global const float *c, const int tall,
+          __global const float *signs, __global float *sums)
+{
+    const int high = (m + MR - 1) / MR;
+    const size_t stride = (size_t)((n + NR - 1) / NR) * NR;
+    const int i0 = get_group_id(0) * tall;
+    taken_of_c(m, n, i0 * MR, min(i0 + tall, high) * MR, get_group_id(1), c, signs,
+               sums + (size_t)get_group_id(0) * 3 * stride, stride);
+}
+
+// The residual of each column by its tolerance: infinite where either is no finite number. A panel
+// for each group; `lefts` and `rights` are how many parts of the sums of C and of A B there are.
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) WIDE
+void judge(const int n, const int lefts, const int rights, const float alpha,
+           const float of_c, const float of_terms, const float least,
+           __global const float *c, __global const float *ab, __global float *shares)
+{
+    const size_t wide = (size_t)((n + NR - 1) / NR) * NR;
+    for (size_t j = get_group_id(0) * NR; j < (get_group_id(0) + 1) * NR; j += VW) {
+        vec sum0 = 0.0f, sum1 = 0.0f, squares = 0.0f, other0 = 0.0f, other1 = 0.0f, terms = 0.0f;
+        for (int part = 0; part < lefts; ++part) {
+            __global const float *from = c + (size_t)part * 3 * wide + j;
+            sum0 += *(from_vectors)from;
+            sum1 += *(from_vectors)(from + wide);
+            squares += *(from_vectors)(from + 2 * wide);
+        }
+        for (int part = 0; part < rights; ++part) {
+            __global const float *from = ab + (size_t)part * 3 * wide + j;
+            other0 += *(from_vectors)from;
+            other1 += *(from_vectors)(from + wide);
+            terms += *(from_vectors)(from + 2 * wide);
+        }
+        const vec tolerance = sqrt(of_c * squares + of_terms * terms) + least;
+        const vec off0 = fabs(sum0 - alpha * other0), off1 = fabs(sum1 - alpha * other1);
+        const vec share = fmax(off0, off1) / tolerance;
+        *(to_vectors)(shares + j) =
+            (off0 <= tolerance && off1 <= tolerance && isfinite(tolerance)) ? share
+                                                                            : (vec)INFINITY;
+    }
+}
