@@ -66,7 +66,7 @@ def shift(before: Sequence[float], after: Sequence[float], level: float = LEVEL)
     -------
     None where so few values could not reject anything at this level.
     """
-    outside = skipped(_exceedances(len(before), len(after)), level / 2)
+    outside = skipped(exceedances(len(before), len(after)), level / 2)
     if outside is None:
         return None
     differences = sorted(new - old for old in before for new in after)
@@ -151,7 +151,7 @@ def _signed_ranks(size: int) -> tuple[float, ...]:
 
 
 @cache
-def _exceedances(first: int, second: int) -> tuple[float, ...]:
+def exceedances(first: int, second: int) -> tuple[float, ...]:
     """The distribution of the number of pairs in which the second sample's value is the larger.
 
     The coefficients of the Gaussian binomial of `first + second` over `first`, by their sum.

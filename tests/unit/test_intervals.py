@@ -32,7 +32,7 @@ def test_the_distribution_of_exceedances_is_that_of_all_orders(first, second):
         others = set(range(first + second)) - set(places)
         counts[sum(other > place for other in others for place in places)] += 1
     ways = math.comb(first + second, first)
-    assert list(intervals._exceedances(first, second)) == [count / ways for count in counts]
+    assert list(intervals.exceedances(first, second)) == [count / ways for count in counts]
 
 
 def test_a_location_is_between_the_walsh_averages_that_the_test_leaves():

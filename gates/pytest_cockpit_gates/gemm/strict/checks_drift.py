@@ -1,10 +1,9 @@
-"""Whether speed drifts within a campaign: a robust slope over all its snapshots."""
+"""Whether speed drifts within a campaign: a robust slope over the sessions of all its snapshots."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from statistics import fmean
 
 from pytest_cockpit.estimation.intervals import Interval
 from pytest_cockpit.estimation.slopes import slope
@@ -45,24 +44,21 @@ def _drifts(subject: Subject, weekly: Weekly, key: str, runs: list[Run]) -> Iter
 
 def drifts(runs: list[Run], level: float) -> tuple[Interval | None, Interval | None]:
     """The changes of throughput and of the 95th percentile over all snapshots, in percent."""
-    snapshots: dict[int, list[Run]] = {}
-    for run in runs:
-        if sessions_of([run]):
-            snapshots.setdefault(run.snapshot or 0, []).append(run)
-    pace, late = {}, {}
-    for number, rows in snapshots.items():
-        sessions = sessions_of(rows)
-        pace[number] = fmean(session.pace for session in sessions)
-        late[number] = math.log(percentile([wall for each in sessions for wall in each.wall]))
-    return _over_all(pace, level), _over_all(late, level)
+    points = [
+        (run.snapshot or 0, session) for run in runs for session in run.sessions if session.wall
+    ]
+    places = [place for place, _ in points]
+    pace = [session.pace for _, session in points]
+    late = [math.log(percentile(list(session.wall))) for _, session in points]
+    return _over_all(places, pace, level), _over_all(places, late, level)
 
 
-def _over_all(logs: dict[int, float], level: float) -> Interval | None:
+def _over_all(places: list[int], logs: list[float], level: float) -> Interval | None:
     """The change from the first snapshot to the last in percent."""
-    found = slope(list(logs), list(logs.values()), level)
+    found = slope(places, logs, level)
     if found is None:
         return None
-    length = max(logs) - min(logs)
+    length = max(places) - min(places)
     return Interval(
         *(100 * math.expm1(length * each) for each in (found.low, found.estimate, found.high))
     )
