@@ -76,9 +76,9 @@ def script(platform: str, code: str, *arguments: object, timeout: float = TIMEOU
 def _shared(platform: str) -> Worker:
     found = _RUNNING.get(platform)
     if found is None or found.pid is None:
-        stack = contextlib.ExitStack()
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="worker-"))
-        found = stack.enter_context(Worker(platform, Path(folder), timeout_s=TIMEOUT_S))
-        atexit.register(stack.close)
+        with contextlib.ExitStack() as stack:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="worker-"))
+            found = stack.enter_context(Worker(platform, Path(folder), timeout_s=TIMEOUT_S))
+            atexit.register(stack.pop_all().close)
         _RUNNING[platform] = found
     return found
