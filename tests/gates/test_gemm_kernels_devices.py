@@ -68,9 +68,9 @@ for m, n, k in json.loads(sys.argv[3]):
 print(json.dumps({"wrong": wrong, "digests": {key: sorted(it) for key, it in digests.items()}}))
 """
 FAMILIES = {
-    "pocl": "naive,portable-4x4,gpu-64x64-64-k16,panels-6x16-v8,panels-6x64-v16,panels-6x64-v16-fma",
-    "rusticl": "naive,portable-4x4,gpu-64x64-64-k16",
-    "clover": "naive,portable-4x4,gpu-64x64-64-k16",
+    "pocl": "naive,portable-4x4,gpu-64x64-256-k16,panels-6x16-v8,panels-6x64-v16-fma",
+    "rusticl": "naive,portable-4x4,gpu-64x64-256-k16",
+    "clover": "naive,portable-4x4,gpu-64x64-256-k16",
 }
 # Blocks along k are 384 deep, tiles at most 64 wide: at, below and above an edge of each kind.
 SIZES = [
@@ -196,8 +196,8 @@ def test_a_platform_that_is_not_there_is_named_with_what_is():
 
 TUNING = """
 lines = []
-wrong = Variant("wrong", "portable", "scale.cl", {"TM": 1, "TN": 1})
-text = Variant("portable-2x2", "portable", "portable.cl", {"TM": 2, "TN": 2})
+wrong = Variant("wrong", "portable", "scale.cl", {"TM": 1, "TN": 1, "WX": 8, "WY": 1})
+text = Variant("portable-2x2", "portable", "portable.cl", {"TM": 2, "TN": 2, "WX": 8, "WY": 1})
 broken = sys.argv[2] == "broken"
 class Lying(Variant):
     def text(self):
@@ -205,8 +205,8 @@ class Lying(Variant):
 class Idle(Variant):
     def text(self):
         return super().text().replace("*at = beta", "float gone = beta")
-liar = Lying("liar", "portable", "portable.cl", {"TM": 1, "TN": 1})
-idle = Idle("idle", "portable", "portable.cl", {"TM": 2, "TN": 2})
+liar = Lying("liar", "portable", "portable.cl", {"TM": 1, "TN": 1, "WX": 8, "WY": 1})
+idle = Idle("idle", "portable", "portable.cl", {"TM": 2, "TN": 2, "WX": 8, "WY": 1})
 offered = (wrong, liar) if broken else (wrong, liar, text, idle, families.NAIVE)
 families.variants = lambda platform: offered
 said = refused(lambda: entries.extend(tuning.tune(device, [33, 8, 33], lines.append)))

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 _HERE = "pytest_cockpit_gates.gemm.kernels"
 
-NAIVE = Variant("naive", "naive", "naive.cl")
+# Named, for a driver that chooses the groups itself may compile again for each size.
+_GROUP = {"WX": 8, "WY": 8}
+NAIVE = Variant("naive", "naive", "naive.cl", _GROUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ class Family:
 
 
 def _portable(tm: int, tn: int) -> Variant:
-    return Variant(f"portable-{tm}x{tn}", "portable", "portable.cl", {"TM": tm, "TN": tn})
+    sizes = {"TM": tm, "TN": tn, **_GROUP}
+    return Variant(f"portable-{tm}x{tn}", "portable", "portable.cl", sizes)
 
 
 def _panels(mr: int, nv: int, vw: int, *, fused: bool = False) -> Variant:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pytest_cockpit_gates.gemm.kernels.variants import Variant
 
 SCALE = "scale.cl"
+_SIDE = 8
 
 
 class Launcher(Protocol):
@@ -28,17 +29,16 @@ class Launcher(Protocol):
 
 
 class Tiles:
-    """One launch on plain matrices; a work-item computes TM x TN elements, WX x WY a group."""
+    """One launch on plain matrices; a work-item computes TM x TN elements, WX x WY are a group."""
 
     def __init__(self, device: Device, variant: Variant, m: int, n: int, k: int) -> None:
         self._kernel = cl.Kernel(device.built(variant), "gemm")
         self._size = tuple(np.int32(it) for it in (m, n, k))
         given = variant.parameters
-        wide, high = given.get("WX", 0), given.get("WY", 0)
-        self._local = (wide, high) if wide else None
+        self._local = given["WX"], given["WY"]
         self._global = (
-            round_up(-(-n // given.get("TN", 1)), wide or 1),
-            round_up(-(-m // given.get("TM", 1)), high or 1),
+            round_up(-(-n // given.get("TN", 1)), given["WX"]),
+            round_up(-(-m // given.get("TM", 1)), given["WY"]),
         )
         self._queue = device.queue
 
