@@ -127,14 +127,14 @@ def test_every_check_of_strict_evaluation_has_a_severity(verdict, sla_of):
     made = assess(*(check(name, verdict) for name in CHECKS), data=sla_of)
     assert made.findings == ()
     assert len(made.incidents) == len(CHECKS)
-    assert contradictions.unmapped(CHECKS, of(sla_of)) == []
+    assert sla.without_severity(of(sla_of)) == []
 
 
 def test_the_package_s_own_sla_covers_everything():
     own = sla.load(Path("/nowhere"), "")
     assert own.id == "pytest-cockpit-default-1"
-    assert (own.missing, contradictions.unmapped(CHECKS, own)) == ({}, [])
-    assert set(own.states) == {"run_failed", "unknown", "not_promoted"}
+    assert (own.missing, sla.without_severity(own)) == ({}, [])
+    assert set(own.states) == set(sla.STATES)
 
 
 def test_a_check_without_a_severity_is_an_error_and_as_urgent_as_can_be():
@@ -164,6 +164,26 @@ def test_a_level_that_an_sla_lacks_leaves_its_checks_without_one():
     data = changed(severity_levels__sev2_high=None)
     (finding,) = assess(check("per_kernel_size_slo"), data=data).findings
     assert finding.message == "per_kernel_size_slo has no severity; sev2 is not among its levels"
+
+
+def test_it_is_told_before_anything_is_measured(tmp_path):
+    (tmp_path / "sla.json").write_text(json.dumps(changed(severity_levels__sev2_high=None)))
+    with pytest.raises(CockpitError) as caught:
+        sla.load(tmp_path, "sla.json")
+    assert str(caught.value) == (
+        "sla.json: /checks/artifact_readable: has no severity: sev2 is not among the levels; "
+        "say which level it has"
+    )
+
+
+def test_each_name_of_strict_evaluation_is_looked_for(monkeypatch, tmp_path):
+    monkeypatch.setattr(sla, "CHECKS", {**CHECKS, "a_new_check": "gemm.drift"})
+    with pytest.raises(CockpitError, match="/checks/a_new_check: has no severity; say which"):
+        sla.load(tmp_path, "")
+    monkeypatch.setattr(sla, "STATES", ("asleep",))
+    monkeypatch.setattr(sla, "CHECKS", CHECKS)
+    with pytest.raises(CockpitError, match="/states/asleep: has no severity"):
+        sla.load(tmp_path, "")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pytest_cockpit.api import Finding
@@ -74,12 +74,6 @@ def unmeasured(sla: Sla, parameters: Mapping[str, Any]) -> Iterator[Finding]:
                     pointer=f"/scope/{key}/{number}",
                     remedy=f"measure it (--cockpit-gemm-{key}), or take it out of the scope",
                 )
-
-
-def unmapped(names: Iterable[str], sla: Sla) -> list[Finding]:
-    """An error for each of these names of checks that has no severity."""
-    known = {name for _, trigger in sla.triggers for name in trigger.checks}
-    return [without(name, sla) for name in names if name not in known | set(sla.checks)]
 
 
 def without(name: str, sla: Sla, table: str = "checks") -> Finding:

@@ -14,9 +14,11 @@ from pytest_cockpit.records.wording import meant
 from pytest_cockpit_gates.gemm.closing import documents, triggers
 from pytest_cockpit_gates.gemm.closing.documents import Document
 from pytest_cockpit_gates.gemm.closing.triggers import Trigger
+from pytest_cockpit_gates.gemm.strict.names import CHECKS
 
 SCHEMA = "gemm-sla"
 DEFAULT = "closing/severity.json"
+STATES = ("run_failed", "unknown", "not_promoted")
 
 _RANK = re.compile(r"sev([0-9]+)")
 
@@ -99,10 +101,25 @@ def load(root: Path, path: str) -> Sla:
 
     Raises
     ------
-    CockpitError: it cannot be read, or contradicts itself; the text names file and key.
+    CockpitError: it cannot be read, contradicts itself, or leaves a check without a severity; the
+        text names file and key.
     """
     default = documents.shipped(DEFAULT)
-    return of(documents.read(root, path, SCHEMA) if path else default, default)
+    made = of(documents.read(root, path, SCHEMA) if path else default, default)
+    for key, name in without_severity(made):
+        wanted = made.missing.get(name)
+        why = f": {wanted} is not among the levels" if wanted else ""
+        raise CockpitError(
+            f"{made.path}: /{key}/{name}: has no severity{why}; say which level it has"
+        )
+    return made
+
+
+def without_severity(made: Sla) -> list[tuple[str, str]]:
+    """Checks of strict evaluation, and states, that have no level: table and name."""
+    judged = {name for _, trigger in made.triggers for name in trigger.checks} | set(made.checks)
+    lost = [("checks", name) for name in CHECKS if name not in judged]
+    return lost + [("states", name) for name in STATES if name not in made.states]
 
 
 def of(document: Document, default: Document) -> Sla:
