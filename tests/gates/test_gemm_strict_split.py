@@ -1,0 +1,303 @@
+"""Two platforms are compared by interleaved pairs, and by nothing else."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_cockpit.api import Verdict
+from pytest_cockpit_gates.gemm.strict import artifacts, levels, policies
+from pytest_cockpit_gates.gemm.strict.demands import Demands
+from pytest_cockpit_gates.gemm.strict.evaluate import evaluate
+from pytest_cockpit_gates.gemm.strict.policies import Policies
+from pytest_cockpit_gates.gemm.strict.ratios import Comparison, Pair, compare
+from tests.gemm_artifacts import split, weekly_policy
+
+PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
+BOUND = 0.85
+
+
+def pairs(
+    ratio: float,
+    count: int,
+    *,
+    noise: float = 0.01,
+    per_session: int = 1,
+    seed: int = 1,
+    **more: Any,
+) -> list[Pair]:
+    rng = random.Random(seed)
+    made = []
+    for number in range(count):
+        fast, slow = (each * math.exp(rng.gauss(0, noise)) for each in (1.0, ratio))
+        given = {
+            "order": ("ab", "ba")[number % 2],
+            "session": number // per_session,
+            "candidate_wall_s": fast,
+            "candidate_cpu_s": 1.9 * fast,
+            "fallback_wall_s": slow,
+            "fallback_cpu_s": 1.9 * slow,
+        }
+        made.append(Pair(**(given | more)))
+    return made
+
+
+@pytest.mark.parametrize(
+    "ratio, expected", [(1.0, PASS), (0.95, PASS), (0.85, UNKNOWN), (0.75, FAIL)]
+)
+def test_the_ratio_is_held_against_its_bound(ratio, expected):
+    found = compare(pairs(ratio, 16), BOUND)
+    assert found.verdict is expected
+    assert found.ratio is not None
+    assert found.ratio.low <= ratio <= found.ratio.high
+    assert (found.clock, found.pairs, found.processes) == ("cpu", 16, 16)
+    assert found.more == (8 if expected is UNKNOWN else 0)
+
+
+@pytest.mark.parametrize("count", range(8))
+def test_fewer_than_eight_pairs_decide_nothing(count):
+    found = compare(pairs(2.0, count), BOUND)
+    assert found.verdict is UNKNOWN
+    assert found.ratio is None
+    assert found.more == 8
+
+
+def test_eight_pairs_that_all_say_the_same_decide():
+    assert compare(pairs(2.0, 8), BOUND).verdict is PASS
+    assert compare(pairs(0.5, 8), BOUND).verdict is FAIL
+
+
+def test_no_more_than_48_pairs_count():
+    good, bad = pairs(0.85, 48, noise=0.05), pairs(5.0, 100)
+    found = compare([*good, *bad], BOUND)
+    assert found == compare(good, BOUND)
+    assert (found.verdict, found.pairs, found.more) == (UNKNOWN, 48, 0)
+
+
+def test_few_processes_make_the_interval_wider():
+    apart, together = (compare(pairs(0.80, 16, per_session=each), BOUND) for each in (1, 16))
+    assert apart.ratio is not None
+    assert together.ratio is not None
+    assert together.ratio.low < apart.ratio.low < apart.ratio.high < together.ratio.high
+    assert (apart.verdict, together.verdict) == (FAIL, UNKNOWN)
+    # What one process has for itself may be as large as what is to be seen.
+    assert compare(pairs(1.2, 16, per_session=16), BOUND).verdict is PASS
+
+
+def test_the_order_within_pairs_has_to_alternate():
+    assert compare(pairs(2.0, 16, order="ab"), BOUND).verdict is UNKNOWN
+    found = compare([*pairs(2.0, 12, order="ab"), *pairs(2.0, 4, order="ba")], BOUND)
+    assert found.verdict is PASS
+
+
+def test_clocks_that_contradict_each_other_decide_nothing():
+    """A candidate on one of two cores has the same CPU time, and half the throughput."""
+    slow = [
+        Pair(
+            it.order,
+            it.session,
+            2 * it.candidate_wall_s,
+            it.candidate_cpu_s,
+            1.0,
+            it.fallback_cpu_s,
+        )
+        for it in pairs(1.0, 16)
+    ]
+    found = compare(slow, BOUND)
+    assert found.verdict is UNKNOWN
+    assert found.reason == "CPU time and wall time contradict each other"
+
+
+def test_where_the_processor_idles_wall_time_counts():
+    """On a GPU the process waits: its CPU time says nothing."""
+    for cpu in (0.01, 0.0):
+        on_gpu = pairs(0.75, 16, candidate_cpu_s=cpu, fallback_cpu_s=1.0)
+        found = compare(on_gpu, BOUND)
+        assert (found.clock, found.verdict) == ("wall", FAIL)
+
+
+def test_the_later_attempt_asks_for_more_pairs():
+    assert compare(pairs(2.0, 8), BOUND, attempt=2).verdict is UNKNOWN
+    assert compare(pairs(2.0, 16), BOUND, attempt=2).verdict is PASS
+
+
+def test_all_looks_together_have_the_level_and_all_attempts_half_of_it_at_one_end():
+    looks = [levels.of_pairs(count) for count in range(8, 49, 8)]
+    assert sum(looks) == pytest.approx(0.01)
+    assert sum(levels.of_attempt(attempt) for attempt in range(1, 10_000)) / 2 < 0.01
+
+
+SIMULATED = 300
+
+
+def judged(rng: random.Random, ratio: float, per_session: int) -> Comparison:
+    """Pairs are added while the interval straddles the bound; every process has 2 % for itself."""
+    measured: list[Pair] = []
+    own: dict[int, tuple[float, float]] = {}
+    while True:
+        for _ in range(8):
+            session = len(measured) // per_session
+            a, b = own.setdefault(session, (rng.gauss(0, 0.02), rng.gauss(0, 0.02)))
+            fast = math.exp(a + rng.gauss(0, 0.03))
+            slow = ratio * math.exp(b + rng.gauss(0, 0.03))
+            order = ("ab", "ba")[len(measured) % 2]
+            measured.append(Pair(order, session, fast, 1.9 * fast, slow, 1.9 * slow))
+        found = compare(measured, BOUND)
+        if not found.more:
+            return found
+
+
+@pytest.mark.parametrize("per_session", [1, 2, 4])
+def test_equal_platforms_do_not_fail_and_a_slow_one_is_found(per_session):
+    """More of them, and with other noise, are in the benchmarks."""
+    rng = random.Random(per_session)
+    equal = [judged(rng, 1.0, per_session).verdict for _ in range(SIMULATED)]
+    assert equal.count(FAIL) == 0
+    assert equal.count(PASS) >= 0.99 * SIMULATED
+    slow = [judged(rng, 0.80, per_session).verdict for _ in range(SIMULATED)]
+    assert slow.count(FAIL) >= 0.95 * SIMULATED
+    border = [judged(rng, BOUND, per_session).verdict for _ in range(SIMULATED)]
+    assert border.count(FAIL) <= 0.02 * SIMULATED
+    assert border.count(PASS) <= 0.02 * SIMULATED
+
+
+GOOD = split()
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory) -> Policies:
+    root = tmp_path_factory.mktemp("policies")
+    (root / "weekly.json").write_text(json.dumps(weekly_policy("clover", (1400,))))
+    return policies.read(root, weekly="weekly.json")
+
+
+def verdicts(document: Any, read: Policies, **demands: Any) -> dict[str, Verdict]:
+    found = evaluate(document, read, demands=Demands(**demands))
+    names = {check.name for check in found.checks}
+    return {
+        name: Verdict.worst(check.verdict for check in found.checks if check.name == name)
+        for name in names
+    } | {"decision": found.decision}
+
+
+def test_a_split_in_which_all_is_well_is_promoted(read):
+    assert artifacts.problems(GOOD) == []
+    found = evaluate(GOOD, read)
+    assert found.red == ()
+    assert found.decision == "promote"
+    [one, two] = [check for check in found.checks if check.rule == "gemm.ratio"]
+    assert one.key == "auto_t3_controlled:1400@rusticl/clover"
+    assert two.observed["pairs"] == 16
+    assert two.observed["ratio"]["low"] < 1.6 < two.observed["ratio"]["high"]
+
+
+def test_a_slow_candidate_fails_however_good_its_rows_look(read):
+    found = verdicts(split(ratio=0.75), read)
+    assert found["rusticl_ratio_vs_clover"] is FAIL
+    assert found["per_kernel_size_slo"] is PASS
+    assert found["decision"] == "iterate"
+
+
+def test_another_bound_is_another_verdict(read):
+    assert verdicts(GOOD, read, min_ratio=2.0)["rusticl_ratio_vs_clover"] is FAIL
+    turned = verdicts(GOOD, read, candidate="clover", fallback="rusticl")
+    assert turned["rusticl_ratio_vs_clover"] is FAIL
+
+
+def test_without_pairs_there_is_no_ratio(read):
+    document = copy.deepcopy(GOOD)
+    document["pairs"] = []
+    assert verdicts(document, read)["rusticl_ratio_vs_clover"] is UNKNOWN
+
+
+def test_pairs_of_one_row_alone_say_nothing_of_the_other(read):
+    document = copy.deepcopy(GOOD)
+    document["pairs"] = [pair for pair in document["pairs"] if pair["kernel"] == "auto_t5_guarded"]
+    found = evaluate(document, read)
+    red = [check.key for check in found.red if check.rule == "gemm.ratio"]
+    assert red == ["auto_t3_controlled:1400@rusticl/clover"]
+
+
+def test_pairs_without_a_session_share_the_processes_of_their_seed(read):
+    document = copy.deepcopy(GOOD)
+    for pair in document["pairs"]:
+        del pair["session"]
+    assert artifacts.problems(document) == []
+    found = [check for check in evaluate(document, read).checks if check.rule == "gemm.ratio"]
+    assert {check.observed["sessions"] for check in found} == {2}
+
+
+def test_a_pair_twice_fails(read):
+    document = copy.deepcopy(GOOD)
+    document["pairs"].append(document["pairs"][0])
+    assert verdicts(document, read)["runs_unique"] is FAIL
+
+
+def test_a_platform_that_was_not_measured_fails(read):
+    document = copy.deepcopy(GOOD)
+    document["runs"] = [run for run in document["runs"] if run["platform_selector"] == "clover"]
+    found = verdicts(document, read)
+    assert found["platform_split_present"] is FAIL
+    assert found["required_sizes_present_on_split"] is FAIL
+    assert found["all_samples_present"] is FAIL
+
+
+def test_a_required_size_that_was_not_measured_fails(read):
+    found = verdicts(GOOD, read, required_sizes=(1400, 2048))
+    assert found["required_sizes_present_on_split"] is FAIL
+    assert found["policy_rows_for_required_sizes"] is FAIL
+
+
+def test_a_fallback_below_the_policy_fails(read, tmp_path):
+    strict = weekly_policy("clover", (1400,))
+    strict["weekly_slo"]["per_kernel_size"]["auto_t3_controlled:1400"]["min_avg_gflops"] = 40
+    (tmp_path / "weekly.json").write_text(json.dumps(strict))
+    found = verdicts(GOOD, policies.read(tmp_path, weekly="weekly.json"))
+    assert found["per_kernel_size_slo"] is FAIL
+
+
+def test_wrong_results_stop_a_split(read):
+    document = copy.deepcopy(GOOD)
+    document["runs"][0]["sessions"][0]["max_error"] = 0.5
+    document["runs"][0]["metrics"]["max_error_max"] = 0.5
+    assert verdicts(document, read)["decision"] == "stop"
+
+
+def test_a_gate_of_one_platform_has_no_ratio(read):
+    document = copy.deepcopy(GOOD)
+    document["kind"] = "gate"
+    document["metadata"]["parameters"] |= {"platforms": ["clover"]}
+    document["metadata"]["parameters"].pop("seeds")
+    document["runs"] = [
+        run
+        for run in document["runs"]
+        if run["platform_selector"] == "clover" and run["seed"] == 412
+    ]
+    document["pairs"] = []
+    found = verdicts(document, read)
+    assert found["all_samples_present"] is PASS
+    assert "rusticl_ratio_vs_clover" not in found
+    document["metadata"]["parameters"]["platforms"] = ["clover", "rusticl"]
+    assert verdicts(document, read)["platform_split_present"] is FAIL
+
+
+TIMES = st.floats(1e-9, 1e6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(TIMES, TIMES, TIMES, TIMES, st.booleans()), max_size=24), TIMES)
+def test_whatever_was_timed_it_is_a_verdict(times, bound):
+    measured = [
+        Pair("ab" if first else "ba", at // 2, *four) for at, (*four, first) in enumerate(times)
+    ]
+    found = compare(measured, bound)
+    assert found.verdict in (PASS, FAIL, UNKNOWN)
+    if found.ratio is not None:
+        assert found.ratio.low <= found.ratio.estimate <= found.ratio.high
