@@ -102,7 +102,9 @@ def _assessed(
         fields = [item.name for item in dataclasses.fields(weekly)]
         bounds |= {name: getattr(weekly, name) for name in fields if name.startswith("m")}
     pair = plan.candidate, plan.fallback
-    return severity.assess(evaluation, agreed, at=at, bounds=bounds, pair=pair)
+    return severity.assess(
+        evaluation, agreed, at=at, bounds=bounds, pair=pair, measured=plan.parameters
+    )
 
 
 def _max_overhead(context: Context, plan: Plan | None) -> float | None:
