@@ -62,7 +62,7 @@ class Texels:
         self._sampler = None if given["BUFFERS"] else _nearest(device)
 
     def enqueue(self, operands: Operands, alpha: float, beta: float) -> None:
-        """The copies that are needed, the product, and another kernel for any other alpha or beta."""
+        """The copies that are needed, the product, and a second kernel for other factors."""
         m, n = self._size
         queue = self._device.queue
         plain = alpha == 1.0 and beta == 0.0
@@ -165,7 +165,8 @@ class _Pictures:
 
     def of(self, matrix: Any) -> Any:
         """The image, with the matrix in it."""
-        cl.enqueue_copy(
+        copy: Any = cl.enqueue_copy  # its stubs know no `offset`, which is needed here
+        copy(
             self._queue,
             self._image,
             self._padded.of(matrix),
@@ -207,7 +208,7 @@ def options(device: Device) -> Sequence[str]:
 
 def _image(device: Device, kind: Any, shape: tuple[int, ...], matrix: Any) -> Any:
     # By a descriptor: the way of OpenCL 1.1, which Clover would need, is broken in pyopencl.
-    described = cl.ImageDescriptor()
+    described: Any = cl.ImageDescriptor()
     described.image_type = kind
     described.shape = shape
     described.pitches = (0, 0)

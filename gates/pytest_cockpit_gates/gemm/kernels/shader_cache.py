@@ -1,0 +1,97 @@
+"""Whether a driver keeps what it compiled: one that does not compiles again at every launch."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_cockpit_gates.gemm.kernels.variants import Variant
+
+if TYPE_CHECKING:
+    from pytest_cockpit_gates.gemm.kernels.device import Device
+
+FOLDER = "MESA_SHADER_CACHE_DIR"
+DISABLED = ("MESA_SHADER_CACHE_DISABLE", "MESA_GLSL_CACHE_DISABLE")
+
+_TRUE = frozenset({"1", "true", "y", "yes"})
+_NAME = "mesa_shader_cache"
+_SUMS = 32
+# The first launch compiles; a driver that writes in another thread may do so once more after it.
+_LAUNCHES = 5
+# A launch of what is kept takes a thirtieth of one that compiles.
+_KEPT = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the launches of one new kernel took.
+
+    Parameters
+    ----------
+    first_s: CPU time of the first, which compiles.
+    again_s: that of the fastest after it.
+    problem: why it is slow and what to do, in one line; empty where all is well.
+    """
+
+    first_s: float
+    again_s: float
+    problem: str = ""
+
+
+def probe(device: Device) -> Kept:
+    """Launch a kernel that is new a few times, and see whether all but the first are fast.
+
+    Takes about a tenth of a second. Without it a figure of that device is one of its compiler.
+
+    Raises
+    ------
+    CockpitError: the driver cannot build the kernel.
+    """
+    import numpy as np
+    import pyopencl as cl
+
+    salt = secrets.randbelow(1 << 30)
+    variant = Variant("probe", "probe", "llvmpipe_probe.cl", {"SUMS": _SUMS, "SALT": salt})
+    kernel = cl.Kernel(device.built(variant), "probe")
+    space = cl.Buffer(device.context, cl.mem_flags.READ_WRITE, 4 * _SUMS)
+    took: list[float] = []
+    for _ in range(_LAUNCHES):
+        start = time.process_time()
+        kernel(device.queue, (8,), (8,), np.int32(1), space)
+        device.queue.finish()
+        took.append(time.process_time() - start)
+        if _fast(took):
+            break
+    space.release()
+    first, again = took[0], min(took[1:])
+    return Kept(first, again, "" if _fast(took) else f"gemm: {device.platform}: {_why(first)}")
+
+
+def folder() -> Path | None:
+    """Where Mesa keeps compiled kernels in this environment; None where it is told not to."""
+    if any(os.environ.get(name, "").strip().casefold() in _TRUE for name in DISABLED):
+        return None
+    if given := os.environ.get(FOLDER):
+        return Path(given) / _NAME
+    if cache := os.environ.get("XDG_CACHE_HOME"):
+        return Path(cache) / _NAME
+    return Path.home() / ".cache" / _NAME
+
+
+def _fast(took: list[float]) -> bool:
+    return len(took) > 1 and min(took[1:]) < _KEPT * took[0]
+
+
+def _why(first: float) -> str:
+    slow = f"each launch compiles its kernel again ({1000 * first:.0f} ms), so no figure holds"
+    try:
+        where = folder()
+    except RuntimeError:  # neither a home nor a user
+        return f"{slow}; name a folder that can be written in {FOLDER}"
+    if where is None:
+        return f"{slow}; unset {' and '.join(DISABLED)}"
+    return f"{slow}; see that {where} can be written, or name another folder in {FOLDER}"
