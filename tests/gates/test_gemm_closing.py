@@ -8,13 +8,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_cockpit.api import CockpitError, Context, Severity, Verdict
 from pytest_cockpit.records import campaigns
 from pytest_cockpit.records.text import canonical, sha256
-from pytest_cockpit_gates.gemm.closing import decision, documents, severity, sla, week
+from pytest_cockpit_gates.gemm.closing import (
+    decision,
+    documents,
+    report,
+    results,
+    severity,
+    sla,
+    week,
+)
 from pytest_cockpit_gates.gemm.closing.account import Account, checks_of, record
 from pytest_cockpit_gates.gemm.closing.decision import Review, Track
 from pytest_cockpit_gates.gemm.closing.selection import PATH, Choice, Selection
@@ -473,3 +481,49 @@ def test_the_week_at_the_turn_of_the_year():
 def test_a_prefix_that_names_no_file(tree, prefix):
     with pytest.raises(CockpitError, match="--cockpit-gemm-output-prefix"):
         documents.prefix({"output_prefix": prefix, "mode": "gemm-close"})
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=6,
+)
+PLACES = [
+    ("metadata",),
+    ("metadata", "parameters"),
+    ("metadata", "parameters", "sizes"),
+    ("metadata", "machine"),
+    ("metadata", "policy"),
+    ("metadata", "platforms"),
+    ("metadata", "platforms", "rusticl"),
+    ("metadata", "attempt"),
+    ("metadata", "started"),
+    ("metadata", "software"),
+    ("runs",),
+    ("runs", 0),
+    ("runs", 0, "metrics"),
+    ("runs", 0, "metrics", "t5_pairs"),
+    ("runs", 0, "kernel"),
+    ("runs", 0, "size"),
+    ("pairs",),
+    ("pairs", 0),
+    ("pairs", 0, "clover"),
+    ("pairs", 0, "order"),
+]
+SMALL = gemm_artifacts.split(iterations=2, sessions=1, seeds=(1,), pairs=2)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(PLACES), ANYTHING)
+def test_any_artifact_can_be_reported(tmp_path, monkeypatch, keys, value):
+    monkeypatch.setattr(report, "_draw", lambda *_: ({}, "nothing is drawn"))
+    artifact = json.loads(json.dumps(SMALL))
+    table = artifact
+    for key in keys[:-1]:
+        table = table[key]
+    table[keys[-1]] = value
+    session = report.Session("split", "split", "s-1", "artifacts/gemm", evidence=EVIDENCE)
+    written = report.write(tmp_path, artifact, GREEN, None, session, now=NOW)
+    assert written.names == ("split_report.md", "split_decision.json")
+    results.compared(artifact, "rusticl", "clover", 0.85)
+    results.lines(artifact)

@@ -251,6 +251,7 @@ def test_a_red_check_is_told_with_its_deadline(tmp_path):
         (Evaluation((GREEN, RED), "stop"), {}, "stop", "stop"),
         (Evaluation((GREEN, RED), "promote"), {}, "iterate", "iterate"),
         (Evaluation((), "promote"), {}, "unknown", "iterate"),
+        (evaluation(GREEN), {"evidence": ()}, "unknown", "iterate"),
         (None, {"why": "the canary died"}, "unknown", "iterate"),
     ],
 )

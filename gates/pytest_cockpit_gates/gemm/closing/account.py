@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +47,19 @@ class Account:
     escalation: tuple[Mapping[str, Any], ...] = ()
     evidence: tuple[tuple[str, str | None], ...] = ()
     artifact: Mapping[str, Any] | None = None
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """Of the artifact; {} where it has none."""
+        made = (self.artifact or {}).get("metadata")
+        return made if isinstance(made, Mapping) else {}
+
+    @property
+    def parameters(self) -> Mapping[str, Sequence[Any]]:
+        """The lists among the parameters of the run."""
+        given = self.metadata.get("parameters")
+        lists = given if isinstance(given, Mapping) else {}
+        return {key: it for key, it in lists.items() if isinstance(it, list)}
 
     @property
     def as_track(self) -> Track:

@@ -14,7 +14,7 @@ from pytest_cockpit.records import artifacts
 from pytest_cockpit.records.markdown import plain
 from pytest_cockpit_gates.gemm.closing import account, decision, plots, results, sections
 from pytest_cockpit_gates.gemm.closing.account import Account
-from pytest_cockpit_gates.gemm.closing.decision import Review
+from pytest_cockpit_gates.gemm.closing.decision import UNKNOWN, Review
 from pytest_cockpit_gates.gemm.closing.escalation import Matrix, who
 from pytest_cockpit_gates.gemm.closing.plots import Ceiling
 from pytest_cockpit_gates.gemm.closing.selection import Selection
@@ -95,7 +95,6 @@ def write(
         decision=account.decision(evaluation, session.phases),
         rationale=account.rationale(evaluation, session.phases, session.why),
         session_id=session.session_id,
-        begun=_second(str((artifact.get("metadata") or {}).get("started") or "")),
         ended=stamp(now),
         attempt=session.attempt,
         phases=session.phases,
@@ -105,6 +104,10 @@ def write(
         evidence=tuple(session.evidence),
         artifact=artifact,
     )
+    made = dataclasses.replace(made, begun=_second(str(made.metadata.get("started") or "")))
+    if made.decision == PROMOTE and not made.evidence:
+        why = "there is no artifact that could be held against the decision"
+        made = dataclasses.replace(made, decision=UNKNOWN, rationale=why)
     page = f"{session.prefix}_report.md"
     # A rerun that is promote is the one that was owed.
     owed = "" if decision.block([made.as_track]).decision == PROMOTE else session.owed
@@ -124,17 +127,15 @@ def _second(told: str) -> str:
 
 
 def _review(session: Session, made: Account, page: str) -> Review:
-    meta = (made.artifact or {}).get("metadata") or {}
-    given = meta.get("parameters") or {}
     used = [
         f"{key}:{table['id']}"
         for key in ("policy", "t3_policy", "t5_policy")
-        if isinstance(table := meta.get(key), Mapping) and table.get("id")
+        if isinstance(table := made.metadata.get(key), Mapping) and table.get("id")
     ]
     return Review(
         id=f"gemm-{session.track}-{session.session_id}",
         branch=session.branch,
-        scope={key: given.get(key) for key in ("sizes", "kernels", "platforms", "snapshots")},
+        scope={key: made.parameters.get(key) for key in ("sizes", "kernels", "platforms")},
         acta=str(PurePosixPath(session.output) / page),
         depends_on=(f"{session.track}:{session.session_id}", *used),
         severity=made.severity,

@@ -23,7 +23,7 @@ def grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 def scope(account: Account) -> list[str]:
     """What was measured, where, by which policies."""
-    meta = _table((account.artifact or {}).get("metadata"))
+    meta = account.metadata
     given, machine = _table(meta.get("parameters")), _table(meta.get("machine"))
     rows = [(key, _words(given.get(key))) for key in sorted(given)]
     rows += [(f"machine: {key}", _words(machine.get(key))) for key in sorted(machine)]

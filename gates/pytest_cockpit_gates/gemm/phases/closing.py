@@ -172,10 +172,8 @@ def _scope(found: Sequence[Account]) -> dict[str, Any]:
     """What all tracks measured."""
     out: dict[str, list[Any]] = {"sizes": [], "kernels": [], "platforms": []}
     for account in found:
-        given = ((account.artifact or {}).get("metadata") or {}).get("parameters") or {}
         for key, values in out.items():
-            more = given.get(key) if isinstance(given, dict) else None
-            values += [it for it in more or () if it not in values]
+            values += [it for it in account.parameters.get(key) or () if it not in values]
     return out
 
 
