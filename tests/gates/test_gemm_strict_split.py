@@ -178,7 +178,7 @@ def read(tmp_path_factory) -> Policies:
     return policies.read(root, weekly="weekly.json")
 
 
-def verdicts(document: Any, read: Policies, **demands: Any) -> dict[str, Verdict]:
+def verdicts(document: Any, read: Policies, **demands: Any) -> dict[str, Any]:
     found = evaluate(document, read, demands=Demands(**demands))
     names = {check.name for check in found.checks}
     return {
@@ -232,6 +232,12 @@ def test_pairs_without_a_session_share_the_processes_of_their_seed(read):
     assert artifacts.problems(document) == []
     found = [check for check in evaluate(document, read).checks if check.rule == "gemm.ratio"]
     assert {check.observed["sessions"] for check in found} == {2}
+
+
+def test_half_a_pair_fails(read):
+    document = copy.deepcopy(GOOD)
+    del document["pairs"][3]["clover"]
+    assert verdicts(document, read)["all_samples_present"] is FAIL
 
 
 def test_a_pair_twice_fails(read):

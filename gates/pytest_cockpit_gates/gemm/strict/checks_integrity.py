@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from itertools import product
 from typing import Any
@@ -78,10 +78,18 @@ def _samples(artifact: Artifact) -> Check:
     return gathered(
         "all_samples_present",
         f"{sessions} sessions of {iterations} iterations in each of {len(artifact.runs)} runs",
-        failed=[*_snapshots_missing(artifact), *missing, *short],
+        failed=[*_snapshots_missing(artifact), *missing, *short, *_halves(artifact)],
         unknown=() if artifact.runs else ("there is no run",),
         remedy="find out what ended it, and run the campaign again",
     )
+
+
+def _halves(artifact: Artifact) -> Iterator[str]:
+    for pair in artifact.pairs:
+        sides = [side for side in pair.values() if isinstance(side, Mapping)]
+        if len(sides) != 2:  # noqa: PLR2004 - a pair
+            name = f"{pair['kernel']}:{pair['size']}"
+            yield f"pair {pair['pair']} of {name}, seed {pair['seed']}: {len(sides)} of 2 platforms"
 
 
 def _snapshots_missing(artifact: Artifact) -> Iterator[str]:
