@@ -96,10 +96,10 @@ def _wanted(subject: Subject) -> list[str]:
 
 def _changes(subject: Subject, key: str, before: list[Run], after: list[Run]) -> Iterator[Check]:
     for what, value, least in (
-        ("throughput", _pace, MIN_THROUGHPUT_DELTA),
-        ("95th percentile", _late, MAX_P95_DELTA),
+        ("throughput", pace, MIN_THROUGHPUT_DELTA),
+        ("95th percentile", late, MAX_P95_DELTA),
     ):
-        found = _change(subject.level, value, before, after)
+        found = change(subject.level, value, before, after)
         if found is None:
             message = f"{what}: too few sessions to compare with the baseline"
             yield check(
@@ -118,9 +118,10 @@ def _changes(subject: Subject, key: str, before: list[Run], after: list[Run]) ->
         )
 
 
-def _change(
+def change(
     level: float, value: Callable[[Session], float], before: list[Run], after: list[Run]
 ) -> Interval | None:
+    """By how many percent sessions changed in a value of which logarithms are given."""
     then, now = (
         levels.batches([value(each) for each in sessions_of(runs)], _MOST_SESSIONS)
         for runs in (before, after)
@@ -131,9 +132,11 @@ def _change(
     return Interval(*(100 * math.expm1(each) for each in (found.low, found.estimate, found.high)))
 
 
-def _pace(session: Session) -> float:
+def pace(session: Session) -> float:
+    """The logarithm of its throughput."""
     return session.pace
 
 
-def _late(session: Session) -> float:
+def late(session: Session) -> float:
+    """The logarithm of its 95th percentile."""
     return math.log(percentile(list(session.wall)))

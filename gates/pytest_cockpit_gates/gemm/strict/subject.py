@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_cockpit.api import Verdict
 from pytest_cockpit.estimation.intervals import Interval
+from pytest_cockpit.records.text import one_line
 from pytest_cockpit_gates.gemm.strict import levels
 from pytest_cockpit_gates.gemm.strict.demands import Demands
 from pytest_cockpit_gates.gemm.strict.model import Artifact
@@ -55,8 +56,9 @@ def check(
     remedy: str = "",
     observed: Mapping[str, Any] | None = None,
 ) -> Check:
-    """A check of that name, with its rule."""
-    return Check(name, CHECKS[name], verdict, message, key, observed or {}, remedy)
+    """A check of that name, with its rule; what artifacts say is shown on one line."""
+    line, place = one_line(message), one_line(key)
+    return Check(name, CHECKS[name], verdict, line, place, observed or {}, remedy)
 
 
 def gathered(
