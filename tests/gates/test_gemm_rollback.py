@@ -170,7 +170,9 @@ def test_no_value_is_more_than_a_value(reason, value):
 def test_undo_selects_what_was_selected_before(tree, seen):
     tree.session_of("apply")
     before = selection.read(tree.root).previous
-    report = tree.session_of("undo")
+    undone = tree.phase("undo", "undo").evidence[0].data
+    assert (undone["action"], undone["undone"]) == ("undo", "s1")
+    report = tree.phase("verify", "undo")
     assert report.verdict is Verdict.PASS
     made = selection.read(tree.root)
     assert (made.kind, made.selected, made.previous.platform) == ("undo", before, "clover")
@@ -363,6 +365,15 @@ def applied(at, session="r", apply="pass"):
         (campaign("replay", 10, "a") + applied(11), True),
         (applied(11) + campaign("replay", 12, "b") + applied(13, "t"), True),
         (applied(11) + campaign(debts.ROLLBACK, 12, "u", action="undo"), True),
+        # Killed after it had selected, and undone since.
+        (applied(11)[:1] + campaign(debts.ROLLBACK, 12, "u", undone="r"), True),
+        (applied(11)[:1] + campaign("split", 12, "b"), False),
+        (
+            applied(11)[:1]
+            + campaign("split", 12, "b")
+            + campaign(debts.ROLLBACK, 13, "u", undone="r"),
+            False,
+        ),
     ],
 )
 def test_a_rerun_is_owed_until_one_is_green_and_promote(rows, owed):

@@ -135,6 +135,8 @@ def test_the_package_s_own_sla_covers_everything():
     assert own.id == "pytest-cockpit-default-1"
     assert (own.missing, sla.without_severity(own)) == ({}, [])
     assert set(own.states) == set(sla.STATES)
+    # Its bounds are those of whatever policy there is.
+    assert [it.text for _, it in own.triggers if it.metric] == []
 
 
 def test_a_check_without_a_severity_is_an_error_and_as_urgent_as_can_be():

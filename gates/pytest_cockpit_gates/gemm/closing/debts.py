@@ -52,26 +52,25 @@ def rows(root: Path, records: str) -> list[dict[str, Any]]:
 def owed(among: Sequence[Row], selected: Selection | None) -> Debt | None:
     """The rerun that is owed by these rows and the file of the selection; None where none is.
 
-    The file counts too: a session that was killed after it had written it has no last row.
+    A session that was killed after it had selected has no last row: the file tells of it, or the
+    row of the session that has undone it.
     """
+    inside = selected if selected is not None and selected.kind == selection.ROLLBACK else None
+    known = {str(row.get("session_id")) for row in among if applied(row)}
+    known |= {str(_record(row).get("undone")) for row in among if "undone" in _record(row)}
+    known |= {inside.session_id} if inside else set()
     debt: Debt | None = None
-    pending = selected if selected is not None and selected.kind == selection.ROLLBACK else None
     for row in among:
-        if pending is not None and row.get("session_id") == pending.session_id:
-            debt, pending = _debt(pending), None
-        record = _record(row)
-        if applied(row):
-            debt = Debt(
-                str(row.get("at")), str(row.get("session_id")), str(record.get("reason", ""))
-            )
+        if str(row.get("session_id")) in known and not pays(row):
+            reason = str(_record(row).get("reason", ""))
+            debt = Debt(str(row.get("at")), str(row.get("session_id")), reason)
         elif pays(row):
             debt = None
-    if pending is not None and not any(
-        pays(row) and str(row.get("at")) > pending.at for row in among
-    ):
-        # The ledger does not know the session that selected it: another clone's.
-        debt = _debt(pending)
-    return debt
+    if inside is None or any(row.get("session_id") == inside.session_id for row in among):
+        return debt
+    # The ledger does not know the session that selected it: another clone's.
+    later = any(pays(row) and str(row.get("at")) > inside.at for row in among)
+    return debt if later else Debt(inside.at, inside.session_id, inside.reason)
 
 
 def applied(row: Row) -> bool:
@@ -102,10 +101,6 @@ def last(among: Iterable[Row], modes: Sequence[str] = TRACKS) -> Row | None:
         row for row in among if row.get("kind") == campaigns.ENDED and row.get("mode") in modes
     ]
     return ended[-1] if ended else None
-
-
-def _debt(made: Selection) -> Debt:
-    return Debt(made.at, made.session_id, made.reason)
 
 
 def _record(row: Row) -> Mapping[str, Any]:

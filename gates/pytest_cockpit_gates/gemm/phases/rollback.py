@@ -116,7 +116,7 @@ def _undo(context: Context, options: JSON) -> Report:
     return Report.judge(
         f"{back.platform} is selected again instead of {now.selected.platform}",
         checked=1,
-        evidence=[_record("undo", made)],
+        evidence=[_record("undo", made, undone=now.session_id)],
     )
 
 
@@ -183,7 +183,7 @@ def _reason(among: list[dict[str, Any]]) -> str:
     return limits.short(one_line(words), _LONGEST)
 
 
-def _record(action: str, made: Mapping[str, Any]) -> Evidence:
+def _record(action: str, made: Mapping[str, Any], **more: str) -> Evidence:
     """What the ledger keeps of it."""
     return Evidence(
         "record",
@@ -192,6 +192,7 @@ def _record(action: str, made: Mapping[str, Any]) -> Evidence:
             "selected": made["selected"]["platform"],
             "previous": made["previous"]["platform"],
             "reason": made["reason"],
+            **more,
         },
     )
 
