@@ -73,6 +73,21 @@ def test_a_broken_template_is_refused(template, why):
         render(template, {"TM": 1})
 
 
+@given(
+    st.lists(
+        st.sampled_from(["//@ for i in 2", "//@ for j in TM", "//@ end", "//@", "@{i}", "@{j:x}"])
+        | st.text(max_size=6)
+    ).map("\n".join)
+)
+@settings(deadline=None)
+def test_any_text_is_rendered_or_refused(template):
+    try:
+        text = render(template, {"TM": 3})
+    except ValueError:
+        return
+    assert not any(line.strip().startswith("//@") for line in text.splitlines())
+
+
 @pytest.mark.parametrize("variant", everywhere.values(), ids=lambda it: it.id)
 def test_each_variant_is_one_text(variant):
     text = variant.text()
@@ -170,6 +185,9 @@ def test_choices_are_kept_and_replaced(tmp_path):
 def test_choices_lie_in_the_cache_that_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("COCKPIT_CACHE", str(tmp_path))
     assert table.place() == tmp_path / "gemm" / "table.json"
+    monkeypatch.setenv("COCKPIT_CACHE", "caches/here")
+    with pytest.raises(CockpitError, match="COCKPIT_CACHE: caches/here is no absolute path"):
+        table.load()
     monkeypatch.delenv("COCKPIT_CACHE")
     assert table.place().parts[-3:] == ("pytest-cockpit", "gemm", "table.json")
 

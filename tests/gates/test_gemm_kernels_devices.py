@@ -5,7 +5,9 @@ Skipped with the reason where the platform is not there.
 
 from __future__ import annotations
 
+import functools
 import json
+import random
 
 import pytest
 
@@ -73,30 +75,33 @@ FAMILIES = {
     "clover": "naive,portable-4x4,gpu-64x64-256-k16",
 }
 # Blocks along k are 384 deep, tiles at most 64 wide: at, below and above an edge of each kind.
+chance = random.Random(20)
 SIZES = [
     *((1, 1, 1), (7, 7, 7), (0, 5, 3), (5, 0, 3), (5, 3, 0), (0, 0, 0)),
     *((64, 64, 64), (65, 63, 66), (6, 130, 385), (13, 17, 384), (4097, 2, 3), (3, 4097, 2)),
     (2, 3, 4097),
+    *((chance.randint(1, 99), chance.randint(1, 99), chance.randint(1, 800)) for _ in range(4)),
 ]
+
+
+@functools.cache
+def shapes(platform):
+    """What one process says of all sizes; shared by the tests that look at it."""
+    return script(platform, COMMON + SHAPES, platform, FAMILIES[platform], json.dumps(SIZES))
 
 
 @on_each_platform
 def test_any_size_and_factor_is_right_and_c_is_not_read_in_vain(platform):
-    said = script(platform, COMMON + SHAPES, platform, FAMILIES[platform], json.dumps(SIZES))
-    assert said["wrong"] == []
-    # Where k is one block, all these kernels add in the same order: bit by bit the same.
-    for shape, digests in said["digests"].items():
-        if int(shape.split()[2]) <= 384:
-            assert len(digests) == 1, shape
+    assert shapes(platform)["wrong"] == []
 
 
-def test_the_same_bits_on_all_platforms():
-    sizes = json.dumps([(33, 65, 129), (7, 7, 7)])
-    found = [
-        script(it, COMMON + SHAPES, it, "naive,portable-4x4", sizes)["digests"]
-        for it in ("pocl", "rusticl", "clover")
-    ]
-    assert found[0] == found[1] == found[2]
+def test_the_same_bits_of_all_kernels_on_all_platforms():
+    found = [shapes(it)["digests"] for it in FAMILIES]
+    for m, n, k in SIZES:
+        # Where k is one block, all kernels that are not fused add in the same order.
+        if k <= 384:
+            digests = {digest for it in found for digest in it[f"{m} {n} {k}"]}
+            assert len(digests) == 1, (m, n, k)
 
 
 EDGES = """
@@ -173,6 +178,44 @@ def test_edges_and_refusals(platform):
     assert "no family of kernels is called no" in lines["no family"]
     assert "cannot build a kernel" in lines["no build"]
     assert all("\n" not in line for line in lines.values())
+
+
+KEPT = """
+from pathlib import Path
+import pyopencl as cl
+from pytest_cockpit_gates.gemm.workers import caches
+what = sys.argv[2]
+known = families.variants(device.platform)
+variant = next(it for it in known if it.family == "portable")
+built = []
+plain = cl.Program.__init__
+def noted(self, *arguments):
+    built.append("source" if len(arguments) == 2 else "binary")
+    plain(self, *arguments)
+cl.Program.__init__ = noted
+folder = caches.folder("programs", Path("unused"))
+for path in folder.iterdir():
+    content = path.read_bytes()
+    if what == "torn":
+        path.write_bytes(content[: len(content) // 2])
+a, b = inputs(9, 9, 9, 1)
+operands = Operands(device, 9, 9, 9)
+operands.load(a, b, filled(9, 9, np.nan))
+Gemm(device, variant, 9, 9, 9).run(operands)
+print(json.dumps([built, correctness.judge(operands.result(), a, b).ok, len(list(folder.iterdir()))]))
+"""
+
+
+@pytest.mark.parametrize("platform", ["rusticl", "clover"])
+def test_programs_are_kept_and_read_if_they_are_whole(platform, tmp_path, monkeypatch):
+    monkeypatch.setenv("COCKPIT_CACHE", str(tmp_path))
+    for what, expected in (
+        ("first", "source"),
+        ("again", "binary"),
+        ("torn", "source"),
+    ):
+        said = script(platform, COMMON + KEPT, platform, what)
+        assert said == [[expected], True, 1], what
 
 
 MISSING = """

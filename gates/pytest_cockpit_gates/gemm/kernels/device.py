@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -48,14 +47,15 @@ class Device:
         """
         import pyopencl as cl
 
+        from pytest_cockpit_gates.gemm.kernels import binaries
+
         options = ("-w", *options)  # PoCL counts the warnings of a kernel on stderr
         key = (text, " ".join(options))
         if key not in self._programs:
             try:
-                # Remarks of a compiler are none of errors.
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", cl.CompilerWarning)
-                    self._programs[key] = cl.Program(self.context, text).build(list(options))
+                self._programs[key] = binaries.build(
+                    self.context, self.handle, self.info["fingerprint"], text, options
+                )
             except cl.Error as error:
                 log = " ".join(str(error).split())[:_SHOWN_LOG]
                 raise CockpitError(

@@ -168,9 +168,18 @@ def save(entries: Sequence[Entry], path: Path | None = None) -> Path:
 
 
 def place() -> Path:
-    """Where measured choices lie: below `COCKPIT_CACHE`, or in the user's cache."""
+    """Where measured choices lie: below `COCKPIT_CACHE`, or in the user's cache.
+
+    Raises
+    ------
+    CockpitError: `COCKPIT_CACHE` is no absolute path.
+    """
     given = os.environ.get(VARIABLE)
     folder = Path(given) if given else platformdirs.user_cache_path(_NAME, appauthor=False)
+    if not folder.is_absolute():
+        raise CockpitError(
+            f"{VARIABLE}: {artifacts.printable(str(folder))} is no absolute path; name one"
+        )
     return folder / "gemm" / "table.json"
 
 
