@@ -11,10 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pytest_cockpit import process
 from pytest_cockpit.api import CockpitError, Context, Severity, Verdict
 from pytest_cockpit.records import campaigns
 from pytest_cockpit.records.text import canonical, sha256
 from pytest_cockpit_gates.gemm.closing import (
+    branch,
     decision,
     documents,
     report,
@@ -481,6 +483,16 @@ def test_the_week_at_the_turn_of_the_year():
 def test_a_prefix_that_names_no_file(tree, prefix):
     with pytest.raises(CockpitError, match="--cockpit-gemm-output-prefix"):
         documents.prefix({"output_prefix": prefix, "mode": "gemm-close"})
+
+
+def test_the_branch_of_a_work_tree(tmp_path):
+    assert branch.of(tmp_path / "gone") is None
+    if branch.of(tmp_path) is not None:
+        pytest.skip("temporary files are in a repository")
+    process.run(["git", "init", "-q", "-b", "näher/dran", "."], cwd=tmp_path)
+    assert branch.of(tmp_path) == "näher/dran"
+    (tmp_path / ".git/HEAD").write_text("a" * 40)
+    assert branch.of(tmp_path) is None
 
 
 ANYTHING = st.recursive(

@@ -5,13 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from pytest_cockpit import process
 from pytest_cockpit.api import (
     JSON,
-    CockpitError,
     Context,
     Evidence,
     Finding,
@@ -23,6 +20,7 @@ from pytest_cockpit.records import artifacts, campaigns
 from pytest_cockpit.records.text import one_line
 from pytest_cockpit_gates.gemm.closing import (
     acta,
+    branch,
     debts,
     decision,
     escalation,
@@ -40,7 +38,6 @@ from pytest_cockpit_gates.gemm.settings import Settings
 from pytest_cockpit_gates.gemm.verdicts import PROMOTE
 
 _RULE = "gemm.evidence-missing"
-_TIMEOUT_S = 30.0
 
 
 def run(phase: str, context: Context, options: JSON) -> Report:
@@ -70,7 +67,7 @@ def close(context: Context, options: JSON, now: datetime) -> Report:
     tracks = [account.as_track for account in found]
     review = Review(
         id=f"gemm-week-{this}-{options['session_id']}",
-        branch=_branch(context.root),
+        branch=branch.of(context.root),
         scope={"week": str(this), **_scope(found)},
         acta=f"{folder}/{page}",
         depends_on=(
@@ -175,14 +172,3 @@ def _scope(found: Sequence[Account]) -> dict[str, Any]:
         for key, values in out.items():
             values += [it for it in account.parameters.get(key) or () if it not in values]
     return out
-
-
-def _branch(root: Path) -> str | None:
-    """The branch that is checked out; None where there is none, or no git."""
-    try:
-        done = process.run(
-            ["git", "symbolic-ref", "--short", "-q", "HEAD"], cwd=root, timeout=_TIMEOUT_S
-        )
-    except CockpitError:
-        return None
-    return one_line(done.stdout.decode("utf-8", "replace").strip())[:400] or None

@@ -9,7 +9,15 @@ from typing import Any
 
 from pytest_cockpit.api import JSON, CockpitError, Context, Evidence, Report, Verdict
 from pytest_cockpit.records.text import canonical, sha256
-from pytest_cockpit_gates.gemm.closing import debts, escalation, report, selection, severity, sla
+from pytest_cockpit_gates.gemm.closing import (
+    branch,
+    debts,
+    escalation,
+    report,
+    selection,
+    severity,
+    sla,
+)
 from pytest_cockpit_gates.gemm.closing.severity import Assessment
 from pytest_cockpit_gates.gemm.closing.sla import Sla
 from pytest_cockpit_gates.gemm.phases.plan import Plan
@@ -52,6 +60,7 @@ def run(phase: str, context: Context, options: JSON) -> Report:
         matrix=escalation.load(context.root, settings.escalation, agreed),
         selected=selection.read(context.root),
         owed=_owed(context),
+        branch=branch.of(context.root),
         why=why,
     )
     folder = state.artifact_path("report.md").parent
