@@ -31,22 +31,40 @@ PROJECTIONS = 2
 _PLANES = 3
 _BANDS = 16
 _SOURCE = "panels.cl"
-# Where the loop over rows of panels ends, inside of those over columns and over blocks along k.
-_END = "\n        }\n    }\n}\n"
+# How loops over rows of panels, over columns and over blocks along k end, and then the kernel.
+_END = "\n            }\n        }\n    }\n}\n"
+_TILE = """
+                if (p0 + kc >= k)
+                    taken_of_c(m, n, i * MR, j, i == i0, c, pool + from_sign,
+                               sums + (size_t)(g / across) * 3 * wide * NR, (size_t)wide * NR);
+            }
+        }
+    }
+    finished(n, g, across, j0, j1, (high + tall - 1) / tall, rights, alpha, told, sums, ab, shares,
+             counters);
+}
+"""
 _LAST_ARGUMENT = "const int across)"
+_ARGUMENTS = """const int across,
+              __global const float *pool, const int from_sign, const int rights,
+              const float4 told, __global float *sums, __global const float *ab,
+              __global float *shares, volatile __global int *counters)"""
 _MULTIPLY = "void multiply("
-_CALL = """
-            if (p0 + kc >= k)
-                taken_of_c(m, n, i0 * MR, i1 * MR, j, c, signs,
-                           sums + (size_t)(g / across) * 3 * wide * NR, (size_t)wide * NR);"""
 _NOTED = """
-static void taken_of_c(const int m, const int n, const int i0, const int i1, const int j,
+static void taken_of_c(const int m, const int n, const int i, const int j, const int first,
                        __global const float *c, __global const float *signs,
                        __global float *to, const size_t stride);
+static void finished(const int n, const int g, const int across, const int j0, const int j1,
+                     const int lefts, const int rights, const float alpha, const float4 told,
+                     __global const float *c, __global const float *ab, __global float *shares,
+                     volatile __global int *counters);
 """
+# Signs are drawn for so many products at once, each of which begins at another place among them.
+_POOL = 1 << 16
+_DRAWN_FOR = 256
 
 
-def of(gemm: Gemm, projections: int) -> Fused | None:
+def of(gemm: Gemm, projections: int, seed: int = 0) -> Fused | None:
     """The check inside of a kernel that is of packed panels; None of any other."""
     variant = getattr(gemm, "variant", None)
     if variant is None or variant.family != FAMILY or projections != PROJECTIONS:
@@ -54,7 +72,7 @@ def of(gemm: Gemm, projections: int) -> Fused | None:
     if not gemm.m * gemm.n * gemm.k:
         return None
     source = text(variant)
-    return None if source is None else Fused(gemm, source)
+    return None if source is None else Fused(gemm, source, seed)
 
 
 def text(variant: Variant) -> str | None:
@@ -63,12 +81,8 @@ def text(variant: Variant) -> str | None:
     head, found, kernel = plain.rpartition(_MULTIPLY)
     if not found or not kernel.endswith(_END) or _LAST_ARGUMENT not in kernel:
         return None
-    kernel = kernel.removesuffix(_END) + _CALL + _END
-    kernel = kernel.replace(
-        _LAST_ARGUMENT,
-        "const int across,\n              __global const float *signs, __global float *sums)",
-        1,
-    )
+    kernel = kernel.removesuffix(_END) + _TILE
+    kernel = kernel.replace(_LAST_ARGUMENT, _ARGUMENTS, 1)
     attributes = head.rfind("__kernel")
     before = head[:attributes] + _NOTED + head[attributes:]
     added = (files("pytest_cockpit_gates.gemm.abft") / _SOURCE).read_text(encoding="utf-8")
@@ -101,7 +115,7 @@ class Fused:
     CockpitError: the driver cannot build it.
     """
 
-    def __init__(self, gemm: Gemm, source: str) -> None:
+    def __init__(self, gemm: Gemm, source: str, seed: int) -> None:
         device, variant = gemm.device, gemm.variant
         m, n, k = gemm.m, gemm.n, gemm.k
         self._device, self._size = device, (m, n, k)
@@ -109,7 +123,7 @@ class Fused:
         program = device.program(source)
         self._kernels = {
             name: cl.Kernel(program, name)
-            for name in ("pack_left", "pack_right", "multiply", "look", "judge")
+            for name in ("pack_left", "pack_right", "multiply", "look")
         }
         row, column = variant.parameters["MR"], variant.parameters["VW"] * variant.parameters["NV"]
         self._blocks = -(-k // grid.depth)
@@ -123,47 +137,89 @@ class Fused:
         sizes = {
             "pa": grid.high * row * k,
             "pb": self._stride * k,
-            "signs": 2 * m,
+            "pool": 2 * m + _POOL,
             "left": self._bands * _PLANES * k,
             "right": self._blocks * _PLANES * self._stride,
             "sums": self._rows * _PLANES * self._stride,
             "shares": self._stride,
+            "counters": grid.across,
         }
         self._of: dict[str, Any] = {name: buffer(device, size) for name, size in sizes.items()}
         self._shares = np.empty(self._stride, np.float32)
+        self._chooser = np.random.Generator(np.random.PCG64(abs(seed)))
+        self._pool = np.empty(0, np.float32)
+        self._left, self._at = 0, np.int32(0)
+        self._bound: tuple[Any, ...] = ()
+        # With the place of the argument that says where the vectors begin.
+        self._launches = (
+            ("pack_left", 7, (self._bands, self._blocks)),
+            ("pack_right", None, (grid.wide, self._blocks)),
+            ("multiply", 13, (grid.groups, 1)),
+        )
 
-    def run(self, operands: Operands, w: Floats, alpha: float) -> Looked:
-        """Multiply and look, and wait for the end."""
+    @property
+    def w(self) -> Floats:
+        """The vectors of the last run, each a row."""
+        m = self._size[0]
+        return self._pool[self._at : self._at + 2 * m].reshape(2, m)
+
+    def run(self, operands: Operands, alpha: float = 1.0) -> Looked:
+        """Multiply and look by vectors of its own, and wait for the end."""
         operands.release()
-        m, n, k = self._size
+        bound = (operands.a_buffer, operands.b_buffer, operands.c_buffer, alpha)
+        if bound != self._bound:
+            self._bind(*bound)
+        self._draw()
+        for name, place, groups in self._launches:
+            kernel = self._kernels[name]
+            if place is not None:
+                kernel.set_arg(place, self._at)
+            cl.enqueue_nd_range_kernel(self._device.queue, kernel, groups, (1, 1))
+        return self._judged()
+
+    def _bind(self, a: Any, b: Any, c: Any, alpha: float) -> None:
+        """Give the kernels all that stays the same from one product to the next."""
+        m, n, k = (np.int32(it) for it in self._size)
         of, grid, depth = self._of, self._grid, np.int32(self._grid.depth)
-        queue = self._device.queue
-        cl.enqueue_copy(queue, of["signs"], w, is_blocking=False)
-        self._launch(
-            "pack_left", (self._bands, self._blocks), np.int32(m), np.int32(k), depth,
-            np.int32(self._band), operands.a_buffer, of["pa"], of["signs"], of["left"],
+        across = np.int32(grid.across)
+        self._kernels["pack_left"].set_args(
+            m, k, depth, np.int32(self._band), a, of["pa"], of["pool"], self._at, of["left"],
+            of["counters"], across,
         )  # fmt: skip
-        self._launch(
-            "pack_right", (grid.wide, self._blocks), np.int32(n), np.int32(k), depth,
-            np.int32(self._bands), operands.b_buffer, of["pb"], of["left"], of["right"],
+        self._kernels["pack_right"].set_args(
+            n, k, depth, np.int32(self._bands), b, of["pb"], of["left"], of["right"]
+        )
+        self._kernels["multiply"].set_args(
+            m, n, k, depth, np.float32(alpha), np.float32(0), of["pa"], of["pb"], c,
+            np.int32(grid.tall), np.int32(grid.broad), across, of["pool"], self._at,
+            np.int32(self._blocks), self._told(alpha), of["sums"], of["right"], of["shares"],
+            of["counters"],
         )  # fmt: skip
-        self._launch(
-            "multiply", (grid.groups, 1), np.int32(m), np.int32(n), np.int32(k), depth,
-            np.float32(alpha), np.float32(0), of["pa"], of["pb"], operands.c_buffer,
-            np.int32(grid.tall), np.int32(grid.broad), np.int32(grid.across),
-            of["signs"], of["sums"],
-        )  # fmt: skip
-        return self._judged(alpha)
+        self._bound = (a, b, c, alpha)
 
     def look(self, operands: Operands, alpha: float = 1.0) -> Looked:
         """The same check of C as it is now, by the A, the B and the vectors of the last run."""
         m, n, _ = self._size
         operands.release()
-        self._launch(
-            "look", (self._rows, self._grid.wide), np.int32(m), np.int32(n), operands.c_buffer,
-            np.int32(self._grid.tall), self._of["signs"], self._of["sums"],
-        )  # fmt: skip
-        return self._judged(alpha)
+        of = self._of
+        self._kernels["look"](
+            self._device.queue,
+            (self._grid.wide, 1),
+            (1, 1),
+            np.int32(m),
+            np.int32(n),
+            operands.c_buffer,
+            np.int32(self._grid.tall),
+            np.int32(self._blocks),
+            np.float32(alpha),
+            self._told(alpha),
+            of["pool"],
+            self._at,
+            of["sums"],
+            of["right"],
+            of["shares"],
+        )
+        return self._judged()
 
     def tolerances(self, alpha: float = 1.0) -> checks.Vector:
         """The tolerance of each column by the sums of the last look."""
@@ -184,22 +240,26 @@ class Fused:
         for it in self._of.values():
             it.release()
 
-    def _judged(self, alpha: float) -> Looked:
-        m, n, k = self._size
+    def _draw(self) -> None:
+        """Vectors for the next product: somewhere else among the signs, or among new ones."""
+        if not self._left:
+            self._left = _DRAWN_FOR
+            self._pool = checks.vectors(self._chooser, 2 * self._size[0] + _POOL, 1)[0]
+            cl.enqueue_copy(self._device.queue, self._of["pool"], self._pool)
+        self._left -= 1
+        self._at = np.int32(self._chooser.integers(_POOL))
+
+    def _told(self, alpha: float) -> Any:
+        m, _, k = self._size
         of_c, of_terms = self._weights
-        self._launch(
-            "judge", (self._grid.wide, 1), np.int32(n), np.int32(self._rows),
-            np.int32(self._blocks), np.float32(alpha), np.float32(of_c),
-            np.float32(of_terms * alpha * alpha), np.float32(m * checks.flushed(k, alpha)),
-            self._of["sums"], self._of["right"], self._of["shares"],
-        )  # fmt: skip
+        least = m * checks.flushed(k, alpha)
+        return np.array([of_c, of_terms * alpha * alpha, least, 0], np.float32)
+
+    def _judged(self) -> Looked:
         cl.enqueue_copy(self._device.queue, self._shares, self._of["shares"])
-        shares = self._shares[:n]
+        shares = self._shares[: self._size[1]]
         worst = float(shares.max())
         if worst <= 1.0:
-            return Looked(np.zeros(n, np.bool_), worst)
+            return Looked(np.zeros(len(shares), np.bool_), worst)
         flagged = ~(shares <= 1.0)
         return Looked(flagged, float(shares[~flagged].max(initial=0.0)))
-
-    def _launch(self, name: str, groups: tuple[int, int], *arguments: Any) -> None:
-        self._kernels[name](self._device.queue, groups, (1, 1), *arguments)

@@ -68,7 +68,7 @@ class Guard:
         fault: Callable[[Matrix], None] | None = None,
     ) -> None:
         self.gemm, self.policy, self.fault = gemm, policy, fault
-        self.fused = fused_by(gemm, policy.projections)
+        self.fused = fused_by(gemm, policy.projections, seed)
         self._summing = summing.by(gemm, policy.projections)
         self._chooser = np.random.Generator(np.random.PCG64(abs(seed)))
         self._count = 0
@@ -109,7 +109,7 @@ class Guard:
             found = checks.residuals(taken, operands.k, operands.n)
             return found.flagged, found.tolerance
         if anew:
-            self.fused.run(operands, self._vectors(operands.m), 1.0)
+            self.fused.run(operands)
         return self.fused.look(operands).flagged, self.fused.tolerances()
 
     def _vectors(self, length: int) -> Floats:
@@ -118,14 +118,13 @@ class Guard:
     def _inside(self, fused: Fused, operands: Operands, alpha: float) -> Guarded:
         """By the check inside of the kernel: what it judges are columns of C."""
         cpu, wall = time.process_time(), time.perf_counter()
-        w = self._vectors(operands.m)
-        found = fused.run(operands, w, alpha)
+        found = fused.run(operands, alpha)
         if self.fault is not None:
             self.fault(operands.result())
             found = fused.look(operands, alpha)
         corrected = Corrected()
         if found.flagged.any():
-            corrected = _corrected(Transposed(operands), found.flagged, w, None, (alpha, 0.0))
+            corrected = _corrected(Transposed(operands), found.flagged, fused.w, None, (alpha, 0.0))
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         return Guarded(wall, cpu, None, corrected, found.worst)
 
@@ -170,14 +169,14 @@ class Transposed:
         return self._operands.result().T
 
 
-def fused_by(gemm: Gemm, projections: int) -> Fused | None:
+def fused_by(gemm: Gemm, projections: int, seed: int) -> Fused | None:
     """The check inside of the kernel, where there is one and the driver can build it."""
     if getattr(gemm, "device", None) is None:
         return None
     from pytest_cockpit_gates.gemm.abft import fused
 
     with contextlib.suppress(CockpitError):
-        return fused.of(gemm, projections)
+        return fused.of(gemm, projections, seed)
     return None
 
 

@@ -5,60 +5,117 @@
 // w C = (w A) B, and what is judged is a column. Along columns all of it is sums of vectors.
 // `signs` are two such w; planes 0 and 1 of all sums belong to them, plane 2 to the squares.
 
-// The columns of a panel, of rows i0 to i1 of C; `to` has three planes of `stride` numbers.
-static void taken_of_c(const int m, const int n, const int i0, const int i1, const int j,
+// Adds a tile of C, which begins at row i, to the sums of its columns; the `first` one of a group
+// begins them. C is read back from where it was written, and not remembered.
+static void taken_of_c(const int m, const int n, const int i, const int j, const int first,
                        __global const float *c, __global const float *signs,
                        __global float *to, const size_t stride)
 {
-    const int end = min(i1, m);
-    __global const float *from = c + (size_t)i0 * n + (size_t)j * NR;
+    const int rows = min(MR, m - i);
+    __global const volatile float *from = c + (size_t)i * n + (size_t)j * NR;
     to += (size_t)j * NR;
-    if (j * NR + NR <= n) {
-        //@ for s in NV
-        vec sum0_@{s} = 0.0f, sum1_@{s} = 0.0f, sum2_@{s} = 0.0f;
+    if (rows == MR && j * NR + NR <= n) {
+        //@ for r in MR
+        const float w0_@{r} = signs[i + @{r}], w1_@{r} = signs[m + i + @{r}];
         //@ end
-        for (int i = i0; i < end; ++i, from += n) {
-            const float w0 = signs[i], w1 = signs[m + i];
-            //@ for s in NV
+        //@ for s in NV
+        {
+            to_vectors at0 = (to_vectors)to + @{s}, at1 = (to_vectors)(to + stride) + @{s},
+                       at2 = (to_vectors)(to + 2 * stride) + @{s};
+            vec sum0 = 0.0f, sum1 = 0.0f, sum2 = 0.0f;
+            if (!first) {
+                sum0 = *at0;
+                sum1 = *at1;
+                sum2 = *at2;
+            }
+            //@ for r in MR
             {
-                const vec x = ((from_vectors)from)[@{s}];
-                sum0_@{s} = fma((vec)w0, x, sum0_@{s});
-                sum1_@{s} = fma((vec)w1, x, sum1_@{s});
-                sum2_@{s} = fma(x, x, sum2_@{s});
+                const vec x = ((__global const volatile loose *)(from + (size_t)@{r} * n))[@{s}];
+                sum0 = fma((vec)w0_@{r}, x, sum0);
+                sum1 = fma((vec)w1_@{r}, x, sum1);
+                sum2 = fma(x, x, sum2);
             }
             //@ end
+            *at0 = sum0;
+            *at1 = sum1;
+            *at2 = sum2;
         }
-        //@ for s in NV
-        ((to_vectors)to)[@{s}] = sum0_@{s};
-        ((to_vectors)(to + stride))[@{s}] = sum1_@{s};
-        ((to_vectors)(to + 2 * stride))[@{s}] = sum2_@{s};
         //@ end
         return;
     }
-    const int columns = n - j * NR;
-    float sums[3][NR];
-    for (int s = 0; s < NR; ++s)
-        sums[0][s] = sums[1][s] = sums[2][s] = 0.0f;
-    for (int i = i0; i < end; ++i, from += n)
-        for (int s = 0; s < columns; ++s) {
-            const float x = from[s];
-            sums[0][s] += signs[i] * x;
-            sums[1][s] += signs[m + i] * x;
-            sums[2][s] += x * x;
-        }
+    const int columns = min(NR, n - j * NR);
     for (int s = 0; s < NR; ++s) {
-        to[s] = sums[0][s];
-        to[stride + s] = sums[1][s];
-        to[2 * stride + s] = sums[2][s];
+        float sum0 = first ? 0.0f : to[s];
+        float sum1 = first ? 0.0f : to[stride + s];
+        float sum2 = first ? 0.0f : to[2 * stride + s];
+        if (s < columns)
+            for (int r = 0; r < rows; ++r) {
+                const float x = from[(size_t)r * n + s];
+                sum0 = fma(signs[i + r], x, sum0);
+                sum1 = fma(signs[m + i + r], x, sum1);
+                sum2 = fma(x, x, sum2);
+            }
+        to[s] = sum0;
+        to[stride + s] = sum1;
+        to[2 * stride + s] = sum2;
     }
+}
+
+// The residuals of the columns of a panel by their tolerances: infinite where either is no finite
+// number. `lefts` and `rights` are how many parts of the sums of C and of A B there are.
+static void judged(const int n, const int j, const int lefts, const int rights, const float alpha,
+                   const float4 told, __global const float *c, __global const float *ab,
+                   __global float *shares)
+{
+    const size_t wide = (size_t)((n + NR - 1) / NR) * NR;
+    for (size_t at = (size_t)j * NR; at < (size_t)(j + 1) * NR; at += VW) {
+        vec sum0 = 0.0f, sum1 = 0.0f, squares = 0.0f, other0 = 0.0f, other1 = 0.0f, terms = 0.0f;
+        for (int part = 0; part < lefts; ++part) {
+            __global const float *from = c + (size_t)part * 3 * wide + at;
+            sum0 += *(from_vectors)from;
+            sum1 += *(from_vectors)(from + wide);
+            squares += *(from_vectors)(from + 2 * wide);
+        }
+        for (int part = 0; part < rights; ++part) {
+            __global const float *from = ab + (size_t)part * 3 * wide + at;
+            other0 += *(from_vectors)from;
+            other1 += *(from_vectors)(from + wide);
+            terms += *(from_vectors)(from + 2 * wide);
+        }
+        const vec tolerance = sqrt(told.x * squares + told.y * terms) + told.z;
+        const vec off0 = fabs(sum0 - alpha * other0), off1 = fabs(sum1 - alpha * other1);
+        const vec share = fmax(off0, off1) / tolerance;
+        *(to_vectors)(shares + at) =
+            (off0 <= tolerance && off1 <= tolerance && isfinite(tolerance)) ? share
+                                                                            : (vec)INFINITY;
+    }
+}
+
+// Whoever is the last of the groups above each other judges their columns.
+static void finished(const int n, const int g, const int across, const int j0, const int j1,
+                     const int lefts, const int rights, const float alpha, const float4 told,
+                     __global const float *c, __global const float *ab, __global float *shares,
+                     volatile __global int *counters)
+{
+    mem_fence(CLK_GLOBAL_MEM_FENCE);
+    if (atomic_inc(counters + g % across) != lefts - 1)
+        return;
+    mem_fence(CLK_GLOBAL_MEM_FENCE);
+    for (int j = j0; j < j1; ++j)
+        judged(n, j, lefts, rights, alpha, told, c, ab, shares);
 }
 
 // A band of panels of A, one block along k. `band` sums of each plane, k numbers each, come out.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) WIDE
 void pack_left(const int m, const int k, const int kc, const int band,
                __global const float *restrict a, __global float *restrict pa,
-               __global const float *restrict signs, __global float *restrict out)
+               __global const float *restrict pool, const int from_sign,
+               __global float *restrict out, __global int *restrict counters, const int across)
 {
+    __global const float *signs = pool + from_sign;
+    if (get_group_id(0) == 0 && get_group_id(1) == 0)
+        for (int it = 0; it < across; ++it)
+            counters[it] = 0;
     const int panels = (m + MR - 1) / MR;
     const size_t high = (size_t)panels * MR;
     const int p0 = get_group_id(1) * kc;
@@ -181,45 +238,18 @@ void pack_right(const int n, const int k, const int kc, const int bands,
     }
 }
 
-// The sums of C again, as a product takes them: for what happened to C afterwards.
+// The sums of C again, as a product takes them, and judged: for what happened to C afterwards.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) WIDE
-void look(const int m, const int n, __global const float *c, const int tall,
-          __global const float *signs, __global float *sums)
+void look(const int m, const int n, __global const float *c, const int tall, const int rights,
+          const float alpha, const float4 told, __global const float *pool, const int from_sign,
+          __global float *sums, __global const float *ab, __global float *shares)
 {
     const int high = (m + MR - 1) / MR;
+    const int lefts = (high + tall - 1) / tall;
     const size_t stride = (size_t)((n + NR - 1) / NR) * NR;
-    const int i0 = get_group_id(0) * tall;
-    taken_of_c(m, n, i0 * MR, min(i0 + tall, high) * MR, get_group_id(1), c, signs,
-               sums + (size_t)get_group_id(0) * 3 * stride, stride);
-}
-
-// The residual of each column by its tolerance: infinite where either is no finite number. A panel
-// for each group; `lefts` and `rights` are how many parts of the sums of C and of A B there are.
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) WIDE
-void judge(const int n, const int lefts, const int rights, const float alpha,
-           const float of_c, const float of_terms, const float least,
-           __global const float *c, __global const float *ab, __global float *shares)
-{
-    const size_t wide = (size_t)((n + NR - 1) / NR) * NR;
-    for (size_t j = get_group_id(0) * NR; j < (get_group_id(0) + 1) * NR; j += VW) {
-        vec sum0 = 0.0f, sum1 = 0.0f, squares = 0.0f, other0 = 0.0f, other1 = 0.0f, terms = 0.0f;
-        for (int part = 0; part < lefts; ++part) {
-            __global const float *from = c + (size_t)part * 3 * wide + j;
-            sum0 += *(from_vectors)from;
-            sum1 += *(from_vectors)(from + wide);
-            squares += *(from_vectors)(from + 2 * wide);
-        }
-        for (int part = 0; part < rights; ++part) {
-            __global const float *from = ab + (size_t)part * 3 * wide + j;
-            other0 += *(from_vectors)from;
-            other1 += *(from_vectors)(from + wide);
-            terms += *(from_vectors)(from + 2 * wide);
-        }
-        const vec tolerance = sqrt(of_c * squares + of_terms * terms) + least;
-        const vec off0 = fabs(sum0 - alpha * other0), off1 = fabs(sum1 - alpha * other1);
-        const vec share = fmax(off0, off1) / tolerance;
-        *(to_vectors)(shares + j) =
-            (off0 <= tolerance && off1 <= tolerance && isfinite(tolerance)) ? share
-                                                                            : (vec)INFINITY;
-    }
+    const int j = get_group_id(0);
+    for (int i = 0; i < high; ++i)
+        taken_of_c(m, n, i * MR, j, i % tall == 0, c, pool + from_sign,
+                   sums + (size_t)(i / tall) * 3 * stride, stride);
+    judged(n, j, lefts, rights, alpha, told, sums, ab, shares);
 }
