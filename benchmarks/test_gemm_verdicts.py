@@ -25,6 +25,7 @@ import pytest
 from pytest_cockpit.api import Verdict
 from pytest_cockpit.estimation.shares import share
 from pytest_cockpit.estimation.slopes import slope
+from pytest_cockpit_gates.gemm.compat.guardrails import MIN_THROUGHPUT_DELTA
 from pytest_cockpit_gates.gemm.strict import checks_baseline, checks_policy, levels
 from pytest_cockpit_gates.gemm.strict.model import Run, Session
 from pytest_cockpit_gates.gemm.strict.ratios import Comparison, Pair, compare
@@ -145,7 +146,7 @@ def regressed(rng: random.Random, slower: float) -> Verdict:
         0.01, checks_baseline.pace, replay(rng), replay(rng, slower=slower)
     )
     assert found is not None
-    return verdict(found.at_least(checks_baseline.MIN_THROUGHPUT_DELTA))
+    return verdict(found.at_least(MIN_THROUGHPUT_DELTA))
 
 
 def too_slow(rng: random.Random, slower: float) -> Verdict:
