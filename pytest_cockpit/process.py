@@ -199,8 +199,9 @@ class Conversation:
         self._exchange(0)
 
     def hear(self, timeout: float, limit: int = 1 << 20) -> Heard:
-        """Its next line, waited for up to `timeout` seconds."""
+        """Its next line, waited for up to `timeout` seconds; one that lies there is never late."""
         deadline = time.monotonic() + timeout
+        self._exchange(0)
         while True:
             found = self._next(limit)
             if found is not None:

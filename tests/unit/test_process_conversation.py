@@ -51,6 +51,14 @@ def test_each_line_is_answered(tmp_path):
     assert [*codes, child.returncode] == [None, 0]
 
 
+def test_an_answer_that_lies_there_is_not_late(tmp_path):
+    with talk(ECHO, tmp_path) as child:
+        child.say(b"one")
+        time.sleep(1)
+        assert child.hear(0) == Heard(b"ONE", "line")
+        assert child.hear(0) == LATE
+
+
 def test_answers_that_came_together_are_heard_one_by_one(tmp_path):
     with talk("print('a\\nb\\n\\nc', end='')", tmp_path) as child:
         heard = [child.hear(20) for _ in range(4)]
