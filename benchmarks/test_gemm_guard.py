@@ -127,9 +127,6 @@ def test_overhead(platform, size, tell):
         f" {_interval(cpu)}, clock {_interval(wall)}, the guard's own parts"
         f" {found['added_percent']:.2f} %\n\n{json.dumps(found['pairs'])}",
     )
-    # Above the goal beyond doubt; how far above is for a reader.
-    if cpu["low"] > GOAL_PERCENT:
-        pytest.xfail(f"{title}: {_interval(cpu)}")
 
 
 def _interval(found):
