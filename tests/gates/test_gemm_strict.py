@@ -672,6 +672,20 @@ def test_few_snapshots_show_no_drift(read):
         assert verdict(evaluate(few, read()), "throughput_drift_abs_bound") is expected
 
 
+def test_snapshots_far_apart_and_many_of_them_are_judged_too(read):
+    document = replay(platforms=("clover",), sizes=(1400,), snapshots=70, iterations=2)
+    for number, each in enumerate(
+        [*document["snapshots"], *document["runs"], *document["pressure"]]
+    ):
+        each["snapshot"] = 10**6 - 3 * each["snapshot"] if number else 0
+    document = retimed(document, lambda run, *_: 1e-6 if run["snapshot"] % 2 else 1.0)
+    found = evaluate(document, read())
+    assert {check.verdict for check in of_name(found, "throughput_drift_abs_bound")} <= {
+        FAIL,
+        UNKNOWN,
+    }
+
+
 def test_a_replay_without_a_policy_is_unknown(read):
     found = evaluate(GOOD, read(weekly=None))
     assert verdict(found, "policy_given") is UNKNOWN

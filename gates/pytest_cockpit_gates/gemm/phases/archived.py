@@ -28,7 +28,7 @@ from pytest_cockpit_gates.gemm.strict.demands import Demands
 from pytest_cockpit_gates.gemm.strict.evaluate import evaluate
 from pytest_cockpit_gates.gemm.strict.policies import Policies
 
-_LARGEST = 256 * 2**20
+_LARGEST = 64 * 2**20
 _COMPAT = "this is the decision as it was once made; it says nothing of what is sound"
 
 

@@ -15,15 +15,16 @@ def run(phase: str, context: Context, options: JSON) -> Report:
 
     Raises
     ------
-    CockpitError: there is no plan, or a policy cannot be read.
+    CockpitError: a policy cannot be read.
     """
     state = State.of(context, options)
-    plan, measured = state.plan(), state.run()
+    measured = state.run()
     if measured is None:
         nothing = Finding(
             "gemm.evidence-missing", "nothing was measured", Severity.UNKNOWN, remedy="measure"
         )
         return Report.judge("nothing was measured", checked=0, findings=[nothing])
+    plan = state.plan()
     read = policies.read(context.root, weekly=plan.policy, t3=plan.t3_policy, t5=plan.t5_policy)
     evaluation = evaluate(
         measured,

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 
 from pytest_cockpit.estimation.intervals import Interval
 from pytest_cockpit.estimation.slopes import slope
+from pytest_cockpit_gates.gemm.strict import levels
 from pytest_cockpit_gates.gemm.strict.model import Run, grouped, percentile, sessions_of
 from pytest_cockpit_gates.gemm.strict.policies import Weekly
 from pytest_cockpit_gates.gemm.strict.subject import UNKNOWN, Subject, as_json, check, verdict_of
 from pytest_cockpit_gates.gemm.verdicts import Check
 
 _REMEDY = "find what changes while it runs: heat, other programs, memory that is not given back"
+_FURTHEST = 100.0
+"""A logarithm that no drift reaches, and that a float still holds the power of."""
 _MORE = "measure more snapshots: the interval lies on both sides of the bound"
 
 
@@ -55,13 +58,12 @@ def drifts(runs: list[Run], level: float) -> tuple[Interval | None, Interval | N
 
 def _over_all(places: list[int], logs: list[float], level: float) -> Interval | None:
     """The change from the first snapshot to the last in percent."""
-    found = slope(places, logs, level)
+    found = slope(levels.batches(places), levels.batches(logs), level)
     if found is None:
         return None
     length = max(places) - min(places)
-    return Interval(
-        *(100 * math.expm1(length * each) for each in (found.low, found.estimate, found.high))
-    )
+    ends = (min(length * each, _FURTHEST) for each in (found.low, found.estimate, found.high))
+    return Interval(*(100 * math.expm1(each) for each in ends))
 
 
 def _within(drift: Interval, most: float) -> bool | None:
