@@ -678,12 +678,9 @@ def test_snapshots_far_apart_and_many_of_them_are_judged_too(read):
         [*document["snapshots"], *document["runs"], *document["pressure"]]
     ):
         each["snapshot"] = 10**6 - 3 * each["snapshot"] if number else 0
-    document = retimed(document, lambda run, *_: 1e-6 if run["snapshot"] % 2 else 1.0)
+    document = retimed(document, lambda run, *_: 1e-6 if run["snapshot"] < 999_900 else 1.0)
     found = evaluate(document, read())
-    assert {check.verdict for check in of_name(found, "throughput_drift_abs_bound")} <= {
-        FAIL,
-        UNKNOWN,
-    }
+    assert verdict(found, "throughput_drift_abs_bound") is FAIL
 
 
 def test_a_replay_without_a_policy_is_unknown(read):

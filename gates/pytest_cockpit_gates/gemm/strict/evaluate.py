@@ -12,6 +12,7 @@ from pytest_cockpit_gates.gemm.strict import (
     checks_guards,
     checks_integrity,
     checks_policy,
+    checks_samples,
     checks_split,
 )
 from pytest_cockpit_gates.gemm.strict.demands import Demands
@@ -21,6 +22,7 @@ from pytest_cockpit_gates.gemm.verdicts import ITERATE, PROMOTE, STOP, Check, Ev
 
 _PARTS = (
     checks_integrity,
+    checks_samples,
     checks_policy,
     checks_drift,
     checks_baseline,

@@ -69,6 +69,12 @@ class Run:
         return f"{self.row}@{self.platform}"
 
     @property
+    def place(self) -> str:
+        """Its key, and the snapshot or the seed that it is of."""
+        of = f"of seed {self.seed}" if self.snapshot is None else f"in snapshot {self.snapshot}"
+        return f"{self.key} {of}"
+
+    @property
     def times(self) -> list[float]:
         """Wall times of all sessions, in seconds."""
         return [wall for session in self.sessions for wall in session.wall]
