@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
+
 # Loading these takes as long as all of a short session, and the last one collects garbage at its
 # end, which takes a sixth of it; tests about them load them again.
 APART = (
@@ -126,13 +128,16 @@ class Sandbox:
         return [sys.executable, "-c", HEARS, *self.argv(*arguments)]
 
     def pytest(
-        self, *arguments: str, env: Mapping[str, str] | None = None
+        self, *arguments: str, env: Mapping[str, str] | None = None, fresh: bool = False
     ) -> subprocess.CompletedProcess[str]:
-        """Run pytest in the repository."""
+        """Run pytest in the repository; in an interpreter that has loaded nothing if `fresh`."""
+        environment = {**self.environment(), **(env or {})}
+        if not fresh and (forked := warm.session(arguments, self.root, environment, timeout=300)):
+            return forked
         return subprocess.run(
             self.argv(*arguments),
             cwd=self.root,
-            env={**self.environment(), **(env or {})},
+            env=environment,
             capture_output=True,
             text=True,
             check=False,

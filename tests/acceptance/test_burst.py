@@ -201,7 +201,7 @@ def test_a_killed_burst_goes_on_where_its_last_checkpoint_was(quick):
     """Killed at many moments, resumed each time: it ends as one that nobody disturbed."""
     chance, kills = random.Random(7), int(os.environ.get("COCKPIT_KILLS", "2"))
     start = time.monotonic()
-    assert quick.pytest(*ALL, "--cockpit-dry-run", "-q").returncode == 0
+    assert quick.pytest(*ALL, "--cockpit-dry-run", "-q", fresh=True).returncode == 0
     whole = time.monotonic() - start
     before = quick.snapshot()
     resumable, hits = False, 0

@@ -150,7 +150,7 @@ def test_a_red_gate_stops_a_production_freeze(port: Sandbox):
 def test_killed_anywhere_it_is_nothing_or_everything(registered: Path, tmp_path: Path):
     whole = copied(registered, tmp_path / "whole")
     start = time.monotonic()
-    assert whole.pytest(*BASELINE, "-q").returncode == 0
+    assert whole.pytest(*BASELINE, "-q", fresh=True).returncode == 0
     duration = time.monotonic() - start
     chooser, points = random.Random(20261121), 0
     for attempt in range(4 * KILLS):

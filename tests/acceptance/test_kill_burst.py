@@ -56,7 +56,7 @@ def test_killed_anywhere_a_burst_ends_at_the_same_commits(quick, tmp_path):
     whole = fresh("whole")
     base, before = whole.git("rev-parse", "HEAD"), whole.snapshot()["files"]
     start = time.monotonic()
-    done = whole.pytest(*BURST, env=DATED)
+    done = whole.pytest(*BURST, env=DATED, fresh=True)
     duration = time.monotonic() - start
     assert done.returncode == 0, done.stdout + done.stderr
     commits = whole.git("rev-list", "--reverse", f"{base}..HEAD").split()

@@ -1,7 +1,7 @@
 """`kill -9` and Ctrl-C anywhere in a runbook: resumed, it ends as if nothing had happened.
 
 Clock and commits are fixed, so that a runbook that was cut off must come to the very commits of
-the one that was not. `COCKPIT_KILLS` sets the number of points (default 4).
+the one that was not. `COCKPIT_KILLS` sets the number of points (default 2: one of each way).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pytest_cockpit.sessions.runbook.chain import REF
 from tests.acceptance.conftest import Sandbox, create
 from tests.yard import FILES, RESUME, RUNBOOK
 
-KILLS = int(os.environ.get("COCKPIT_KILLS", "4"))
+KILLS = int(os.environ.get("COCKPIT_KILLS", "2"))
 FIXED = {
     **{f"GIT_{who}_DATE": "2026-03-02T12:00:00+00:00" for who in ("AUTHOR", "COMMITTER")},
     "SOURCE_DATE_EPOCH": "1772452800",
@@ -56,7 +56,7 @@ def test_cut_off_anywhere_a_runbook_ends_at_the_same_commits(tmp_path):
     base, before = refs(origin), origin.snapshot()["files"]
     whole = fresh("whole")
     start = time.monotonic()
-    done = whole.pytest(*RUNBOOK, env=FIXED)
+    done = whole.pytest(*RUNBOOK, env=FIXED, fresh=True)
     duration = time.monotonic() - start
     assert done.returncode == 0, done.stdout + done.stderr
     expected, after = refs(whole), whole.snapshot()["files"]

@@ -222,7 +222,8 @@ def test_installed_and_unused_imports_six_modules_of_ours(make_sandbox):
             )
         }
     )
-    done = sandbox.pytest("-q", "-p", "no:xdist", "-p", "no:randomly", "-p", "no:hypothesispytest")
+    off = ("-p", "no:xdist", "-p", "no:randomly", "-p", "no:hypothesispytest")
+    done = sandbox.pytest("-q", *off, fresh=True)
     assert done.returncode == 0, done.stdout
     code = (
         "import sys, pytest\n"

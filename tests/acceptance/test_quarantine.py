@@ -184,7 +184,8 @@ def test_junit_tells_an_expected_failure(make_sandbox, way, tmp_path):
     }
 
 
-def test_only_a_quarantined_test_loads_more(make_sandbox):
+def test_only_a_quarantined_test_loads_more(make_sandbox, monkeypatch):
+    monkeypatch.setenv("COCKPIT_FRESH", "1")
     count = (
         "import sys\n"
         "def ours(): return {it for it in sys.modules if it.startswith('pytest_cockpit.')}\n"
