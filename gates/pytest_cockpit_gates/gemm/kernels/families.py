@@ -107,7 +107,7 @@ _FAMILIES = {
         Family(
             "texel-images",
             "mesa:Texels",
-            tuple(_texels(*it, buffers=False) for it in ((24, 4, 2), (32, 4, 2), (16, 4, 2))),
+            tuple(_texels(*it, buffers=False) for it in ((28, 4, 2), (24, 4, 2), (16, 4, 2))),
         ),
         Family("naive", "launching:Tiles", (NAIVE,)),
         Family("portable", "launching:Tiles", (_portable(4, 4), _portable(8, 8), _portable(4, 8))),
