@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import math
 import random
@@ -113,6 +114,20 @@ def test_clocks_that_contradict_each_other_decide_nothing():
     found = compare(slow, BOUND)
     assert found.verdict is UNKNOWN
     assert found.reason == "CPU time and wall time contradict each other"
+
+
+def test_on_a_busy_machine_cpu_time_counts_all_the_same():
+    rng = random.Random(5)
+    waited = [
+        dataclasses.replace(
+            it,
+            candidate_wall_s=it.candidate_wall_s * (4 + 8 * rng.random() if at else 1),
+            fallback_wall_s=it.fallback_wall_s * (4 + 8 * rng.random() if at else 1),
+        )
+        for at, it in enumerate(pairs(1.0, 16))
+    ]
+    found = compare(waited, BOUND)
+    assert (found.clock, found.verdict) == ("cpu", PASS)
 
 
 def test_where_the_processor_idles_wall_time_counts():

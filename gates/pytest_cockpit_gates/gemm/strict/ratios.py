@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from statistics import median
 
 from pytest_cockpit.api import Verdict
 from pytest_cockpit.estimation.intervals import Interval
 from pytest_cockpit_gates.gemm.strict import levels
 
 _BUSY = 0.5
-"""CPU time over wall time below which the work is done elsewhere, as on a GPU."""
+"""CPU time over wall time that a process which does the work itself has at its best moments.
+
+Where others have the processor it is below that most of the time; on a GPU it is so always.
+"""
 _LEAST_SHARE = 0.25
 """Share of the pairs that each order has at least."""
 
@@ -117,7 +119,7 @@ def _busy(pairs: Sequence[Pair]) -> bool:
         [pair.fallback_cpu_s / pair.fallback_wall_s for pair in pairs],
     ]
     timed = all(pair.candidate_cpu_s > 0 < pair.fallback_cpu_s for pair in pairs)
-    return bool(pairs) and timed and all(median(each) >= _BUSY for each in shares)
+    return bool(pairs) and timed and all(max(each) >= _BUSY for each in shares)
 
 
 def _log(pair: Pair, clock: str) -> float:
