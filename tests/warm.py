@@ -143,10 +143,16 @@ def _modules(folder: Path) -> Iterable[str]:
                 yield stem
 
 
-_MOST = 3
+_MOST, _ENOUGH = 3, 3
 _busy = threading.Lock()
 _asked: Counter[frozenset[tuple[str, str]]] = Counter()
 _warm: dict[frozenset[tuple[str, str]], Warm] = {}
+
+
+@atexit.register
+def _close() -> None:
+    for it in _warm.values():
+        it.close()
 
 
 def session(
@@ -154,7 +160,8 @@ def session(
 ) -> subprocess.CompletedProcess[str] | None:
     """What a session came to; None where it has to be run in an interpreter of its own.
 
-    A process that is asked twice for the same environment is worth its start.
+    What is asked for with one environment again and again is worth the start of a process, and the
+    place of one that is asked for less often.
     """
     if os.environ.get("COCKPIT_FRESH") or not _busy.acquire(blocking=False):
         return None
@@ -169,10 +176,14 @@ def _started(env: Mapping[str, str]) -> Warm | None:
     kept = {name: value for name, value in env.items() if name not in FREE | {"PYTHONPATH"}}
     key = frozenset(kept.items())
     _asked[key] += 1
-    if key not in _warm and _asked[key] > 1 and len(_warm) < _MOST:
+    if key not in _warm and _asked[key] > _ENOUGH:
+        if len(_warm) == _MOST:
+            least = min(_warm, key=_asked.__getitem__)
+            if _asked[least] >= _asked[key]:
+                return None
+            _warm.pop(least).close()
         own = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
         _warm[key] = Warm({**kept, **own})
-        atexit.register(_warm[key].close)
     return _warm.get(key)
 
 
