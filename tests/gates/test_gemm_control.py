@@ -8,6 +8,7 @@ import math
 import random
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,13 +17,14 @@ from hypothesis import strategies as st
 from pytest_cockpit.api import CockpitError
 from pytest_cockpit_gates.gemm.control import policy, state
 from pytest_cockpit_gates.gemm.control.selector import Arm, Choice, Context
+from pytest_cockpit_gates.gemm.kernels import families
 from tests.gemm_devices import script
 
 np = pytest.importorskip("numpy", reason="numpy is not installed")
 
 from pytest_cockpit_gates.gemm.control import session  # noqa: E402
 
-ARCHIVED = {
+ARCHIVED: dict[str, Any] = {
     "policy_id": "t3-controlled",
     "selector_policy": {
         "epsilon": 0.04,
@@ -47,17 +49,18 @@ class Bench:
 
     def __init__(self, monkeypatch, folder, speeds, faults=()):
         self.folder, self.speeds, self.faults = folder, speeds, dict(faults)
-        self.ran = []
+        self.ran: list[str] = []
+        self.table: Any = self
         self.variants = tuple(
             SimpleNamespace(id=name, family="f", sha256=f"sha-{name}") for name in speeds
         )
-        monkeypatch.setattr(session.families, "variants", lambda _platform: self.variants)
-        self.device = SimpleNamespace(
+        monkeypatch.setattr(families, "variants", lambda _platform: self.variants)
+        self.device: Any = SimpleNamespace(
             platform="pocl", is_gpu=False, info={"platform": "pocl", "fingerprint": "aa/11"}
         )
         source = np.random.default_rng(1)
         a, b = (source.uniform(-1, 1, (20, 20)).astype(np.float32) for _ in range(2))
-        self.operands = SimpleNamespace(a=a, b=b, m=20, n=20, k=20, c=np.zeros_like(a))
+        self.operands: Any = SimpleNamespace(a=a, b=b, m=20, n=20, k=20, c=np.zeros_like(a))
         self.operands.result = lambda: self.operands.c
 
     def best(self, info, m, n, k):
@@ -80,7 +83,7 @@ class Bench:
     def session(self, iterations=8, told=policy.STRICT, seed=1):
         return session.run_session(
             self.device,
-            self,
+            self.table,
             self.operands,
             iterations,
             told,
@@ -141,7 +144,7 @@ def test_an_arm_that_is_wrong_once_is_dropped_and_what_counts_is_right(bench):
         looked.append(np.abs(it.operands.c - right).max())
 
     result = session.run_session(
-        it.device, it, it.operands, 8, state_folder=it.folder, look=look, make=it.make
+        it.device, it.table, it.operands, 8, state_folder=it.folder, look=look, make=it.make
     ).to_json()
     assert result["arms"][0]["dropped"].startswith("wrong by 1")
     assert len(looked) == 8

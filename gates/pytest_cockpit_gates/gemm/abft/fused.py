@@ -9,56 +9,25 @@ is the same, bit by bit.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyopencl as cl
 
 from pytest_cockpit_gates.gemm.abft import checks
+from pytest_cockpit_gates.gemm.abft.weaving import text
 from pytest_cockpit_gates.gemm.kernels import panels
 from pytest_cockpit_gates.gemm.kernels.operands import buffer
-from pytest_cockpit_gates.gemm.kernels.rendering import render
 
 if TYPE_CHECKING:
     from pytest_cockpit_gates.gemm.abft.checks import Floats
     from pytest_cockpit_gates.gemm.kernels.gemm import Gemm
     from pytest_cockpit_gates.gemm.kernels.operands import Operands
-    from pytest_cockpit_gates.gemm.kernels.variants import Variant
 
 FAMILY = "panels"
 PROJECTIONS = 2
 _PLANES = 3
 _BANDS = 16
-_SOURCE = "panels.cl"
-# How loops over rows of panels, over columns and over blocks along k end, and then the kernel.
-_END = "\n            }\n        }\n    }\n}\n"
-_TILE = """
-                if (p0 + kc >= k)
-                    taken_of_c(m, n, i * MR, j, i == i0, c, pool + from_sign,
-                               sums + (size_t)(g / across) * 3 * wide * NR, (size_t)wide * NR);
-            }
-        }
-    }
-    finished(n, g, across, j0, j1, (high + tall - 1) / tall, rights, alpha, told, sums, ab, shares,
-             counters);
-}
-"""
-_LAST_ARGUMENT = "const int across)"
-_ARGUMENTS = """const int across,
-              __global const float *pool, const int from_sign, const int rights,
-              const float4 told, __global float *sums, __global const float *ab,
-              __global float *shares, volatile __global int *counters)"""
-_MULTIPLY = "void multiply("
-_NOTED = """
-static void taken_of_c(const int m, const int n, const int i, const int j, const int first,
-                       __global const float *c, __global const float *signs,
-                       __global float *to, const size_t stride);
-static void finished(const int n, const int g, const int across, const int j0, const int j1,
-                     const int lefts, const int rights, const float alpha, const float4 told,
-                     __global const float *c, __global const float *ab, __global float *shares,
-                     volatile __global int *counters);
-"""
 # Signs are drawn for so many products at once, each of which begins at another place among them.
 _POOL = 1 << 16
 _DRAWN_FOR = 256
@@ -73,24 +42,6 @@ def of(gemm: Gemm, projections: int, seed: int = 0) -> Fused | None:
         return None
     source = text(variant)
     return None if source is None else Fused(gemm, source, seed)
-
-
-def text(variant: Variant) -> str | None:
-    """The variant's text with the check put in; None where its shape is another one."""
-    plain = variant.text().rstrip("\n") + "\n"
-    head, found, kernel = plain.rpartition(_MULTIPLY)
-    if not found or not kernel.endswith(_END) or _LAST_ARGUMENT not in kernel:
-        return None
-    kernel = kernel.removesuffix(_END) + _TILE
-    kernel = kernel.replace(_LAST_ARGUMENT, _ARGUMENTS, 1)
-    attributes = head.rfind("__kernel")
-    before = head[:attributes] + _NOTED + head[attributes:]
-    added = (files("pytest_cockpit_gates.gemm.abft") / _SOURCE).read_text(encoding="utf-8")
-    # The parameters are macros of the variant's text already.
-    macros = "".join(
-        f"#define {key} {value}\n" for key, value in sorted(variant.parameters.items())
-    )
-    return before + found + kernel + render(added, variant.parameters).removeprefix(macros)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +113,11 @@ class Fused:
         """The vectors of the last run, each a row."""
         m = self._size[0]
         return self._pool[self._at : self._at + 2 * m].reshape(2, m)
+
+    def settle(self, operands: Operands) -> None:
+        """Wait until nothing is under way."""
+        operands.release()
+        self._device.queue.finish()
 
     def run(self, operands: Operands, alpha: float = 1.0) -> Looked:
         """Multiply and look by vectors of its own, and wait for the end."""
