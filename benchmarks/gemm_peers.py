@@ -4,7 +4,7 @@ Each peer is a process of its own, for only one OpenCL platform can be seen by a
 threads of a BLAS spin for a while after a call. `Peer` starts one and asks it for multiplications
 one by one, so that two of them can be measured in turns:
 
-    python gemm_peers.py ours|openblas|clblast PLATFORM [VARIANT]
+    python gemm_peers.py ours|openblas|clblast PLATFORM [VARIANT|searched]
 
 reads a size from each line of its input and answers with one line of JSON.
 """
@@ -29,7 +29,21 @@ CORES = len(os.sched_getaffinity(0))
 QUIET_S = 0.05
 SEED = 5
 ENOUGH = 2e10  # operations, some 50 to 500 ms
-_ROW_MAJOR, _PLAIN = 101, 111
+_ROW_MAJOR, _PLAIN, _SINGLE = 101, 111, 32
+# Work-groups of one item, which CLBlast's own tuner does not try: the best of some dozens that were
+# tried on a CPU with vectors of 512 bits.
+SEARCHED = {
+    "Xgemm": {
+        **dict.fromkeys(("GEMMK", "STRM", "STRN", "SA", "SB"), 0),
+        **dict.fromkeys(("KREG", "KWI", "MDIMC", "NDIMC", "MDIMA", "NDIMB"), 1),
+        "KWG": 32,
+        "MWG": 64,
+        "NWG": 4,
+        "VWM": 8,
+        "VWN": 4,
+    },
+    "GemmRoutine": {"XGEMM_MIN_INDIRECT_SIZE": 1},
+}
 
 
 class Peer:
@@ -123,13 +137,15 @@ def ours(platform: str, variant: str, size: int) -> tuple[Multiply, Callable[[],
 def clblast_sgemm(
     platform: str, variant: str, size: int
 ) -> tuple[Multiply, Callable[[], Any], Any]:
-    """CLBlast on the same device, by its own database of tuned parameters."""
+    """CLBlast on the same device, by its own database of tuned parameters, or as searched for."""
     from pytest_cockpit_gates.gemm.kernels.device import open_device
     from pytest_cockpit_gates.gemm.kernels.inputs import inputs
     from pytest_cockpit_gates.gemm.kernels.operands import Operands
 
     library = ctypes.CDLL(clblast())
     device = open_device(platform)
+    if variant:
+        _override(library, device.handle.int_ptr)
     operands = Operands(device, size, size, size)
     a, b = inputs(size, size, size, SEED)
     operands.load(a, b)
@@ -151,6 +167,18 @@ def clblast_sgemm(
         device.queue.finish()
 
     return multiply, operands.result, (a, b)
+
+
+def _override(library: ctypes.CDLL, handle: int) -> None:
+    for kernel, values in SEARCHED.items():
+        count = len(values)
+        status = library.CLBlastOverrideParameters(
+            *(ctypes.c_void_p(handle), kernel.encode(), _SINGLE, ctypes.c_size_t(count)),
+            (ctypes.c_char_p * count)(*(name.encode() for name in values)),
+            (ctypes.c_size_t * count)(*values.values()),
+        )
+        if status:
+            raise RuntimeError(f"CLBlast refuses parameters: {status}")
 
 
 MAKERS = {"ours": ours, "openblas": openblas, "clblast": clblast_sgemm}
