@@ -143,6 +143,13 @@ def test_the_nearest_size_is_taken():
     assert choices.best(INFO, 0, 5, 0).id == "naive"
 
 
+def test_a_platform_that_nothing_is_known_of_gets_what_its_kind_of_device_likes():
+    info = INFO | {"platform": "intel"}
+    assert Table().best(info, 9, 9, 9).family == "gpu"
+    assert Table().best(info | {"type": "gpu"}, 9, 9, 9).family == "gpu"
+    assert Table().best(info | {"type": "cpu"}, 9, 9, 9).family == "panels"
+
+
 def test_what_was_measured_comes_before_what_is_shipped():
     choices = Table((entry(64, "naive"),), (entry(1024, "portable-4x4"),))
     assert choices.best(INFO, 1024, 1024, 1024).id == "naive"

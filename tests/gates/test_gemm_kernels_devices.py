@@ -147,9 +147,9 @@ def test_edges_and_refusals(platform):
     assert said.pop("any name") == "was done"
     assert set(info) == {
         *("platform", "platform_name", "platform_version", "device", "driver", "opencl_c"),
-        *("compute_units", "global_mem_bytes", "fingerprint"),
+        *("type", "compute_units", "global_mem_bytes", "fingerprint"),
     }
-    assert info["platform"] == platform
+    assert (info["platform"], info["type"]) == (platform, "cpu")
     assert len(info["fingerprint"]) == 16
     lines = {
         key: said.pop(key)

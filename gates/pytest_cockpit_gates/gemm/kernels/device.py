@@ -70,9 +70,7 @@ class Device:
     @property
     def is_gpu(self) -> bool:
         """Whether its memory is not the host's."""
-        import pyopencl as cl
-
-        return bool(self.handle.type & cl.device_type.GPU)
+        return bool(self.info["type"] == "gpu")
 
 
 def open_device(platform: str) -> Device:
@@ -111,6 +109,8 @@ def open_device(platform: str) -> Device:
 
 def describe(platform: str, handle: Any) -> dict[str, Any]:
     """What a device is, as JSON; `fingerprint` is a digest of all that tells two devices apart."""
+    import pyopencl as cl
+
     facts = {
         "platform_name": handle.platform.name.strip(),
         "platform_version": handle.platform.version.strip(),
@@ -123,6 +123,7 @@ def describe(platform: str, handle: Any) -> dict[str, Any]:
     return {
         "platform": platform,
         **facts,
+        "type": "gpu" if handle.type & cl.device_type.GPU else "cpu",
         # Drivers on the CPU give what is free just now, which is no property of the device.
         "global_mem_bytes": int(handle.global_mem_size),
         "fingerprint": digest[:_DIGITS],

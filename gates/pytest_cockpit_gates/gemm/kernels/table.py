@@ -131,7 +131,10 @@ class Table:
             ]
             if usable:
                 return known[min(usable, key=lambda it: _far(it, m, n, k)).variant]
-        return next(iter(known.values()))
+        # Of a platform that nothing is known of, at least what kind of device it has.
+        kind = "panels" if info.get("type") == "cpu" else ""
+        fitting = (it for it in known.values() if it.family == kind)
+        return next(fitting, next(iter(known.values())))
 
     def having(self, entries: Iterable[Entry]) -> Table:
         """The table with these measured ones, each instead of the one of its key."""
