@@ -303,6 +303,10 @@ class Conductor:
         capture = self.config.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
             self.say(line)
+            terminal = self.config.pluginmanager.getplugin("terminalreporter")
+            if terminal is not None:
+                # Through a pipe, as in CI, it would be told when there are 8 KiB of it.
+                terminal.flush()
 
     def print(self, line: str) -> None:
         """Print a line as it is, where there is a terminal to print to."""
