@@ -21,6 +21,8 @@ _UNIT = 2.0**-24
 _WHOLE = 512 * 512 * 512
 _LINES = 24
 _SEED = 20231
+_Part = tuple[npt.NDArray[np.intp] | slice, npt.NDArray[np.intp] | slice]
+_Truth = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,54 @@ class Correctness:
     ok: bool
 
 
+class Expectation:
+    """What alpha A B + beta `before` has to be; worked out once, when the first result comes."""
+
+    def __init__(
+        self,
+        a: Matrix,
+        b: Matrix,
+        *,
+        alpha: float = 1.0,
+        beta: float = 0.0,
+        before: Matrix | None = None,
+    ) -> None:
+        self._factors = a, b
+        self._alpha, self._beta, self._before = alpha, beta, before
+        self._known: list[tuple[_Part, _Truth]] | None = None
+
+    def judge(self, c: Matrix) -> Correctness:
+        """Hold C against it: all of it, or rows and columns where it is big."""
+        finite = bool(np.isfinite(c).all())
+        if not c.size:
+            return Correctness(0.0, 0.0, finite=True, ok=True)
+        worst, used, largest = 0.0, 0.0, 0.0
+        for (rows, columns), (truth, limit) in self._parts(c.shape[0], c.shape[1]):
+            with np.errstate(invalid="ignore", over="ignore"):
+                error = np.abs(c[rows][:, columns].astype(np.float64) - truth)
+                share = error / limit
+            # A comparison with NaN would let it pass.
+            worst = max(worst, float(np.where(np.isnan(error), math.inf, error).max()))
+            used = max(used, float(np.where(np.isnan(share), math.inf, share).max()))
+            largest = max(largest, float(limit.max()))
+        if not finite:
+            return Correctness(math.inf, largest, finite=False, ok=False)
+        bound = worst / used if used else largest
+        return Correctness(worst, bound, finite=True, ok=used <= 1.0)
+
+    def _parts(self, m: int, n: int) -> list[tuple[_Part, _Truth]]:
+        if self._known is None:
+            a, b = self._factors
+            self._known = []
+            for rows, columns in _parts(m, n, a.shape[1]):
+                old = None if self._before is None else self._before[rows][:, columns]
+                truth = reference(
+                    a[rows], b[:, columns], alpha=self._alpha, beta=self._beta, before=old
+                )
+                self._known.append(((rows, columns), truth))
+        return self._known
+
+
 def judge(
     c: Matrix,
     a: Matrix,
@@ -52,24 +102,7 @@ def judge(
     before: Matrix | None = None,
 ) -> Correctness:
     """Hold C against alpha A B + beta `before`: all of it, or rows and columns where it is big."""
-    finite = bool(np.isfinite(c).all())
-    if not c.size:
-        return Correctness(0.0, 0.0, finite=True, ok=True)
-    worst, used, largest = 0.0, 0.0, 0.0
-    for rows, columns in _parts(c.shape[0], c.shape[1], a.shape[1]):
-        old = None if before is None else before[rows][:, columns]
-        truth, limit = reference(a[rows], b[:, columns], alpha=alpha, beta=beta, before=old)
-        with np.errstate(invalid="ignore", over="ignore"):
-            error = np.abs(c[rows][:, columns].astype(np.float64) - truth)
-            share = error / limit
-        # A comparison with NaN would let it pass.
-        worst = max(worst, float(np.where(np.isnan(error), math.inf, error).max()))
-        used = max(used, float(np.where(np.isnan(share), math.inf, share).max()))
-        largest = max(largest, float(limit.max()))
-    if not finite:
-        return Correctness(math.inf, largest, finite=False, ok=False)
-    bound = worst / used if used else largest
-    return Correctness(worst, bound, finite=True, ok=used <= 1.0)
+    return Expectation(a, b, alpha=alpha, beta=beta, before=before).judge(c)
 
 
 def reference(
@@ -90,9 +123,6 @@ def reference(
     steps = (a.shape[1] + 4) * _UNIT
     # Denormal results may be flushed to zero: OpenCL lets a device do so.
     return truth, steps / (1 - steps) * size + np.finfo(np.float32).tiny
-
-
-_Part = tuple[npt.NDArray[np.intp] | slice, npt.NDArray[np.intp] | slice]
 
 
 def _parts(m: int, n: int, k: int) -> list[_Part]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,8 @@ import numpy as np
 from pytest_cockpit.api import CockpitError
 from pytest_cockpit_gates.gemm.abft.guard import Guard, Guarded
 from pytest_cockpit_gates.gemm.abft.policy import T5Policy
-from pytest_cockpit_gates.gemm.kernels import correctness, families
-from pytest_cockpit_gates.gemm.kernels.correctness import Correctness
+from pytest_cockpit_gates.gemm.kernels import families
+from pytest_cockpit_gates.gemm.kernels.correctness import Correctness, Expectation
 from pytest_cockpit_gates.gemm.kernels.device import Device
 from pytest_cockpit_gates.gemm.kernels.gemm import Gemm, Timing
 from pytest_cockpit_gates.gemm.kernels.inputs import inputs
@@ -75,7 +76,7 @@ class Product:
         self.operands = Operands(device, shape.m, shape.n, shape.k)
         try:
             self.gemm = Gemm(device, variant, shape.m, shape.n, shape.k)
-            self._a, self._b = inputs(shape.m, shape.n, shape.k, shape.seed)
+            self._a, self._b, self._expected = _question(shape)
             self.before = _c(shape) if shape.beta else None
             self.operands.load(self._a, self._b, self.before)
         except BaseException:
@@ -88,8 +89,7 @@ class Product:
 
     def run(self) -> Timing | Guarded:
         """Multiply once; the result is looked at after the clock has stopped."""
-        if self.before is not None and self._judged is not None:
-            self.operands.load(self._a, self._b, self.before)
+        self.operands.renew(self.before)
         timing = self._runs.run(self.operands, self.shape.alpha, self.shape.beta)
         self.look()
         return timing
@@ -103,10 +103,7 @@ class Product:
             self._judged.view(np.uint32), result.view(np.uint32)
         ):
             return self._found[0].max_error
-        shape = self.shape
-        found = correctness.judge(
-            result, self._a, self._b, alpha=shape.alpha, beta=shape.beta, before=self.before
-        )
+        found = self._expected.judge(result)
         if self._judged is None:
             self._judged = result.copy()
         self._found.append(found)
@@ -164,6 +161,22 @@ def _demand_memory(shape: Shape) -> None:
             f"gemm: no memory for matrices of {shape.m} x {shape.n} x {shape.k} ({needed} MiB are"
             f" needed, {free} MiB are free); take a smaller size"
         )
+
+
+def _question(shape: Shape) -> tuple[Matrix, Matrix, Expectation]:
+    """A and B, and what has to come of them: kernels of one session have all of it in common."""
+    if shape.beta:
+        a, b = inputs(shape.m, shape.n, shape.k, shape.seed)
+        return a, b, Expectation(a, b, alpha=shape.alpha, beta=shape.beta, before=_c(shape))
+    return _fresh(shape.m, shape.n, shape.k, shape.seed, shape.alpha)
+
+
+@functools.lru_cache(maxsize=1)
+def _fresh(m: int, n: int, k: int, seed: int, alpha: float) -> tuple[Matrix, Matrix, Expectation]:
+    a, b = inputs(m, n, k, seed)
+    for matrix in (a, b):
+        matrix.setflags(write=False)
+    return a, b, Expectation(a, b, alpha=alpha)
 
 
 def _c(shape: Shape) -> Matrix:
