@@ -128,6 +128,17 @@ def split(
     return document
 
 
+def earlier(document: Any) -> Any:
+    """A copy of it as of a week before."""
+    made = copy.deepcopy(document)
+    made["metadata"] |= {
+        "run_id": "run-0",
+        "started": "2026-02-23T03:04:05Z",
+        "finished": "2026-02-23T03:44:05Z",
+    }
+    return made
+
+
 def retimed(document: Any, factor: Any) -> Any:
     """A copy with every time of a row multiplied by `factor(row, session, iteration)`."""
     changed = copy.deepcopy(document)

@@ -16,7 +16,7 @@ from pytest_cockpit_gates.gemm.phases.plan import Plan
 from pytest_cockpit_gates.gemm.phases.state import State
 from pytest_cockpit_gates.gemm.settings import Settings
 from pytest_cockpit_gates.gemm.strict import documents, policies
-from tests.gemm_artifacts import replay, retimed, split, weekly_policy
+from tests.gemm_artifacts import earlier, replay, retimed, split, weekly_policy
 
 PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
 DATA = Path(__file__).parents[1] / "data" / "gemm"
@@ -111,14 +111,18 @@ def test_a_policy_whose_parent_is_missing_is_an_error_that_names_it(tree):
 
 
 def test_an_artifact_of_ours_is_promoted_strictly(tree):
-    tree.put(weekly=weekly_policy(), run=replay())
+    tree.put(weekly=weekly_policy(), run=replay(), before=earlier(replay(seed=3)))
     report = tree.evaluate("run.json", policy="weekly.json")
     assert report.verdict is PASS, report.summary
     assert report.summary.startswith("run.json: promote: all ")
     assert len({case.name for case in report.cases}) == len(report.cases)
+    held = tree.evaluate("run.json", policy="weekly.json", baseline="before.json")
+    assert held.verdict is PASS
+    assert len({case.name for case in held.cases}) == len(held.cases)
     same = tree.evaluate("run.json", policy="weekly.json", baseline="run.json")
-    assert same.verdict is PASS
-    assert len({case.name for case in same.cases}) == len(same.cases)
+    assert [it.message for it in same.findings] == [
+        "baseline_usable: the baseline is this run itself"
+    ]
 
 
 def test_settings_name_what_the_command_line_does_not(tree):

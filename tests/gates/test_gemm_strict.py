@@ -20,7 +20,7 @@ from pytest_cockpit_gates.gemm.strict.evaluate import evaluate
 from pytest_cockpit_gates.gemm.strict.names import CHECKS
 from pytest_cockpit_gates.gemm.strict.policies import Policies
 from pytest_cockpit_gates.gemm.verdicts import Check, Evaluation
-from tests.gemm_artifacts import DEVICE, refigured, replay, retimed, weekly_policy
+from tests.gemm_artifacts import DEVICE, earlier, refigured, replay, retimed, weekly_policy
 
 PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
 ARCHIVED = Path(__file__).parents[1] / "data" / "gemm" / "artifacts"
@@ -96,7 +96,8 @@ def test_a_campaign_in_which_all_is_well_is_promoted(read):
 
 
 def replay_of_last_week() -> Any:
-    return replay(platforms=("clover",), sizes=(1400, 2048), iterations=16, seed=77)
+    made = replay(platforms=("clover",), sizes=(1400, 2048), iterations=16, seed=77)
+    return earlier(made)
 
 
 def error(value: float) -> Change:
@@ -585,6 +586,19 @@ BASELINES: list[tuple[str, Change, Verdict]] = [
         lambda it: [run.update(status="failed") for run in it["runs"]],
         UNKNOWN,
     ),
+    ("that is the run itself", lambda it: it["metadata"].update(run_id="run-1"), UNKNOWN),
+    (
+        "measured after the run",
+        lambda it: it["metadata"].update(finished="2026-03-02T03:04:06Z"),
+        UNKNOWN,
+    ),
+    (
+        "whose figures were edited",
+        lambda it: row(it)["metrics"].update(avg_mean_gflops=1.0),
+        UNKNOWN,
+    ),
+    ("with a run twice", lambda it: it["runs"].append(copy.deepcopy(row(it))), UNKNOWN),
+    ("of wrong results", lambda it: row(it)["sessions"][0].update(max_error=0.5), UNKNOWN),
 ]
 
 

@@ -255,6 +255,14 @@ def test_half_a_pair_fails(read):
     assert verdicts(document, read)["all_samples_present"] is FAIL
 
 
+def test_pairs_that_were_left_out_fail(read):
+    document = copy.deepcopy(GOOD)
+    document["pairs"] = [pair for pair in document["pairs"] if pair["pair"] != 3]
+    [found] = evaluate(document, read).red
+    assert found.name == "all_samples_present"
+    assert "auto_t3_controlled:1400: 1 of 8 pairs are missing" in found.message
+
+
 def test_a_pair_twice_fails(read):
     document = copy.deepcopy(GOOD)
     document["pairs"].append(document["pairs"][0])

@@ -87,7 +87,7 @@ def _slow() -> Iterator[Proof]:
         trees.replay(slower=1.5),
         "gemm.regression",
         policy=trees.weekly(min_avg_gflops=1.0, max_p95_time_ms=1e3),
-        baseline=trees.replay(),
+        baseline=trees.before(trees.replay()),
     )
     yield _proof("ratio", trees.split(slower=1.6), "gemm.ratio")
 

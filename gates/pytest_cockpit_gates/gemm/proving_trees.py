@@ -48,6 +48,16 @@ def replay(*, slower: float = 1.0) -> Table:
     return made
 
 
+def before(run: Table) -> Table:
+    """A run as of an hour before, for another one to be held against."""
+    run["metadata"] |= {
+        "run_id": "proof-before",
+        "started": _at(minutes=-120),
+        "finished": _at(minutes=-61),
+    }
+    return run
+
+
 def split(*, slower: float = 1.0) -> Table:
     """A split, the candidate's multiplications in pairs longer by a factor."""
     made = _document(SPLIT, ("rusticl", "clover"))

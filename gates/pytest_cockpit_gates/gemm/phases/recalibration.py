@@ -14,7 +14,6 @@ from pytest_cockpit.api import (
     Finding,
     Report,
     Severity,
-    Verdict,
 )
 from pytest_cockpit.records import artifacts as files
 from pytest_cockpit.records.text import printable, sha256
@@ -23,19 +22,9 @@ from pytest_cockpit_gates.gemm.phases.state import State
 from pytest_cockpit_gates.gemm.settings import Settings
 from pytest_cockpit_gates.gemm.strict import artifacts, calibration, inheritance, policies
 from pytest_cockpit_gates.gemm.strict.calibration import Proposal
-from pytest_cockpit_gates.gemm.strict.evaluate import evaluate
+from pytest_cockpit_gates.gemm.strict.evaluate import unsound
 from pytest_cockpit_gates.gemm.strict.model import Artifact
-from pytest_cockpit_gates.gemm.strict.policies import Policies
-
-_SOUND = (
-    "artifact_readable",
-    "all_runs_success",
-    "runs_unique",
-    "platform_and_device",
-    "rows_follow_from_samples",
-    "correctness_error_bound",
-)
-"""Checks by which an artifact is no evidence for a bound when they fail."""
+from pytest_cockpit_gates.gemm.strict.subject import some
 
 
 def run(phase: str, context: Context, options: JSON) -> Report:
@@ -75,14 +64,11 @@ def run(phase: str, context: Context, options: JSON) -> Report:
 
 
 def _sound(path: str, document: Any) -> Artifact:
-    read, _ = artifacts.read(document)
-    broken = [
-        check
-        for check in evaluate(document, Policies()).checks
-        if check.verdict is Verdict.FAIL and check.name in _SOUND
-    ]
-    if read is None or broken:
-        why = broken[0].message if broken else "cannot be read"
+    read, problems = artifacts.read(document)
+    if read is None:
+        why = some(problems)
+        raise CockpitError(f"{path}: no evidence for a bound: {why}; leave it out")
+    for why in unsound(read).values():
         raise CockpitError(f"{path}: no evidence for a bound: {why}; leave it out")
     return read
 

@@ -7,13 +7,12 @@ import importlib.resources
 import json
 import math
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from pytest_cockpit.api import JSON
 from pytest_cockpit.records.schema import problems_by
 from pytest_cockpit.records.text import one_line
-from pytest_cockpit_gates.gemm.strict.model import Artifact, Run, Session
+from pytest_cockpit_gates.gemm.strict.model import Artifact, Run, Session, instant
 
 SCHEMA = "pytest-cockpit/gemm-run/1"
 _DEPTH = 60
@@ -85,7 +84,7 @@ def _ours(data: JSON) -> Artifact:
         recall=tuple(data.get("recall", ())),
         rollback_event=data["rollback_event"],
         attempt=metadata["attempt"],
-        finished=_time(metadata["finished"]),
+        finished=instant(metadata["finished"]),
         fingerprint=metadata["machine"]["fingerprint"],
         platforms=metadata["platforms"],
     )
@@ -105,7 +104,7 @@ def _archived(data: JSON) -> Artifact:
         pairs=(),
         recall=(),
         rollback_event=data.get("rollback_event"),
-        finished=_time(data["metadata"].get("timestamp_utc")),
+        finished=instant(data["metadata"].get("timestamp_utc")),
     )
 
 
@@ -136,14 +135,6 @@ def _session(data: JSON) -> Session:
         max_error=data["max_error"],
         error_bound=data["error_bound"],
     )
-
-
-def _time(text: Any) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        return None
-    return found if found.tzinfo else None
 
 
 @functools.cache

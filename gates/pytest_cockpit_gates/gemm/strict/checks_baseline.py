@@ -18,6 +18,7 @@ from pytest_cockpit_gates.gemm.strict.model import (
     Run,
     Session,
     grouped,
+    instant,
     percentile,
     sessions_of,
 )
@@ -65,6 +66,12 @@ def _problems(subject: Subject, baseline: Artifact) -> list[str]:
             f"the baseline is of the machine {baseline.fingerprint[:12] or 'unknown'}, this is"
             f" {artifact.fingerprint[:12] or 'unknown'}"
         )
+    if not baseline.archived:
+        found += _not_before(artifact, baseline)
+        found += [
+            f"{name} of the baseline itself fails: {why}"
+            for name, why in sorted(subject.baseline_unsound.items())
+        ]
     measured = grouped(baseline.good)
     found += [
         f"the baseline has no run of {key}" for key in _wanted(subject) if key not in measured
@@ -82,6 +89,16 @@ def _problems(subject: Subject, baseline: Artifact) -> list[str]:
             if key in theirs and theirs[key] != info.get(key)
         ]
     return found
+
+
+def _not_before(artifact: Artifact, baseline: Artifact) -> list[str]:
+    """Whether a run is held against itself, or against one that came after it."""
+    if baseline.metadata["run_id"] == artifact.metadata.get("run_id"):
+        return ["the baseline is this run itself"]
+    begun = instant(artifact.metadata.get("started"))
+    if begun and baseline.finished and baseline.finished > begun:
+        return [f"the baseline is of {baseline.finished.isoformat()}, after this run had begun"]
+    return []
 
 
 def _wanted(subject: Subject) -> list[str]:

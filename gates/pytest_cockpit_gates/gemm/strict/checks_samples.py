@@ -46,7 +46,13 @@ def _samples(artifact: Artifact) -> Check:
     return gathered(
         "all_samples_present",
         f"{sessions} sessions of {iterations} iterations in each of {len(artifact.runs)} runs",
-        failed=[*_snapshots_missing(artifact), *missing, *short, *_halves(artifact)],
+        failed=[
+            *_snapshots_missing(artifact),
+            *missing,
+            *short,
+            *_halves(artifact),
+            *_gaps(artifact),
+        ],
         unknown=() if artifact.runs else ("there is no run",),
         remedy="find out what ended it, and run the campaign again",
     )
@@ -58,6 +64,17 @@ def _halves(artifact: Artifact) -> Iterator[str]:
         if len(sides) != 2:  # noqa: PLR2004 - a pair
             name = f"{pair['kernel']}:{pair['size']}"
             yield f"pair {pair['pair']} of {name}, seed {pair['seed']}: {len(sides)} of 2 platforms"
+
+
+def _gaps(artifact: Artifact) -> Iterator[str]:
+    """Pairs are numbered from nought as they are measured; what lacks among them was left out."""
+    numbers: dict[str, set[int]] = {}
+    for pair in artifact.pairs:
+        numbers.setdefault(f"{pair['kernel']}:{pair['size']}", set()).add(pair["pair"])
+    for row, there in sorted(numbers.items()):
+        lacking = max(there) + 1 - len(there)
+        if lacking:
+            yield f"{row}: {lacking} of {max(there) + 1} pairs are missing"
 
 
 def _snapshots_missing(artifact: Artifact) -> Iterator[str]:

@@ -16,6 +16,7 @@ from pytest_cockpit_gates.gemm.strict import (
     checks_split,
 )
 from pytest_cockpit_gates.gemm.strict.demands import Demands
+from pytest_cockpit_gates.gemm.strict.model import Artifact
 from pytest_cockpit_gates.gemm.strict.policies import Policies
 from pytest_cockpit_gates.gemm.strict.subject import Subject, check, gathered
 from pytest_cockpit_gates.gemm.verdicts import ITERATE, PROMOTE, STOP, Check, Evaluation
@@ -28,6 +29,14 @@ _PARTS = (
     checks_baseline,
     checks_guards,
     checks_split,
+)
+
+_SOUND = (
+    "all_runs_success",
+    "runs_unique",
+    "platform_and_device",
+    "rows_follow_from_samples",
+    "correctness_error_bound",
 )
 
 
@@ -62,6 +71,7 @@ def evaluate(
         demands or Demands(),
         before,
         tuple(f"the baseline cannot be read: {problem}" for problem in lacking[:1]),
+        {} if before is None else unsound(before),
     )
     checks = [check("artifact_readable", Verdict.PASS, f"{len(read.runs)} runs can be read")]
     for part in _PARTS:
@@ -77,6 +87,17 @@ def evaluate(
             "level": subject.level,
         },
     )
+
+
+def unsound(artifact: Artifact) -> dict[str, str]:
+    """What an artifact fails whatever it is held to, by check: it is no evidence for anything."""
+    alone = Subject(artifact, Policies(), Demands())
+    return {
+        check.name: check.message
+        for part in (checks_integrity, checks_samples, checks_policy)
+        for check in part.checks(alone)
+        if check.verdict is Verdict.FAIL and check.name in _SOUND
+    }
 
 
 def _decision(checks: list[Check], *, rolled_back: bool) -> str:

@@ -118,6 +118,15 @@ class Artifact:
         return len({run.snapshot for run in self.runs if run.snapshot is not None})
 
 
+def instant(text: Any) -> datetime | None:
+    """A moment that an artifact names; None where it names none, or says no zone."""
+    try:
+        found = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo else None
+
+
 def grouped(runs: Iterable[Run]) -> dict[str, list[Run]]:
     """Rows by their key, each group in the order of its snapshots."""
     groups: dict[str, list[Run]] = {}

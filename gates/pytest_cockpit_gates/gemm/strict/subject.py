@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_cockpit.api import Verdict
@@ -27,7 +27,7 @@ class Subject:
     Parameters
     ----------
     baseline: None where there is none; `baseline_problems` says what was wrong with one that could
-        not be read.
+        not be read, and `baseline_unsound` what of one that could is not what it says: by check.
     """
 
     artifact: Artifact
@@ -35,6 +35,7 @@ class Subject:
     demands: Demands
     baseline: Artifact | None = None
     baseline_problems: tuple[str, ...] = ()
+    baseline_unsound: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def attempt(self) -> int:
