@@ -89,7 +89,8 @@ class Product:
 
     def run(self) -> Timing | Guarded:
         """Multiply once; the result is looked at after the clock has stopped."""
-        self.operands.renew(self.before)
+        if self.before is not None and self._judged is not None:
+            self.operands.load(self._a, self._b, self.before)
         timing = self._runs.run(self.operands, self.shape.alpha, self.shape.beta)
         self.look()
         return timing
