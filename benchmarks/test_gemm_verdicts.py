@@ -26,13 +26,23 @@ from pytest_cockpit.api import Verdict
 from pytest_cockpit.estimation.shares import share
 from pytest_cockpit.estimation.slopes import slope
 from pytest_cockpit_gates.gemm.compat.guardrails import MIN_THROUGHPUT_DELTA
-from pytest_cockpit_gates.gemm.strict import checks_baseline, checks_policy, levels
-from pytest_cockpit_gates.gemm.strict.model import Run, Session
+from pytest_cockpit_gates.gemm.strict import (
+    calibration,
+    checks_baseline,
+    checks_drift,
+    checks_policy,
+    levels,
+)
+from pytest_cockpit_gates.gemm.strict.demands import Demands
+from pytest_cockpit_gates.gemm.strict.model import Artifact, Run, Session
+from pytest_cockpit_gates.gemm.strict.policies import Policies, Row, Weekly
 from pytest_cockpit_gates.gemm.strict.ratios import Comparison, Pair, compare
+from pytest_cockpit_gates.gemm.strict.subject import Subject
 
 BOUND = 0.85
 OWN, NOISE, MOMENT, DAY = 0.02, 0.02, 0.05, 0.02
 CAMPAIGNS = 4000
+SHARES = (0.5, 0.9, 0.99)
 HEAD = "| what | truth | passed | failed | unknown | pairs |"
 RULE = "|---|---:|---|---|---|---:|"
 
@@ -217,3 +227,60 @@ def test_a_replay(meter, tell, what, judge, truths, well):
     for truth, counts in found.items():
         if abs(truth) <= well < math.inf:
             assert counts[Verdict.FAIL] / counts.total() <= 0.01, truth
+
+
+def widest(rng: random.Random, own: float, snapshots: int, sessions: int) -> float:
+    """How far from nought the interval of a drift reaches in percent, when nothing drifts."""
+    places = [at for at in range(snapshots) for _ in range(sessions)]
+    found = slope(places, [rng.gauss(0, own) for _ in places])
+    assert found is not None
+    ends = ((snapshots - 1) * end for end in (found.low, found.high))
+    return max(abs(100 * math.expm1(end)) for end in ends)
+
+
+@pytest.mark.benchmark(group="strict verdicts on a replay")
+def test_how_wide_a_drift_is(meter, tell):
+    rows = [
+        "| snapshots | sessions | own | 50 % | 90 % | 99 % |",
+        "|---:|---:|---:|---:|---:|---:|",
+    ]
+
+    def simulate() -> None:
+        for snapshots, sessions in ((8, 2), (16, 2), (8, 4), (8, 8)):
+            for own in (0.02, 0.01, 0.005):
+                rng = random.Random(f"{snapshots} {sessions} {own}")
+                seen = sorted(widest(rng, own, snapshots, sessions) for _ in range(CAMPAIGNS // 10))
+                ends = [f"{seen[round(part * len(seen)) - 1]:.1f} %" for part in SHARES]
+                rows.append(f"| {snapshots} | {sessions} | {own:.1%} | {' | '.join(ends)} |")
+
+    meter(f"twelve plans, {CAMPAIGNS // 10} campaigns each", simulate, rounds=1)
+    tell("What bound of a drift can be kept when nothing drifts", "\n".join(rows))
+
+
+def campaign(rng: random.Random) -> Artifact:
+    return Artifact(False, "replay", {}, {}, tuple(replay(rng)), (), (), (), (), None)
+
+
+def kept(rng: random.Random) -> Verdict:
+    """A campaign by the policy that is proposed from the three before it."""
+    slo = calibration.propose([campaign(rng) for _ in range(3)], "clover", None).slo
+    rows = {name: Row(**bounds) for name, bounds in slo["per_kernel_size"].items()}
+    weekly = Weekly(path="proposed", platform="", rows=rows, **slo["global_guardrails"])
+    subject = Subject(campaign(rng), Policies(weekly=weekly), Demands(kernels=()))
+    checks = [*checks_policy.checks(subject), *checks_drift.checks(subject)]
+    return Verdict.worst(check.verdict for check in checks)
+
+
+@pytest.mark.benchmark(group="strict verdicts on a replay")
+def test_a_proposed_policy_can_be_kept(meter, tell):
+    found: Counter[Verdict] = Counter()
+
+    def simulate() -> None:
+        rng = random.Random("proposed")
+        found.update(kept(rng) for _ in range(CAMPAIGNS // 10))
+
+    meter(f"one row, {CAMPAIGNS // 10} times three campaigns and one", simulate, rounds=1)
+    told = line("the next campaign by a proposed policy", 1.0, found)
+    tell("A policy that recalibration proposes", f"{HEAD}\n{RULE}\n{told}")
+    assert found[Verdict.PASS] / found.total() >= 0.9
+    assert found[Verdict.FAIL] / found.total() <= 0.03

@@ -265,7 +265,32 @@ def test_without_a_policy_bounds_are_what_sessions_carry(tree):
     made = tree.written("recalibrate_policy.json")
     assert made["scope"]["platform"] == "rusticl"
     assert all(25.0 < row["min_avg_gflops"] < 26.0 for row in rows(made).values())
+
+
+def test_drift_bounds_are_such_that_the_next_campaign_can_keep_them(tree):
+    """Where processes differ by 2 %, nobody can show that 3 % was kept."""
+    tree.put(weekly=weekly_policy())
+    noisy = runs(tree, noise=0.02)
+    tree.put(next=replay(seed=9, noise=0.02))
+    drift = "max_abs_throughput_drift_percent"
+    old = tree.evaluate("next.json", policy="weekly.json")
+    assert any("throughput_drift_abs_bound" in it.message for it in old.findings)
+    assert tree.recalibrate(*noisy).verdict is PASS
+    made = tree.written("recalibrate_policy.json")
+    assert 6 < made["weekly_slo"]["global_guardrails"][drift] < 25
+    tree.put(proposed=made)
+    assert tree.evaluate("next.json", policy="proposed.json").verdict is PASS
+    # A policy that promises what cannot be shown is loosened, and that is said.
+    report = tree.recalibrate(*noisy, policy="weekly.json")
+    assert report.verdict is Verdict.WARN
+    assert any(it.message.startswith(f"loosened: {drift}: from 3 to") for it in report.findings)
+
+
+def test_where_no_drift_can_be_seen_its_bounds_stay(tree):
+    report = tree.recalibrate(*runs(tree, 8, snapshots=1))
+    made = tree.written("recalibrate_policy.json")
     assert made["weekly_slo"]["global_guardrails"]["max_p95_drift_percent"] == 8.0
+    assert any("max_p95_drift_percent stays" in it.message for it in report.findings)
 
 
 def test_nothing_is_loosened_without_saying_so(tree):
@@ -292,7 +317,7 @@ def test_a_row_with_too_few_sessions_stays_and_that_is_unknown(tree):
     made = tree.written("recalibrate_policy.json")
     name = "auto_t3_controlled:3072"
     assert rows(made)[name] == rows(old)[name]
-    assert any(f"{name}: 0 sessions are too few" in it.message for it in report.findings)
+    assert any(f"{name}: 0 sessions in 0 rows are too few" in it.message for it in report.findings)
 
 
 def test_archived_artifacts_can_be_calibrated_from(tree):

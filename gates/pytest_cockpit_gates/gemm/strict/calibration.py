@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from pytest_cockpit.api import JSON
@@ -30,6 +31,8 @@ FRACTION = 0.25
 FEWEST_VALUES = 8
 _LEAST_SPREAD = 0.005
 """Relative distance from the median that the furthest session is taken to have at least."""
+_LEAST_WIDTH = 0.25
+"""The same of an interval of a drift: by this much do widths differ between campaigns alike."""
 _DIGITS = 6
 _GUARDRAILS: Mapping[str, float] = {
     "minimum_snapshots": 6,
@@ -40,7 +43,7 @@ _GUARDRAILS: Mapping[str, float] = {
     "max_abs_throughput_drift_percent": 3.0,
     "max_p95_drift_percent": 8.0,
 }
-"""Those of the first recorded policy, where nothing is there to begin with."""
+"""Those of the first recorded policy, where nothing is there and nothing was measured."""
 _DRIFTS = ("max_abs_throughput_drift_percent", "max_p95_drift_percent")
 
 
@@ -112,9 +115,8 @@ def propose(
         row = _row(name, groups, before.get(name, {}), bounds)
         if row:
             rows[name] = row
-    guardrails = {**_GUARDRAILS, **(old or {}).get("global_guardrails", {})}
-    if old is not None:
-        guardrails |= _guardrails(artifacts, guardrails, bounds)
+    told: Mapping[str, Any] = (old or {}).get("global_guardrails", {})
+    guardrails = {**_GUARDRAILS, **told, **_drift_bounds(artifacts, told, bounds)}
     slo = {"global_guardrails": guardrails, "per_kernel_size": rows}
     return Proposal(
         slo, tuple(bounds.loosened), tuple(bounds.kept), tuple(bounds.notes), bounds.tightened
@@ -126,12 +128,13 @@ def _row(name: str, groups: Sequence[list[Run]], old: JSON, bounds: _Bounds) -> 
     late = [value for runs in groups for value in _lates(runs)]
     if min(len(speeds), len(late)) < FEWEST_VALUES:
         bounds.kept.append(
-            f"{name}: {len(speeds)} sessions are too few to calibrate from, which takes"
-            f" {FEWEST_VALUES}{'; its bounds stay' if old else '; it gets no row'}"
+            f"{name}: {len(speeds)} sessions in {len(late)} rows are too few to calibrate from,"
+            f" which takes {FEWEST_VALUES} rows{'; its bounds stay' if old else '; it gets no row'}"
         )
         return dict(old)
     slowest = -_limit([-speed for speed in speeds])
-    latest = max(_limit(late), *(_upper(runs) for runs in groups))
+    uppers = [_upper(runs) for runs in groups]
+    latest = max(_limit(late), _limit(uppers))
     return {
         **old,
         "min_avg_gflops": bounds.moved(
@@ -174,8 +177,12 @@ def _upper(runs: Sequence[Run]) -> float:
     return p95(times, len(sessions_of(runs)), 1).high
 
 
-def _guardrails(artifacts: Sequence[Artifact], old: JSON, bounds: _Bounds) -> dict[str, float]:
-    """Drift bounds, by the widest interval that was seen in any of the artifacts."""
+def _drift_bounds(artifacts: Sequence[Artifact], old: JSON, bounds: _Bounds) -> dict[str, float]:
+    """Drift bounds that the intervals of the next campaign lie within.
+
+    It is their ends that a bound has to hold, not the drift: where processes differ by 2 %, eight
+    snapshots of two sessions cannot tell a drift of 3 % from none.
+    """
     seen: dict[str, list[float]] = {name: [] for name in _DRIFTS}
     for artifact in artifacts:
         groups = grouped(run for run in artifact.good if run.snapshot is not None)
@@ -187,7 +194,8 @@ def _guardrails(artifacts: Sequence[Artifact], old: JSON, bounds: _Bounds) -> di
     moved = {}
     for name, values in seen.items():
         if values:
-            moved[name] = bounds.moved(name, old[name], max(values), upper=True)
+            carried = limit(values, LEVEL, least_spread=_LEAST_WIDTH * median(values))
+            moved[name] = bounds.moved(name, old.get(name), carried, upper=True)
         else:
             bounds.notes.append(f"{name} stays: no artifact has snapshots of raw times enough")
     return moved
