@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import json
 import math
 import subprocess
 import sys
+import time
 
+import filelock
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -187,6 +190,32 @@ def test_choices_are_kept_and_replaced(tmp_path):
     table.save([dataclasses.replace(first, gflops=2.0)], path)
     assert [it.gflops for it in table.load(path).measured] == [2.0, 1.0]
     assert table.load(tmp_path / "none.json").measured == ()
+
+
+def test_whoever_adds_to_the_table_at_once_loses_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "table.json"
+    entries = [Entry.of(INFO, (size, 8, 8), families.NAIVE, 1.0) for size in range(1, 9)]
+    load = table.load
+
+    def slow(where):
+        found = load(where)
+        time.sleep(0.005)
+        return found
+
+    monkeypatch.setattr(table, "load", slow)
+    with concurrent.futures.ThreadPoolExecutor(len(entries)) as pool:
+        list(pool.map(lambda it: table.save([it], path), entries))
+    assert load(path).measured == tuple(entries)
+
+
+def test_a_table_that_another_process_holds_is_waited_for_so_long_only(tmp_path, monkeypatch):
+    path = tmp_path / "table.json"
+    monkeypatch.setattr(table, "_PATIENCE_S", 0.01)
+    with (
+        filelock.FileLock(path.with_suffix(".lock")),
+        pytest.raises(CockpitError, match=r"table\.json: another process has been adding to it"),
+    ):
+        table.save([], path)
 
 
 def test_choices_lie_in_the_cache_that_is_named(tmp_path, monkeypatch):

@@ -6,18 +6,20 @@ driver. The nearest size measured there stands for one that was not.
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import glob
 import json
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import platformdirs
+from filelock import FileLock, Timeout
 
 from pytest_cockpit.api import JSON, CockpitError
 from pytest_cockpit.records import artifacts
@@ -27,6 +29,7 @@ from pytest_cockpit_gates.gemm.kernels.variants import Variant
 
 VARIABLE = "COCKPIT_CACHE"
 _NAME = "pytest-cockpit"
+_PATIENCE_S = 10.0
 _SCHEMA_NAME = "pytest-cockpit/gemm-table/1"
 _SIZE: JSON = {"type": "integer", "minimum": 1}
 _TEXT: JSON = {"type": "string"}
@@ -162,11 +165,12 @@ def save(entries: Sequence[Entry], path: Path | None = None) -> Path:
 
     Raises
     ------
-    CockpitError: the file cannot be read or written.
+    CockpitError: the file cannot be read or written, or another process holds it for too long.
     """
     where = path or place()
-    merged = load(where).having(entries).measured
-    artifacts.write(where, {"schema": _SCHEMA_NAME, "entries": [asdict(it) for it in merged]})
+    with _alone(where):
+        merged = load(where).having(entries).measured
+        artifacts.write(where, {"schema": _SCHEMA_NAME, "entries": [asdict(it) for it in merged]})
     return where
 
 
@@ -184,6 +188,26 @@ def place() -> Path:
             f"{VARIABLE}: {artifacts.printable(str(folder))} is no absolute path; name one"
         )
     return folder / "gemm" / "table.json"
+
+
+@contextlib.contextmanager
+def _alone(where: Path) -> Iterator[None]:
+    """Keep others from adding to the table meanwhile: what they add would be lost."""
+    lock = FileLock(where.with_suffix(".lock"))
+    try:
+        where.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=_PATIENCE_S)
+    except Timeout as error:
+        raise CockpitError(
+            f"{artifacts.printable(str(where))}: another process has been adding to it for"
+            f" {_PATIENCE_S:g} s; tune again when it has ended"
+        ) from error
+    except OSError as error:
+        raise artifacts.os_error(where, "cannot keep what was measured", error) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _far(entry: Entry, m: int, n: int, k: int) -> float:
