@@ -62,6 +62,7 @@ class Bench:
         a, b = (source.uniform(-1, 1, (20, 20)).astype(np.float32) for _ in range(2))
         self.operands: Any = SimpleNamespace(a=a, b=b, m=20, n=20, k=20, c=np.zeros_like(a))
         self.operands.result = lambda: self.operands.c
+        self.operands.renew = lambda _before: self.operands.c.fill(np.nan)
 
     def best(self, info, m, n, k):
         return self.variants[0]
@@ -72,6 +73,8 @@ class Bench:
 
         def run(operands, alpha=1.0, beta=0.0):
             self.ran.append(variant.id)
+            if self.faults.get(variant.id) == "silent" and self.ran.count(variant.id) > 1:
+                return SimpleNamespace(wall_s=1e-6, cpu_s=1e-6)
             operands.c[:] = np.float32(alpha) * (operands.a @ operands.b)
             if self.faults.get(variant.id) == "wrong":
                 operands.c[3, 3] += np.float32(1)
@@ -149,6 +152,12 @@ def test_an_arm_that_is_wrong_once_is_dropped_and_what_counts_is_right(bench):
     assert result["arms"][0]["dropped"].startswith("wrong by 1")
     assert len(looked) == 8
     assert max(looked) < 1e-5
+
+
+def test_an_arm_that_writes_nothing_any_more_is_not_credited_with_what_was_there(bench):
+    it = bench({STATIC: 1.0, FAST: 0.5}, {FAST: "silent"})
+    result = it.session().to_json()
+    assert result["arms"][0]["dropped"].startswith("wrong by inf")
 
 
 def test_a_served_arm_that_turns_wrong_falls_back_and_switches_off(bench):

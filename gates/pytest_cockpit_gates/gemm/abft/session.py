@@ -152,8 +152,7 @@ class _Run:
         return Guarded(timing.wall_s, timing.cpu_s)
 
     def _begin(self) -> None:
-        if self.beta and self.before is not None:
-            self.operands.load(self.operands.a, self.operands.b, self.before)
+        self.operands.renew(self.before if self.beta else None)
 
 
 def _pair(guarded: Guarded, plain: Guarded, order: str) -> Pair:

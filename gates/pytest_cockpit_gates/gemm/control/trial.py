@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_cockpit_gates.gemm.abft import checks, sums
-from pytest_cockpit_gates.gemm.kernels import correctness
+from pytest_cockpit_gates.gemm.kernels.correctness import Expectation
 
 if TYPE_CHECKING:
     from pytest_cockpit_gates.gemm.kernels.gemm import Gemm, Timing
@@ -64,6 +64,9 @@ class Trial:
         self._build, self._operands = build, operands
         self._factors, self._before = (alpha, beta), before
         self._by_clock = by_clock
+        self._expected = Expectation(
+            operands.a, operands.b, alpha=alpha, beta=beta, before=before if beta else None
+        )
         self._built: dict[str, Gemm] = {}
         self._chooser = np.random.Generator(np.random.PCG64(_SEED))
 
@@ -111,10 +114,8 @@ class Trial:
             gemm.free()
 
     def _run(self, variant: Variant) -> Timing:
-        operands = self._operands
-        if self._factors[1] and self._before is not None:
-            operands.load(operands.a, operands.b, self._before)
-        return self._built[variant.id].run(operands, *self._factors)
+        self._operands.renew(self._before if self._factors[1] else None)
+        return self._built[variant.id].run(self._operands, *self._factors)
 
     def _reward(self, static: Timing, arm: Timing) -> float:
         mine, theirs = (arm.wall_s, static.wall_s) if self._by_clock else (arm.cpu_s, static.cpu_s)
@@ -124,7 +125,7 @@ class Trial:
         """In which way a result is wrong: some of it against float64, all of it by projections."""
         operands, (alpha, beta) = self._operands, self._factors
         before = self._before if beta else None
-        found = correctness.judge(c, operands.a, operands.b, alpha=alpha, beta=beta, before=before)
+        found = self._expected.judge(c)
         if not found.ok:
             return f"wrong by {found.max_error:g}, at most {found.bound:g} is rounding"
         if not found.max_error <= max_error:

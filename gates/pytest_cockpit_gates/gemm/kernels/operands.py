@@ -23,9 +23,8 @@ _MAP: Any = cl.map_flags.READ | cl.map_flags.WRITE
 class Operands:
     """A (m x k), B (k x n) and C (m x n), row by row, float32.
 
-    `a`, `b` and `c` are what was loaded, on the host; `a_buffer`, `b_buffer` and `c_buffer` are
-    the device's. `version` counts the loads, so that whoever keeps something made of A or B knows
-    when it is stale.
+    `a` and `b` are what was loaded, on the host; `a_buffer`, `b_buffer` and `c_buffer` are the
+    device's.
 
     Raises
     ------
@@ -38,7 +37,6 @@ class Operands:
         self.device, self.m, self.n, self.k = device, m, n, k
         self.a: Matrix = np.empty((0, 0), np.float32)
         self.b: Matrix = np.empty((0, 0), np.float32)
-        self.version = 0
         self._mapped: Any = None
         what = f"matrices of {m} x {n} x {k}"
         demand(device, what, m * k, k * n, m * n)
@@ -56,7 +54,6 @@ class Operands:
         """
         self.a = self._fitting("A", a, (self.m, self.k))
         self.b = self._fitting("B", b, (self.k, self.n))
-        self.version += 1
         self.release()
         with refusals(self.device, f"matrices of {self.m} x {self.n} x {self.k}"):
             self._write(self.a_buffer, self.a)
@@ -65,21 +62,34 @@ class Operands:
                 self._write(self.c_buffer, self._fitting("C", c, (self.m, self.n)))
 
     def result(self) -> Matrix:
-        """C as the host sees it: a view that may be written, valid until the next run or load."""
+        """C as the host sees it: a view that may be written, valid until the next run or load.
+
+        Raises
+        ------
+        CockpitError: there is no memory for it.
+        """
         if not self.m * self.n:
             return np.empty((self.m, self.n), np.float32)
         if self._mapped is None:
-            self._mapped, _ = cl.enqueue_map_buffer(
-                self.device.queue,
-                self.c_buffer,
-                _MAP,
-                0,
-                (self.m, self.n),
-                np.dtype(np.float32),
-                is_blocking=True,
-            )
+            with refusals(self.device, f"a view of {self.m} x {self.n}"):
+                self._mapped, _ = cl.enqueue_map_buffer(
+                    self.device.queue,
+                    self.c_buffer,
+                    _MAP,
+                    0,
+                    (self.m, self.n),
+                    np.dtype(np.float32),
+                    is_blocking=True,
+                )
         view: Matrix = self._mapped
         return view
+
+    def renew(self, before: Matrix | None) -> None:
+        """Make C what it is before a product: `before`, or NaN where a product does not read it.
+
+        What a kernel then does not write shows, however right the product before was.
+        """
+        self.result()[:] = np.nan if before is None else before
 
     def release(self) -> None:
         """Give the view of C back to the device; what was written through it is in C."""

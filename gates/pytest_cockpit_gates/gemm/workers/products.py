@@ -83,15 +83,15 @@ class Product:
             self.operands.free()
             raise
 
-        self._runs: Gemm | Guard = self.gemm
+        self._guard: Guard | None = None
         if guard is not None:
-            self._runs = Guard(self.gemm, guard, shape.seed, fault=self.fault)
+            self._guard = Guard(self.gemm, guard, shape.seed, fault=self.fault)
 
     def run(self) -> Timing | Guarded:
         """Multiply once; the result is looked at after the clock has stopped."""
-        if self.before is not None and self._judged is not None:
-            self.operands.load(self._a, self._b, self.before)
-        timing = self._runs.run(self.operands, self.shape.alpha, self.shape.beta)
+        self.operands.renew(self.before)
+        runs = self._guard or self.gemm
+        timing = runs.run(self.operands, self.shape.alpha, self.shape.beta)
         self.look()
         return timing
 
@@ -122,6 +122,8 @@ class Product:
 
     def free(self) -> None:
         """Give its memory back."""
+        if self._guard is not None:
+            self._guard.free()
         self.gemm.free()
         self.operands.free()
 
