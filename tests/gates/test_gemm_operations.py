@@ -58,6 +58,12 @@ class TestDrivers:
         assert found["ok"] is True
         assert 0 < found["max_error"] <= found["error_bound"] == found["bound"]
         assert found["variant"].keys() == {"id", "source_sha256"}
+        kept = found["shader_cache"]
+        if found["device"].startswith("llvmpipe"):
+            assert kept["problem"] == ""
+            assert kept == gemm_devices.worker(platform).ask("smoke", size=8)["shader_cache"]
+        else:
+            assert kept is None
         assert found["platform"] == gemm_devices.worker(platform).info["platform_name"]
 
     @pytest.mark.parametrize("kernel", ["static", "naive"])
@@ -244,6 +250,31 @@ verdicts.append(product.verdict()["ok"])
 print(json.dumps(verdicts))
 """
 
+IDLE = """\
+import json
+from pytest_cockpit_gates.gemm.kernels.device import open_device
+from pytest_cockpit_gates.gemm.kernels import families
+from pytest_cockpit_gates.gemm.workers import sessions
+from pytest_cockpit_gates.gemm.workers.products import Product, Shape
+
+verdicts, device = [], open_device(sys.argv[1])
+for guard, beta in ((False, 0.0), (False, 0.5), (True, 0.0)):
+    product = Product(device, families.NAIVE, Shape(8, 8, 8, 1, beta=beta))
+    run, runs = product.gemm.run, []
+    first = run(product.operands)
+
+    def idle(*given):
+        runs.append(given)
+        return run(*given) if len(runs) == 1 else first
+
+    product.gemm.run = idle
+    session = sessions.Session(device, product, 2)
+    found = sessions.guarded(session, None) if guard else sessions.fixed(session)
+    t5 = found["t5"] or {"detections": None, "corrections": None}
+    verdicts.append([found["ok"], t5["detections"], t5["corrections"]])
+print(json.dumps(verdicts))
+"""
+
 
 class TestOrders:
     @given(st.sampled_from(["smoke", "session", "sample", "pressure", "tune"]), ORDERS)
@@ -276,3 +307,9 @@ class TestOrders:
 
     def test_a_driver_that_is_wrong_once_is_wrong(self, platform):
         assert gemm_devices.script(platform, FLAKY, platform) == [True, True, False, False]
+
+    def test_a_kernel_that_writes_at_its_first_launch_only_is_wrong(self, platform):
+        fixed, scaled, guarded = gemm_devices.script(platform, IDLE, platform)
+        assert (fixed[0], scaled[0]) == (False, False)
+        # The guard sees it, too, and puts what is right there: what it gives out is right.
+        assert guarded == [True, 16, 16]

@@ -11,7 +11,7 @@ import hashlib
 import os
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,7 @@ def build(context: Any, handle: Any, fingerprint: str, text: str, options: Seque
     ------
     pyopencl.Error: the driver cannot build it.
     """
-    with warnings.catch_warnings():
-        # Remarks of a compiler are none of errors.
-        warnings.simplefilter("ignore", cl.CompilerWarning)
+    with _unremarked():
         if has_src_build_cache(handle):
             return cl.Program(context, text).build(list(options))
         path = _place("\0".join((fingerprint, *options, text)))
@@ -44,14 +42,32 @@ def build(context: Any, handle: Any, fingerprint: str, text: str, options: Seque
             # A driver may not know its own any more.
             with contextlib.suppress(cl.Error):
                 return cl.Program(context, [handle], [kept]).build(list(options))
-        # In a folder of its own nobody else holds the lock.
-        with tempfile.TemporaryDirectory(prefix="cockpit-build-") as folder:
-            program = cl.Program(context, text).build(list(options), cache_dir=folder)
+    program = build_anew(context, text, options)
     if path:
         with contextlib.suppress(CockpitError, cl.Error):
             (binary,) = program.get_info(cl.program_info.BINARIES)
             artifacts.write_bytes(path, hashlib.sha256(binary).digest() + binary)
     return program
+
+
+def build_anew(context: Any, text: str, options: Sequence[str]) -> Any:
+    """The program, built now; nothing of it is kept.
+
+    Raises
+    ------
+    pyopencl.Error: the driver cannot build it.
+    """
+    # In a folder of its own nobody else holds pyopencl's lock.
+    with _unremarked(), tempfile.TemporaryDirectory(prefix="cockpit-build-") as folder:
+        return cl.Program(context, text).build(list(options), cache_dir=folder)
+
+
+@contextlib.contextmanager
+def _unremarked() -> Iterator[None]:
+    """Leave out what compilers remark: it is no error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cl.CompilerWarning)
+        yield
 
 
 def _place(key: str) -> Path | None:

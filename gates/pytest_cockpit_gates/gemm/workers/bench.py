@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pytest_cockpit_gates.gemm.abft import faults, overhead
 from pytest_cockpit_gates.gemm.abft import policy as guarding
-from pytest_cockpit_gates.gemm.kernels import table, tuning
+from pytest_cockpit_gates.gemm.kernels import shader_cache, table, tuning
 from pytest_cockpit_gates.gemm.kernels.device import open_device
+from pytest_cockpit_gates.gemm.kernels.shader_cache import Kept
 from pytest_cockpit_gates.gemm.workers import caches, sessions
 from pytest_cockpit_gates.gemm.workers.ops import Policy, Say
 from pytest_cockpit_gates.gemm.workers.products import Product, Shape, choose
@@ -37,13 +40,18 @@ class Bench:
         self._products: dict[tuple[Any, ...], Product] = {}
 
     def do_smoke(self, size: int = 128, seed: int = 1) -> dict[str, Any]:
-        """Launch the static kernel and see that it is right."""
+        """Launch the static kernel and see that it is right.
+
+        `shader_cache` tells whether the driver keeps what it compiled, and what to do where it
+        does not (`problem`, else empty); null of a driver that does not compile at launches.
+        """
         product = self._product("static", Shape(size, size, size, seed))
         try:
             timing = product.run()
             found = product.verdict()
             times = {"wall_s": timing.wall_s, "cpu_s": timing.cpu_s}
-            return {**found, "bound": found["error_bound"], **times}
+            kept = None if self._kept is None else asdict(self._kept)
+            return {**found, "bound": found["error_bound"], **times, "shader_cache": kept}
         finally:
             product.free()
 
@@ -137,6 +145,10 @@ class Bench:
             return {**found.to_json(), "policy": policy.name, **product.verdict()}
         finally:
             product.free()
+
+    @functools.cached_property
+    def _kept(self) -> Kept | None:
+        return shader_cache.probe(self._device)
 
     def _product(
         self, kernel: str, shape: Shape, variant: str = "", t5_policy: Policy = None

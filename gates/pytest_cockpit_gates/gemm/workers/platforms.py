@@ -11,6 +11,7 @@ from pathlib import Path
 from pytest_cockpit import process
 from pytest_cockpit.api import CockpitError
 from pytest_cockpit.records import text
+from pytest_cockpit_gates.gemm.kernels import shader_cache
 from pytest_cockpit_gates.gemm.workers import caches
 
 _VENDORS = "OCL_ICD_VENDORS"
@@ -97,11 +98,11 @@ def environment(name: str, fallback: Path) -> dict[str, str]:
     extra = {**dict.fromkeys(_THREADS, "1"), **shown}
     if icd is not None:
         extra[_VENDORS] = str(icd)
-    for variable, folder in (("MESA_SHADER_CACHE_DIR", "mesa"), ("POCL_CACHE_DIR", "pocl")):
+    for variable, folder in ((shader_cache.FOLDER, "mesa"), ("POCL_CACHE_DIR", "pocl")):
         extra[variable] = str(caches.folder(folder, fallback))
     clean = process.environment(extra=extra)
-    clean.pop("MESA_SHADER_CACHE_DISABLE", None)
-    clean.pop("OCL_ICD_FILENAMES", None)
+    for variable in (*shader_cache.DISABLED, "OCL_ICD_FILENAMES"):
+        clean.pop(variable, None)
     return clean
 
 
