@@ -54,6 +54,9 @@ class HostOperands:
         self.a, self.b, self.c = a, b, c.copy()
         (self.m, self.k), self.n = a.shape, b.shape[1]
 
+    def renew(self, before):
+        self.c[:] = np.nan if before is None else before
+
     def result(self):
         return self.c
 
@@ -450,7 +453,7 @@ from pytest_cockpit_gates.gemm.kernels.inputs import inputs
 from pytest_cockpit_gates.gemm.kernels.operands import Operands
 device = open_device("pocl")
 told = []
-known = [it for it in families.variants("pocl") if it.family == fused.FAMILY]
+known = [it for it in families.variants("pocl") if it.family == "panels"]
 for variant in known[:2]:
     for m, n, k in ((203, 190, 401), (1, 37, 5), (67, 3, 130), (64, 256, 800)):
         operands = Operands(device, m, n, k)
@@ -493,6 +496,45 @@ def test_inside_of_packed_panels():
     assert (told["pairs"], told["checked"]) == (4, 5)
     assert told["recall"]["uniform"]["share"] == told["recall"]["critical"]["share"] == 1.0
     assert told["recall"]["alarms"]["found"] == 0
+
+
+CROWDED = """
+import json
+import pyopencl as cl
+from pytest_cockpit.api import CockpitError
+from pytest_cockpit_gates.gemm.abft import fused, policy
+from pytest_cockpit_gates.gemm.abft.guard import Guard
+from pytest_cockpit_gates.gemm.kernels import families
+from pytest_cockpit_gates.gemm.kernels.device import open_device
+from pytest_cockpit_gates.gemm.kernels.gemm import Gemm
+from pytest_cockpit_gates.gemm.kernels.inputs import inputs
+from pytest_cockpit_gates.gemm.kernels.operands import Operands
+device = open_device("pocl")
+variant = next(it for it in families.variants("pocl") if it.family == "panels")
+operands, gemm = Operands(device, 8, 8, 8), Gemm(device, variant, 8, 8, 8)
+operands.load(*inputs(8, 8, 8, 3))
+guard = Guard(gemm, policy.STRICT, 1)
+said = []
+def refuse(*given, **named):
+    raise cl.MemoryError("enqueue failed: MEM_OBJECT_ALLOCATION_FAILURE")
+launch, fused.cl.enqueue_nd_range_kernel = fused.cl.enqueue_nd_range_kernel, refuse
+try:
+    guard.run(operands)
+except CockpitError as error:
+    said.append(str(error))
+fused.cl.enqueue_nd_range_kernel = launch
+device.info["global_mem_bytes"] = 4096
+beside = Guard(gemm, policy.STRICT, 1)
+found = beside.run(operands)
+print(json.dumps([said, beside.fused is None, found.checked, found.corrected.flagged]))
+"""
+
+
+def test_where_there_is_no_memory_for_the_check_inside_it_is_said_or_done_beside():
+    said, beside, checked, flagged = script("pocl", CROWDED)
+    assert len(said) == 1
+    assert said[0].startswith("gemm: pocl: no memory for the check of a multiplication of 8 x 8")
+    assert (beside, checked, flagged) == (True, True, 0)
 
 
 def test_a_kernel_of_another_shape_has_no_check_inside():

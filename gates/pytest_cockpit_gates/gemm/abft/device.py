@@ -9,6 +9,7 @@ import numpy as np
 import pyopencl as cl
 
 from pytest_cockpit_gates.gemm.abft.checks import Floats, Sums
+from pytest_cockpit_gates.gemm.kernels.device import refusals
 from pytest_cockpit_gates.gemm.kernels.operands import buffer
 from pytest_cockpit_gates.gemm.kernels.rendering import render
 
@@ -19,10 +20,16 @@ if TYPE_CHECKING:
 _SOURCE = "rows.cl"
 # Each compute unit gets so many groups, for it may be slowed down by something else.
 _SHARES = 4
+_WHAT = "the check of a multiplication"
 
 
 class OnDevice:
-    """By a kernel that reads each matrix once, on the device's own copies."""
+    """By a kernel that reads each matrix once, on the device's own copies.
+
+    Raises
+    ------
+    CockpitError: the driver cannot build it; `before` and `after`: the device ran out of memory.
+    """
 
     def __init__(self, device: Device, projections: int) -> None:
         text = (files("pytest_cockpit_gates.gemm.abft") / _SOURCE).read_text(encoding="utf-8")
@@ -40,22 +47,26 @@ class OnDevice:
             for it in self._of.values():
                 it.release()
             sizes = {"w": operands.n, "b": operands.k, "a": operands.m, "c": operands.m}
-            self._of = {name: buffer(self._device, self._planes * it) for name, it in sizes.items()}
+            with refusals(self._device, _WHAT):
+                self._of = {
+                    name: buffer(self._device, self._planes * it) for name, it in sizes.items()
+                }
             self._vectors = np.ones((self._planes, operands.n), np.float32)
             self._shape = shape
 
     def after(self, operands: Operands, w: Floats, before: Matrix | None) -> Sums:
         """Three launches, and one row of numbers of each matrix comes back."""
         self._vectors[:-1] = w
-        cl.enqueue_copy(self._device.queue, self._of["w"], self._vectors, is_blocking=False)
         operands.release()
         m, n, k = self._shape
-        self._launch(operands.c_buffer, (m, n), "w", "c")
-        self._launch(operands.b_buffer, (k, n), "w", "b")
-        self._launch(operands.a_buffer, (m, k), "b", "a")
         found = {name: np.empty((self._planes, m), np.float32) for name in ("a", "c")}
-        for name, to in found.items():
-            cl.enqueue_copy(self._device.queue, to, self._of[name], is_blocking=name == "c")
+        with refusals(self._device, _WHAT):
+            cl.enqueue_copy(self._device.queue, self._of["w"], self._vectors, is_blocking=False)
+            self._launch(operands.c_buffer, (m, n), "w", "c")
+            self._launch(operands.b_buffer, (k, n), "w", "b")
+            self._launch(operands.a_buffer, (m, k), "b", "a")
+            for name, to in found.items():
+                cl.enqueue_copy(self._device.queue, to, self._of[name], is_blocking=name == "c")
         a, c = found["a"], found["c"]
         if before is None:
             return Sums(c[:-1].T, a[:-1].T, c[-1], a[-1])

@@ -17,14 +17,14 @@ import pyopencl as cl
 from pytest_cockpit_gates.gemm.abft import checks
 from pytest_cockpit_gates.gemm.abft.weaving import text
 from pytest_cockpit_gates.gemm.kernels import panels
-from pytest_cockpit_gates.gemm.kernels.operands import buffer
+from pytest_cockpit_gates.gemm.kernels.device import refusals
+from pytest_cockpit_gates.gemm.kernels.operands import buffer, demand
 
 if TYPE_CHECKING:
     from pytest_cockpit_gates.gemm.abft.checks import Floats
     from pytest_cockpit_gates.gemm.kernels.gemm import Gemm
     from pytest_cockpit_gates.gemm.kernels.operands import Operands
 
-FAMILY = "panels"
 PROJECTIONS = 2
 _PLANES = 3
 _BANDS = 16
@@ -35,13 +35,11 @@ _DRAWN_FOR = 256
 
 def of(gemm: Gemm, projections: int, seed: int = 0) -> Fused | None:
     """The check inside of a kernel that is of packed panels; None of any other."""
-    variant = getattr(gemm, "variant", None)
-    if variant is None or variant.family != FAMILY or projections != PROJECTIONS:
+    launcher = getattr(gemm, "launcher", None)
+    if not isinstance(launcher, panels.Panels) or projections != PROJECTIONS:
         return None
-    if not gemm.m * gemm.n * gemm.k:
-        return None
-    source = text(variant)
-    return None if source is None else Fused(gemm, source, seed)
+    source = text(gemm.variant)
+    return None if source is None else Fused(gemm, launcher, source, seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +59,20 @@ class Looked:
 class Fused:
     """One variant of packed panels with the check inside, for one size; beta is 0.
 
+    It packs to where the launcher of the product without a check does: whoever multiplies packs
+    anew.
+
     Raises
     ------
-    CockpitError: the driver cannot build it.
+    CockpitError: the driver cannot build it, or the device has no memory for it.
     """
 
-    def __init__(self, gemm: Gemm, source: str, seed: int) -> None:
+    def __init__(self, gemm: Gemm, launcher: panels.Panels, source: str, seed: int) -> None:
         device, variant = gemm.device, gemm.variant
         m, n, k = gemm.m, gemm.n, gemm.k
-        self._device, self._size = device, (m, n, k)
-        self._grid = grid = panels.cut(variant, m, n, k, device.info["compute_units"])
-        program = device.program(source)
-        self._kernels = {
-            name: cl.Kernel(program, name)
-            for name in ("pack_left", "pack_right", "multiply", "look")
-        }
+        self._device, self._size, self._launcher = device, (m, n, k), launcher
+        self._what = f"the check of a multiplication of {m} x {n} x {k}"
+        self._grid = grid = launcher.grid
         row, column = variant.parameters["MR"], variant.parameters["VW"] * variant.parameters["NV"]
         self._blocks = -(-k // grid.depth)
         self._band = -(-grid.high // max(1, _BANDS // self._blocks))
@@ -86,8 +83,6 @@ class Fused:
         # block by block.
         self._weights = checks.weights(k, grid.tall * row / 2, (self._band * row + grid.depth) / 2)
         sizes = {
-            "pa": grid.high * row * k,
-            "pb": self._stride * k,
             "pool": 2 * m + _POOL,
             "left": self._bands * _PLANES * k,
             "right": self._blocks * _PLANES * self._stride,
@@ -95,7 +90,15 @@ class Fused:
             "shares": self._stride,
             "counters": grid.across,
         }
-        self._of: dict[str, Any] = {name: buffer(device, size) for name, size in sizes.items()}
+        packed = grid.high * row * k, self._stride * k
+        demand(device, self._what, m * k, k * n, m * n, *packed, *sizes.values())
+        program = device.program(source)
+        with refusals(device, self._what):
+            self._kernels = {
+                name: cl.Kernel(program, name)
+                for name in ("pack_left", "pack_right", "multiply", "look")
+            }
+            self._of: dict[str, Any] = {name: buffer(device, it) for name, it in sizes.items()}
         self._shares = np.empty(self._stride, np.float32)
         self._chooser = np.random.Generator(np.random.PCG64(abs(seed)))
         self._pool = np.empty(0, np.float32)
@@ -120,33 +123,40 @@ class Fused:
         self._device.queue.finish()
 
     def run(self, operands: Operands, alpha: float = 1.0) -> Looked:
-        """Multiply and look by vectors of its own, and wait for the end."""
+        """Multiply and look by vectors of its own, and wait for the end.
+
+        Raises
+        ------
+        CockpitError: the device ran out of memory.
+        """
         operands.release()
         bound = (operands.a_buffer, operands.b_buffer, operands.c_buffer, alpha)
-        if bound != self._bound:
-            self._bind(*bound)
-        self._draw()
-        for name, place, groups in self._launches:
-            kernel = self._kernels[name]
-            if place is not None:
-                kernel.set_arg(place, self._at)
-            cl.enqueue_nd_range_kernel(self._device.queue, kernel, groups, (1, 1))
-        return self._judged()
+        with refusals(self._device, self._what):
+            if bound != self._bound:
+                self._bind(*bound)
+            self._draw()
+            for name, place, groups in self._launches:
+                kernel = self._kernels[name]
+                if place is not None:
+                    kernel.set_arg(place, self._at)
+                cl.enqueue_nd_range_kernel(self._device.queue, kernel, groups, (1, 1))
+            return self._judged()
 
     def _bind(self, a: Any, b: Any, c: Any, alpha: float) -> None:
         """Give the kernels all that stays the same from one product to the next."""
         m, n, k = (np.int32(it) for it in self._size)
         of, grid, depth = self._of, self._grid, np.int32(self._grid.depth)
+        left, right = self._launcher.left, self._launcher.right
         across = np.int32(grid.across)
         self._kernels["pack_left"].set_args(
-            m, k, depth, np.int32(self._band), a, of["pa"], of["pool"], self._at, of["left"],
+            m, k, depth, np.int32(self._band), a, left, of["pool"], self._at, of["left"],
             of["counters"], across,
         )  # fmt: skip
         self._kernels["pack_right"].set_args(
-            n, k, depth, np.int32(self._bands), b, of["pb"], of["left"], of["right"]
+            n, k, depth, np.int32(self._bands), b, right, of["left"], of["right"]
         )
         self._kernels["multiply"].set_args(
-            m, n, k, depth, np.float32(alpha), np.float32(0), of["pa"], of["pb"], c,
+            m, n, k, depth, np.float32(alpha), np.float32(0), left, right, c,
             np.int32(grid.tall), np.int32(grid.broad), across, of["pool"], self._at,
             np.int32(self._blocks), self._told(alpha), of["sums"], of["right"], of["shares"],
             of["counters"],
@@ -158,24 +168,25 @@ class Fused:
         m, n, _ = self._size
         operands.release()
         of = self._of
-        self._kernels["look"](
-            self._device.queue,
-            (self._grid.wide, 1),
-            (1, 1),
-            np.int32(m),
-            np.int32(n),
-            operands.c_buffer,
-            np.int32(self._grid.tall),
-            np.int32(self._blocks),
-            np.float32(alpha),
-            self._told(alpha),
-            of["pool"],
-            self._at,
-            of["sums"],
-            of["right"],
-            of["shares"],
-        )
-        return self._judged()
+        with refusals(self._device, self._what):
+            self._kernels["look"](
+                self._device.queue,
+                (self._grid.wide, 1),
+                (1, 1),
+                np.int32(m),
+                np.int32(n),
+                operands.c_buffer,
+                np.int32(self._grid.tall),
+                np.int32(self._blocks),
+                np.float32(alpha),
+                self._told(alpha),
+                of["pool"],
+                self._at,
+                of["sums"],
+                of["right"],
+                of["shares"],
+            )
+            return self._judged()
 
     def tolerances(self, alpha: float = 1.0) -> checks.Vector:
         """The tolerance of each column by the sums of the last look."""

@@ -31,6 +31,8 @@ class Gemm:
     Sizes of 0 are as in BLAS: nothing is done where C is empty, and C = beta C where A and B are.
     Where beta is 0, C is not read; where alpha is 0, neither A nor B is.
 
+    `launcher` is that of the variant; None where a size is 0.
+
     Raises
     ------
     CockpitError: the driver cannot build it, or has no memory for what it packs.
@@ -39,11 +41,11 @@ class Gemm:
     def __init__(self, device: Device, variant: Variant, m: int, n: int, k: int) -> None:
         self.device, self.variant = device, variant
         self.m, self.n, self.k = m, n, k
-        self._launcher: Launcher | None = None
+        self.launcher: Launcher | None = None
         self._scale: Launcher | None = None
         if m and n and k:
             with refusals(device, f"the kernels of {variant.id} for {m} x {n} x {k}"):
-                self._launcher = families.family_of(variant).launch(device, variant, m, n, k)
+                self.launcher = families.family_of(variant).launch(device, variant, m, n, k)
 
     def run(self, operands: Operands, alpha: float = 1.0, beta: float = 0.0) -> Timing:
         """Multiply and wait for the end.
@@ -70,14 +72,14 @@ class Gemm:
 
     def free(self) -> None:
         """Give the memory of its packed matrices back."""
-        if self._launcher is not None:
-            self._launcher.free()
+        if self.launcher is not None:
+            self.launcher.free()
 
     def _fitting(self, alpha: float) -> Launcher | None:
         if not self.m * self.n:
             return None
-        if self._launcher is not None and alpha:
-            return self._launcher
+        if self.launcher is not None and alpha:
+            return self.launcher
         if self._scale is None:
             program = self.device.built(Variant("scale", "scale", SCALE))
             self._scale = Scale(self.device, program, self.m, self.n)

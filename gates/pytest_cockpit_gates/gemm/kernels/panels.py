@@ -62,24 +62,27 @@ def cut(variant: Variant, m: int, n: int, k: int, compute_units: int) -> Grid:
 
 
 class Panels:
-    """Packs into memory of its own, which lasts from one multiplication to the next."""
+    """Packs into memory of its own, which lasts from one multiplication to the next.
+
+    `left` and `right` are the packed A and B, cut by `grid`: each multiplication packs them anew.
+    """
 
     def __init__(self, device: Device, variant: Variant, m: int, n: int, k: int) -> None:
         self._queue = device.queue
-        self._grid = cut(variant, m, n, k, device.info["compute_units"])
+        self.grid = cut(variant, m, n, k, device.info["compute_units"])
         row, column = variant.parameters["MR"], variant.parameters["VW"] * variant.parameters["NV"]
-        left, right = self._grid.high * row * k, self._grid.wide * column * k
+        left, right = self.grid.high * row * k, self.grid.wide * column * k
         demand(device, f"{variant.id} of {m} x {n} x {k}", m * k, k * n, m * n, left, right)
         program = device.built(variant)
         self._pack = cl.Kernel(program, "pack")
         self._multiply = cl.Kernel(program, "multiply")
-        self._size = tuple(np.int32(it) for it in (m, n, k, self._grid.depth))
-        self._blocks = -(-k // self._grid.depth)
-        self._left, self._right = buffer(device, left), buffer(device, right)
+        self._size = tuple(np.int32(it) for it in (m, n, k, self.grid.depth))
+        self._blocks = -(-k // self.grid.depth)
+        self.left, self.right = buffer(device, left), buffer(device, right)
 
     def enqueue(self, operands: Operands, alpha: float, beta: float) -> None:
         """Two kernels."""
-        grid = self._grid
+        grid = self.grid
         self._pack(
             self._queue,
             (grid.high + grid.wide, self._blocks),
@@ -87,8 +90,8 @@ class Panels:
             *self._size,
             operands.a_buffer,
             operands.b_buffer,
-            self._left,
-            self._right,
+            self.left,
+            self.right,
         )
         self._multiply(
             self._queue,
@@ -97,8 +100,8 @@ class Panels:
             *self._size,
             np.float32(alpha),
             np.float32(beta),
-            self._left,
-            self._right,
+            self.left,
+            self.right,
             operands.c_buffer,
             np.int32(grid.tall),
             np.int32(grid.broad),
@@ -107,8 +110,8 @@ class Panels:
 
     def free(self) -> None:
         """Give the packed matrices back."""
-        self._left.release()
-        self._right.release()
+        self.left.release()
+        self.right.release()
 
 
 def _even(whole: int, step: int) -> int:
