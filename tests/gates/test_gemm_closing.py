@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from datetime import UTC, datetime
@@ -276,7 +277,46 @@ def test_the_last_campaign_of_the_week_counts(tree):
     assert made["block_decision"] == "iterate"
     (finding,) = report.findings
     assert (finding.rule, finding.severity) == ("gemm.drift", Severity.ERROR)
-    assert finding.message == "split is iterate: because"
+    assert finding.message == (
+        "split is iterate: because; campaigns of the week before it: promote"
+    )
+
+
+def test_who_runs_again_until_it_is_green_is_seen_to(tree):
+    tree.campaign("replay", RED)
+    tree.campaign("replay", end=False)
+    tree.campaign("replay", STOP)
+    tree.both()
+    _, made, acta = tree.close()
+    told = "campaigns of the week before it: iterate, unknown, stop"
+    assert made["tracks"][0]["rationale"].endswith(told)
+    assert told in acta
+
+
+def test_no_promotion_by_another_policy_than_that_of_the_settings(tree):
+    policy = gemm_artifacts.weekly_policy()
+    (tree.root / "weekly.json").write_text(json.dumps(policy))
+    tree.both()
+    report, made, _ = tree.close(policy="weekly.json")
+    assert made["block_decision"] == "iterate"
+    assert "it was not judged by gate.gemm.policy as that is now" in report.findings[0].message
+    with pytest.raises(CockpitError, match=r"t5\.json"):
+        tree.close(t5_policy="t5.json")
+
+
+def test_no_promotion_by_a_laxer_ratio_than_that_of_the_settings(tree):
+    def split(bound):
+        kept = Check("rusticl_ratio_vs_clover", "gemm.ratio", Verdict.PASS, "fine", "k:1")
+        kept = dataclasses.replace(kept, observed={"ratio": None, "bound": bound})
+        tree.campaign("replay")
+        tree.campaign("split", Evaluation((kept,), "promote"))
+        return tree.close()[1]
+
+    assert split(0.85)["block_decision"] == "promote"
+    made = split(0.8)
+    assert made["block_decision"] == "iterate"
+    words = "its ratio was held to 0.8, and gate.gemm.min_ratio is 0.85"
+    assert made["tracks"][1]["rationale"].startswith(words)
 
 
 def test_a_stop_stops_the_week(tree):

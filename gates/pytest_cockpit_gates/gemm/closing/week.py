@@ -98,6 +98,9 @@ def _account(root: Path, rows: Sequence[Row], week: Week, track: str) -> Account
     record = _table(ended.get("record"))
     evidence, artifact, why = _evidence(root, record)
     decision, rationale = _decision(ended, record, why)
+    before = _came_to(rows, begun[:-1])
+    if before:
+        rationale = f"{rationale}; campaigns of the week before it: {', '.join(before)}"
     return dataclasses.replace(
         made,
         decision=decision,
@@ -111,6 +114,19 @@ def _account(root: Path, rows: Sequence[Row], week: Week, track: str) -> Account
         evidence=evidence,
         artifact=artifact,
     )
+
+
+def _came_to(rows: Sequence[Row], begun: Sequence[Row]) -> list[str]:
+    """What campaigns decided, in their order: who runs again until it is green is seen to."""
+    told = {
+        row.get("session_id"): _table(row.get("record")).get("decision")
+        for row in rows
+        if row.get("kind") == campaigns.ENDED
+    }
+    return [
+        str(it) if (it := told.get(row.get("session_id"))) in _DECISIONS else UNKNOWN
+        for row in begun
+    ]
 
 
 def _decision(ended: Row, record: Mapping[str, Any], why: str) -> tuple[str, str]:

@@ -23,6 +23,7 @@ from pytest_cockpit_gates.gemm.closing import (
     branch,
     debts,
     decision,
+    demanded,
     escalation,
     selection,
     severity,
@@ -45,7 +46,8 @@ def run(phase: str, context: Context, options: JSON) -> Report:
 
     Raises
     ------
-    CockpitError: the ledger, the selection, the SLA or the escalation matrix cannot be read.
+    CockpitError: the ledger, the selection, the SLA, the escalation matrix or a policy cannot be
+        read.
     """
     return close(context, options, datetime.now(UTC))
 
@@ -60,7 +62,10 @@ def close(context: Context, options: JSON, now: datetime) -> Report:
     debt = debts.owed(rows, selected)
     owed = debt.words if debt else ""
     this = week.of(now)
-    found = [_judged(it, agreed, matrix, now) for it in week.accounts(context.root, rows, this)]
+    found = [
+        _judged(demanded.held(it, settings, context.root), agreed, matrix, now)
+        for it in week.accounts(context.root, rows, this)
+    ]
     name = prefix(options)
     folder = str(options.get("output") or "artifacts/gemm")
     page = f"{name}_acta.md"

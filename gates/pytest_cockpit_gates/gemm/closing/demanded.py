@@ -1,0 +1,57 @@
+"""Whether a campaign was held to what the settings ask for: options can ask for less."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_cockpit_gates.gemm.closing.account import Account
+from pytest_cockpit_gates.gemm.settings import Settings
+from pytest_cockpit_gates.gemm.strict import inheritance
+from pytest_cockpit_gates.gemm.verdicts import ITERATE, PROMOTE
+
+_RATIO = "rusticl_ratio_vs_clover"
+
+
+def held(account: Account, settings: Settings, root: Path) -> Account:
+    """The account; one that is promote by less than the settings ask for iterates.
+
+    Raises
+    ------
+    CockpitError: a policy of the settings cannot be read.
+    """
+    if account.decision != PROMOTE:
+        return account
+    short = [*_policies(account, settings, root), *_ratios(account, settings.min_ratio)]
+    if not short:
+        return account
+    told = "; ".join([*short, account.rationale])
+    return dataclasses.replace(account, decision=ITERATE, rationale=told)
+
+
+def _policies(account: Account, settings: Settings, root: Path) -> Iterator[str]:
+    for name in ("policy", "t3_policy", "t5_policy"):
+        path = getattr(settings, name)
+        if not path:
+            continue
+        used = account.metadata.get(name)
+        digest = used.get("sha256") if isinstance(used, Mapping) else None
+        if digest != inheritance.resolve(root, path).sha256:
+            yield f"it was not judged by gate.gemm.{name} as that is now"
+
+
+def _ratios(account: Account, least: float) -> Iterator[str]:
+    bounds = [
+        bound
+        for check in account.checks
+        if check.get("name") == _RATIO and (bound := _bound(check.get("observed"))) is not None
+    ]
+    if bounds and min(bounds) < least:
+        yield f"its ratio was held to {min(bounds):g}, and gate.gemm.min_ratio is {least:g}"
+
+
+def _bound(observed: Any) -> float | None:
+    bound = observed.get("bound") if isinstance(observed, Mapping) else None
+    return bound if isinstance(bound, int | float) and not isinstance(bound, bool) else None
