@@ -334,6 +334,8 @@ class Campaign:
         the same plan this is, `plan_sha256`, to tell them by, `session_id`, `verdicts`, those of
         the phases before, and `output`, the folder of its artifacts. An option whose name begins
         with `output` says where something is written, and makes no other plan.
+    drawn: names of options that only draw other inputs of the same kind, such as a seed; they make
+        no other plan.
     inputs: repository-relative paths of the files that belong to the plan.
     recorded: enter the session in the ledger of campaigns before it begins and when it ends; the
         data of a phase's evidence named `record` become part of the second row.
@@ -352,6 +354,7 @@ class Campaign:
     recorded: bool = True
     output: str | None = None
     writes: tuple[str, ...] = ()
+    drawn: tuple[str, ...] = ()
 
 
 @runtime_checkable

@@ -85,7 +85,7 @@ class CampaignConductor(Conductor):
         )
         self._scratch = scratch
         self._book = campaigns.path_of(repository.root, settings.records)
-        self._plan = campaign_plan.digest(campaign, repository.root, self.base, settings)
+        self._plan = campaign_plan.digest(campaign, repository, self.base, settings)
         self._attempt = 1
         self._begun = False
         self._record: dict[str, Any] = {}

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from pytest_cockpit.api import Campaign, CockpitError
 from pytest_cockpit.config import Config
+from pytest_cockpit.git import Repository
 from pytest_cockpit.records import artifacts
 from pytest_cockpit.records.text import canonical, sha256
 
@@ -15,12 +16,13 @@ _OUTPUT = "output"
 """What the names of those options begin with that say where something is written."""
 
 
-def digest(campaign: Campaign, root: Path, base: str, settings: Config) -> str:
+def digest(campaign: Campaign, repository: Repository, base: str, settings: Config) -> str:
     """The digest of all that belongs to the plan.
 
-    Another commit, another week or another setting is another plan; another place for what is
-    written is not.
+    Other tracked files, another week or another setting are another plan. Another place for what is
+    written is not, nor another draw of its inputs, nor a commit of what campaigns have left.
     """
+    root = repository.root
     inputs = {}
     for path in campaign.inputs:
         with contextlib.suppress(OSError):
@@ -29,13 +31,13 @@ def digest(campaign: Campaign, root: Path, base: str, settings: Config) -> str:
     return sha256(
         canonical(
             {
-                "base": base,
+                "code": _code(campaign, repository, base, settings),
                 "gate": campaign.gate,
                 "mode": campaign.mode,
                 "options": {
                     key: value
                     for key, value in campaign.options.items()
-                    if not key.startswith(_OUTPUT)
+                    if not key.startswith(_OUTPUT) and key not in campaign.drawn
                 },
                 "settings": settings.gate.get(campaign.gate, {}),
                 "inputs": inputs,
@@ -43,6 +45,18 @@ def digest(campaign: Campaign, root: Path, base: str, settings: Config) -> str:
             }
         )
     )
+
+
+def _code(campaign: Campaign, repository: Repository, base: str, settings: Config) -> str:
+    """The digest of what is tracked, but for what campaigns leave there themselves."""
+    left = output(repository.root, settings, campaign).relative_to(repository.root).as_posix()
+    own = tuple(f"{folder.strip('/')}/" for folder in (settings.records, settings.artifacts, left))
+    tracked = [
+        [entry.path, entry.mode, entry.oid]
+        for entry in repository.entries(base)
+        if not entry.path.startswith(own)
+    ]
+    return sha256(canonical(tracked))
 
 
 def output(root: Path, settings: Config, campaign: Campaign) -> Path:

@@ -32,6 +32,7 @@ def pytest_addoption(parser):
     parser.addoption("--flock-out")
     parser.addoption("--flock-write", action="append", default=[])
     parser.addoption("--flock-unrecorded", action="store_true")
+    parser.addoption("--flock-seed")
 
 
 def pytest_cockpit_campaign(options):
@@ -43,11 +44,13 @@ def pytest_cockpit_campaign(options):
         title="sheep",
         phases=PHASES,
         closing=("close",),
-        options={"say": options.flock, "output_prefix": options.flock_out or ""},
+        options={"say": options.flock, "output_prefix": options.flock_out or "",
+                 "seed": options.flock_seed},
         inputs=("sheep.txt",),
         recorded=not options.flock_unrecorded,
         output=options.flock_out,
         writes=tuple(options.flock_write),
+        drawn=("seed",),
     )
 
 
@@ -218,6 +221,22 @@ def test_each_attempt_of_a_plan_is_counted_and_another_plan_begins_anew(meadow):
     changed = meadow.rows()[4:]
     assert attempts(*changed) == [1, 1]
     assert len({row["plan_sha256"] for row in [*same, *changed]}) == 2
+
+
+def test_neither_another_seed_nor_a_commit_of_records_begins_anew(meadow):
+    def run(*more):
+        assert meadow.run("--flock", "plan=warn", *more).returncode == 0
+        return meadow.rows()[-1]["attempt"]
+
+    assert run("--flock-seed", "1") == 1
+    assert run("--flock-seed", "2") == 2
+    meadow.git("add", "-f", ".cockpit", "artifacts")
+    meadow.git("commit", "-q", "-m", "keep records")
+    assert run("--flock-seed", "3") == 3
+    (meadow.root / "wolf.txt").write_text("one\n")
+    meadow.git("add", "wolf.txt")
+    meadow.git("commit", "-q", "-m", "see a wolf")
+    assert run() == 1
 
 
 def test_a_campaign_that_is_not_recorded_leaves_no_row(meadow):

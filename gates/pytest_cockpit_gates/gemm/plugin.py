@@ -174,6 +174,7 @@ def pytest_cockpit_campaign(options: argparse.Namespace) -> Campaign | None:
         recorded=mode in _RECORDED or action in ("apply", "undo"),
         output=output,
         writes=(_SELECTION,) if action in ("apply", "undo") else (),
+        drawn=("seed", "seeds"),
     )
 
 
