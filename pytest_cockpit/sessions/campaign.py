@@ -90,6 +90,7 @@ class CampaignConductor(Conductor):
         self._begun = False
         self._record: dict[str, Any] = {}
         self._halted = False
+        self._spans: dict[str, dict[str, str]] = {}
         if campaign.recorded:
             self._attempt += campaigns.attempts(self._book, self._plan)
         attempt = f"attempt {self._attempt} of plan {self._plan[:12]}"
@@ -112,14 +113,22 @@ class CampaignConductor(Conductor):
             "session_id": self._id,
             "output": self.relative(self.output),
             "verdicts": {row["name"].partition(":")[2]: row["verdict"] for row in self.rows},
+            "timeline": self._timeline(),
         }
+        self._spans[phase] = {"begun": _now()}
         with Tail(self._scratch / "progress", self.live):
             report = runner.run_phase(self.campaign.gate, phase, self._context(), options)
+        self._spans[phase]["ended"] = _now()
         self._halted = self._halted or not (report.verdict.opens or report.verdict is Verdict.SKIP)
         for evidence in report.evidence:
             if evidence.name == "record":
                 self._record.update(evidence.data)
         return self._keep(phase, report)
+
+    def _timeline(self) -> list[dict[str, str]]:
+        """The phases so far, in their order; begin and end of those that were done."""
+        names = [(row["name"].partition(":")[2], row["verdict"]) for row in self.rows]
+        return [{"phase": it, "verdict": said, **self._spans.get(it, {})} for it, said in names]
 
     def _deselected(self, phase: str) -> list[str]:
         """The phases before it that this session has not come to: it would lack what they leave."""
@@ -200,7 +209,7 @@ class CampaignConductor(Conductor):
     def _row(self, kind: str, **more: Any) -> Mapping[str, Any]:
         return {
             "kind": kind,
-            "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "at": _now(),
             "gate": self.campaign.gate,
             "mode": self.campaign.mode,
             "plan_sha256": self._plan,
@@ -223,7 +232,11 @@ class CampaignConductor(Conductor):
             parts = [Verdict(verdict) for verdict in verdicts.values()]
             verdict = Verdict.worst([*parts, *([Verdict.UNKNOWN] if missing else [])])
             ended = self._row(
-                campaigns.ENDED, verdict=verdict.value, phases=verdicts, record=self._record
+                campaigns.ENDED,
+                verdict=verdict.value,
+                phases=verdicts,
+                timeline=self._timeline(),
+                record=self._record,
             )
             try:
                 campaigns.append(self._book, self._lock, ended)
@@ -239,6 +252,10 @@ class CampaignConductor(Conductor):
             terminal.write_line(f"{row['name']}: {row['verdict']}: {row['summary']}")
         for path in _below(self.written, self.output):
             terminal.write_line(f"written: {self.relative(path)}")
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _below(written: Iterable[Path], folder: Path) -> list[Path]:

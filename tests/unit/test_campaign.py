@@ -201,6 +201,9 @@ def test_after_a_red_phase_only_closing_ones_are_done(meadow, said):
     assert (begun["kind"], ended["kind"]) == (campaigns.BEGUN, campaigns.ENDED)
     assert ended["verdict"] == verdict
     assert ended["phases"]["close"] == "pass"
+    plan, count, close = ended["timeline"]
+    assert (count["phase"], count["verdict"], "begun" in count) == ("count", "skip", False)
+    assert begun["at"] <= plan["begun"] <= plan["ended"] <= close["begun"] <= close["ended"]
     assert ended["record"]["close"] == "pass"
 
 
