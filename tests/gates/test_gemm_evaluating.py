@@ -188,7 +188,7 @@ def test_what_was_measured_is_judged_and_the_artifact_says_so(tree):
     assert tree.written("replay_evaluation.json") == run["evaluation"]
     kept = json.loads((tree.scratch / "state" / "evaluation.json").read_text())
     found = documents.from_json(kept)
-    assert documents.to_json(found) == kept
+    assert documents.to_json(found) | {"evaluated_at": kept["evaluated_at"]} == kept
     assert len(found.checks) == report.checked
 
 
@@ -198,6 +198,24 @@ def test_what_was_measured_too_slow_is_red(tree):
     assert report.verdict is FAIL
     assert rules(report) == {"gemm.throughput", "gemm.latency"}
     assert "iterate" in report.summary
+
+
+def test_deadlines_count_from_the_evaluation(tree):
+    tree.put(weekly=weekly_policy())
+    measured(tree, retimed(replay(), lambda *_: 1.5))
+    kept = tree.scratch / "state" / "evaluation.json"
+    moved = json.loads(kept.read_text()) | {"evaluated_at": "2026-03-02T03:44:05.600000Z"}
+    kept.write_text(json.dumps(moved))
+    options = {
+        "mode": "replay",
+        "attempt": 1,
+        "session_id": "s-1",
+        "verdicts": {"plan": "pass", "evaluation": "fail"},
+    }
+    report = conduct("report", tree.context, options)
+    (told,) = [it.data for it in report.evidence if it.name == "assessment"]
+    assert told["evaluated_at"] == "2026-03-02T03:44:05Z"
+    assert told["respond_by"].startswith("2026-03-02T0")
 
 
 def test_a_split_is_judged_by_its_bound(tree):

@@ -23,7 +23,7 @@ from pytest_cockpit_gates.gemm.closing.sla import Sla
 from pytest_cockpit_gates.gemm.phases.plan import Plan
 from pytest_cockpit_gates.gemm.phases.state import State
 from pytest_cockpit_gates.gemm.settings import Settings
-from pytest_cockpit_gates.gemm.strict import documents, policies
+from pytest_cockpit_gates.gemm.strict import documents, model, policies
 from pytest_cockpit_gates.gemm.verdicts import Evaluation
 
 
@@ -39,11 +39,13 @@ def run(phase: str, context: Context, options: JSON) -> Report:
     at = datetime.now(UTC)
     plan, why = _planned(state)
     made = state.run()
-    evaluation = _evaluated(state)
+    evaluation, evaluated = _evaluated(state)
     if evaluation is None and plan is not None:
         why = "it was not evaluated" if made else "nothing was measured"
     agreed = sla.load(context.root, plan.sla if plan else options.get("sla") or settings.sla)
-    assessment = _assessed(context, plan, evaluation, options["verdicts"], agreed, at, why)
+    assessment = _assessed(
+        context, plan, evaluation, options["verdicts"], agreed, evaluated or at, why
+    )
     output = str(options.get("output") or "artifacts/gemm")
     session = report.Session(
         track=options["mode"],
@@ -85,10 +87,12 @@ def _planned(state: State) -> tuple[Plan | None, str]:
         return None, str(error)
 
 
-def _evaluated(state: State) -> Evaluation | None:
-    """What the phase `evaluation` has left; None where it came to nothing."""
+def _evaluated(state: State) -> tuple[Evaluation | None, datetime | None]:
+    """What the phase `evaluation` has left, and when; None where it came to nothing."""
     kept = state.kept("evaluation")
-    return None if kept is None else documents.from_json(kept)
+    if kept is None:
+        return None, None
+    return documents.from_json(kept), model.instant(kept["evaluated_at"])
 
 
 def _assessed(
