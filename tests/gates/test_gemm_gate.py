@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pytest_cockpit import testing
 from pytest_cockpit.api import CockpitError, Context, Verdict
 from pytest_cockpit_gates.gemm import proving_trees as trees
+from pytest_cockpit_gates.gemm.closing.selection import PATH, Choice, Selection
 from pytest_cockpit_gates.gemm.gate import gate
 from pytest_cockpit_gates.gemm.phases import baselines, canary, conduct, rows, snapshots
 from pytest_cockpit_gates.gemm.phases.plan import GATE, REPLAY, SPLIT, Plan
@@ -67,6 +68,25 @@ def test_every_artifact_is_judged_and_an_old_one_is_no_evidence(tmp_path):
         ("runs/b.json", "gemm.evidence-missing"),
         (None, "gemm.evidence-missing"),
     }
+
+
+def test_a_rerun_that_is_owed_is_told(tmp_path):
+    here, there = Choice("rusticl"), Choice("clover")
+    back = Selection("rollback", there, here, "too slow", "2026-11-21T12:00:00Z", "s1", None)
+    files = {"runs/a.json": trees.text(trees.split()), PATH: json.dumps(back.to_json())}
+    report = judged(tmp_path, files, live=False, artifacts=["runs/*.json"])
+    assert report.verdict is Verdict.WARN
+    [told] = report.findings
+    assert (told.rule, told.path) == ("gemm.evidence-missing", PATH)
+    assert "a rerun is owed since the rollback of 2026-11-21T12:00:00Z" in told.message
+    assert judged(tmp_path, files, live=False).verdict is Verdict.UNKNOWN
+
+
+def test_a_selection_that_cannot_be_read_is_an_error(tmp_path):
+    files = {"runs/a.json": trees.text(trees.split()), PATH: "{"}
+    report = judged(tmp_path, files, live=False, artifacts=["runs/*.json"])
+    assert report.verdict is Verdict.FAIL
+    assert [(it.rule, it.path) for it in report.findings] == [("gemm.evidence-missing", PATH)]
 
 
 @pytest.mark.parametrize("path", ["gone.json", "runs/a.json"])

@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_cockpit.api import CockpitError, Context, Evidence, Finding, Report, Severity
 from pytest_cockpit.records.text import one_line, printable
-from pytest_cockpit_gates.gemm.closing import severity, sla
+from pytest_cockpit_gates.gemm.closing import debts, selection, severity, sla
 from pytest_cockpit_gates.gemm.live import measuring
 from pytest_cockpit_gates.gemm.phases import archived
 from pytest_cockpit_gates.gemm.settings import Settings
@@ -42,6 +42,9 @@ def judge(context: Context) -> Report:
     agreed = _read(made, "gemm.severity", partial(sla.load, context.root, settings.sla))
     if read is not None:
         _archived(context, settings, read, agreed, made)
+    debt = _read(made, "gemm.evidence-missing", partial(_owed, context))
+    if debt is not None:
+        made.findings.append(_rerun(debt))
     if read is not None and settings.live:
         live = measuring.measure(context, settings, read)
         made.checked += live.checked
@@ -55,6 +58,22 @@ def judge(context: Context) -> Report:
         checked=made.checked,
         findings=made.findings,
         evidence=made.evidence,
+    )
+
+
+def _owed(context: Context) -> debts.Debt | None:
+    return debts.owed(debts.rows(context.root, context.records), selection.read(context.root))
+
+
+def _rerun(debt: debts.Debt) -> Finding:
+    """A warning: what is judged here may be right, and the week is not promoted all the same."""
+    return Finding(
+        "gemm.evidence-missing",
+        debt.words,
+        Severity.WARNING,
+        path=selection.PATH,
+        remedy="run --cockpit-replay or --cockpit-split until one is green and promote",
+        evidence={"since": debt.since, "session_id": debt.session_id, "reason": debt.reason},
     )
 
 
