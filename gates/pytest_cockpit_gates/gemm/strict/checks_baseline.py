@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 from pytest_cockpit.estimation.intervals import Interval, shift
 from pytest_cockpit_gates.gemm.compat.guardrails import MAX_P95_DELTA, MIN_THROUGHPUT_DELTA
-from pytest_cockpit_gates.gemm.strict import levels
+from pytest_cockpit_gates.gemm.strict import levels, needed
 from pytest_cockpit_gates.gemm.strict.model import (
     Artifact,
     Run,
@@ -118,10 +118,7 @@ def _changes(subject: Subject, key: str, before: list[Run], after: list[Run]) ->
     ):
         found = change(subject.level, value, before, after)
         if found is None:
-            message = f"{what}: too few sessions to compare with the baseline"
-            yield check(
-                "no_regression_vs_baseline", UNKNOWN, message, key=key, remedy="measure more"
-            )
+            yield _too_few(subject, key, what, before, after)
             continue
         held = found.at_least(least) if least < 0 else found.at_most(least)
         yield check(
@@ -130,9 +127,31 @@ def _changes(subject: Subject, key: str, before: list[Run], after: list[Run]) ->
             f"{what} {found.estimate:+.2f} % [{found.low:+.2f}, {found.high:+.2f}] against the"
             f" baseline, {'at least' if least < 0 else 'at most'} {least:+g} %",
             key=key,
-            remedy="measure more sessions" if held is None else "find what became slower",
+            remedy=(
+                needed.more_sessions(
+                    subject.artifact, needed.enough(found, least, len(sessions_of(after)))
+                )
+                if held is None
+                else "find what became slower"
+            ),
             observed={"change_percent": as_json(found), "of": what, "bound": least},
         )
+
+
+def _too_few(subject: Subject, key: str, what: str, before: list[Run], after: list[Run]) -> Check:
+    then, now = (len(sessions_of(runs)) for runs in (before, after))
+    enough = needed.sessions_to_compare(min(then, _MOST_SESSIONS), subject.level)
+    return check(
+        "no_regression_vs_baseline",
+        UNKNOWN,
+        f"{what}: {now} sessions are too few to compare with {then} of the baseline",
+        key=key,
+        remedy=(
+            f"{_REMEDY}: {then} sessions of a row are too few to compare any number with"
+            if enough is None
+            else needed.more_sessions(subject.artifact, enough)
+        ),
+    )
 
 
 def change(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pytest_cockpit.estimation.intervals import Interval
 from pytest_cockpit.estimation.slopes import slope
-from pytest_cockpit_gates.gemm.strict import levels
+from pytest_cockpit_gates.gemm.strict import levels, needed
 from pytest_cockpit_gates.gemm.strict.model import Run, grouped, percentile, sessions_of
 from pytest_cockpit_gates.gemm.strict.policies import Weekly
 from pytest_cockpit_gates.gemm.strict.subject import UNKNOWN, Subject, as_json, check, verdict_of
@@ -16,7 +16,11 @@ from pytest_cockpit_gates.gemm.verdicts import Check
 _REMEDY = "find what changes while it runs: heat, other programs, memory that is not given back"
 _FURTHEST = 100.0
 """A logarithm that no drift reaches, and that a float still holds the power of."""
-_MORE = "measure more snapshots: the interval lies on both sides of the bound"
+_NAMES = {
+    "throughput_drift_abs_bound": "max_abs_throughput_drift_percent",
+    "p95_drift_bound": "max_p95_drift_percent",
+}
+"""Checks, and the keys of the policy that set their bounds."""
 
 
 def checks(subject: Subject) -> Iterator[Check]:
@@ -26,8 +30,10 @@ def checks(subject: Subject) -> Iterator[Check]:
         return
     groups = grouped(run for run in subject.artifact.good if run.snapshot is not None)
     if not groups:
-        for name in ("throughput_drift_abs_bound", "p95_drift_bound"):
-            yield check(name, UNKNOWN, "there is no run to see a drift in", remedy=_MORE)
+        few = needed.snapshots_for_drift(1, subject.level)
+        for name, bound in _NAMES.items():
+            message, remedy = "there is no run to see a drift in", needed.more_snapshots(few, bound)
+            yield check(name, UNKNOWN, message, remedy=remedy)
     for key, runs in groups.items():
         yield from _drifts(subject, weekly, key, runs)
 
@@ -35,14 +41,16 @@ def checks(subject: Subject) -> Iterator[Check]:
 def _drifts(subject: Subject, weekly: Weekly, key: str, runs: list[Run]) -> Iterator[Check]:
     throughput, late = drifts(runs, subject.level)
     snapshots = len({run.snapshot for run in runs if sessions_of([run])})
+    least = needed.snapshots_for_drift(max(1, len(sessions_of(runs[:1]))), subject.level)
     most = weekly.max_abs_throughput_drift_percent
     held = None if throughput is None else _within(throughput, most)
-    yield _said(
-        "throughput_drift_abs_bound", key, throughput, held, f"at most ±{most:g} %", snapshots
-    )
+    more = least if throughput is None else _enough_within(throughput, most, snapshots)
+    said = f"at most ±{most:g} %"
+    yield _said("throughput_drift_abs_bound", key, throughput, held, said, snapshots, more)
     most = weekly.max_p95_drift_percent
     held = None if late is None else late.at_most(most)
-    yield _said("p95_drift_bound", key, late, held, f"at most {most:+g} %", snapshots)
+    more = least if late is None else needed.enough(late, most, snapshots)
+    yield _said("p95_drift_bound", key, late, held, f"at most {most:+g} %", snapshots, more)
 
 
 def drifts(runs: list[Run], level: float) -> tuple[Interval | None, Interval | None]:
@@ -73,11 +81,27 @@ def _within(drift: Interval, most: float) -> bool | None:
     return True if above and below else None
 
 
+def _enough_within(drift: Interval, most: float, snapshots: int) -> int | None:
+    inside = abs(drift.estimate) < most
+    bounds = (most, -most) if inside else (math.copysign(most, drift.estimate),)
+    wanted = [needed.enough(drift, bound, snapshots) for bound in bounds]
+    known = [number for number in wanted if number is not None]
+    return max(known) if len(known) == len(wanted) else None
+
+
 def _said(
-    name: str, key: str, found: Interval | None, held: bool | None, bound: str, snapshots: int
+    name: str,
+    key: str,
+    found: Interval | None,
+    held: bool | None,
+    bound: str,
+    snapshots: int,
+    more: int | None,
 ) -> Check:
     if found is None:
-        message = f"{snapshots} snapshots with raw times are too few to see a drift"
+        message = f"{snapshots} snapshots with raw times are too few to see a drift in"
+        if more:
+            message += f", which takes {more}"
     else:
         message = (
             f"{found.estimate:+.2f} % [{found.low:+.2f}, {found.high:+.2f}] over"
@@ -88,6 +112,6 @@ def _said(
         verdict_of(held),
         message,
         key=key,
-        remedy=_MORE if held is None else _REMEDY,
+        remedy=needed.more_snapshots(more, _NAMES[name]) if held is None else _REMEDY,
         observed={"drift_percent": as_json(found), "snapshots": snapshots},
     )

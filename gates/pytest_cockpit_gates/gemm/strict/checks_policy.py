@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from pytest_cockpit.estimation.intervals import Interval, quantile_ends
-from pytest_cockpit_gates.gemm.strict import levels
+from pytest_cockpit.estimation.intervals import Interval, quantile_ends, values_needed
+from pytest_cockpit_gates.gemm.strict import levels, needed
 from pytest_cockpit_gates.gemm.strict.model import FLOPS, P95, Run, grouped, sessions_of
 from pytest_cockpit_gates.gemm.strict.policies import Row, Weekly
 from pytest_cockpit_gates.gemm.strict.subject import (
@@ -25,7 +25,7 @@ _MAX_ERROR = 1e-3
 FEWEST = 59
 """Times whose largest is above the 95th percentile with 95 %."""
 _SURE = 0.05
-_RAW = "measure again: archived artifacts hold no raw times"
+_SLOWER = "find what became slower, or calibrate the policy again: --cockpit-recalibrate"
 
 
 def checks(subject: Subject) -> Iterator[Check]:
@@ -162,16 +162,18 @@ def _throughput(subject: Subject, key: str, runs: list[Run], bound: Row) -> Chec
             f"{_told(runs, 'avg_mean_gflops', 'GFLOPS')}; {len(sessions)} sessions of raw times"
             f" are too few to test it against {least:.6g}",
             key=key,
-            remedy=_RAW if subject.artifact.archived else "measure more sessions",
+            remedy=needed.more_sessions(subject.artifact, values_needed(subject.level)),
         )
     speed = levels.exponential(found)
+    enough = needed.enough(speed, least, len(sessions))
+    more = subject.artifact, enough, f"{runs[0].row}: min_avg_gflops"
     verdict = verdict_of(speed.at_least(least))
     return check(
         "per_kernel_size_slo",
         verdict,
         f"{spelled(speed, 'GFLOPS')} of at least {least:.6g}, {len(sessions)} sessions",
         key=key,
-        remedy=_speed_remedy(verdict is UNKNOWN),
+        remedy=_SLOWER if verdict is not UNKNOWN else needed.more_sessions(*more),
         observed={"gflops": as_json(speed), "bound": least, "sessions": len(sessions)},
     )
 
@@ -179,24 +181,29 @@ def _throughput(subject: Subject, key: str, runs: list[Run], bound: Row) -> Chec
 def _p95(subject: Subject, key: str, runs: list[Run], bound: Row) -> Check:
     sessions = sessions_of(runs)
     times = [1e3 * wall for session in sessions for wall in session.wall]
-    most = bound.max_p95_time_ms
+    most, bound_key = bound.max_p95_time_ms, f"{runs[0].row}: max_p95_time_ms"
+    least = needed.times_for_quantile(P95, levels.of_attempt(subject.attempt, _SURE))
+    remedy = needed.more_iterations(subject.artifact, least, bound_key)
     if len(times) < FEWEST:
         return check(
             "per_kernel_size_p95",
             UNKNOWN,
             f"{_told(runs, 'p95_time_ms', 'ms')}; {len(times)} raw times are too few for a"
-            f" 95th percentile, which takes {FEWEST}",
+            f" 95th percentile, which takes {least}",
             key=key,
-            remedy=_RAW if subject.artifact.archived else "measure more iterations",
+            remedy=remedy,
         )
     found = p95(times, len(sessions), subject.attempt)
+    if len(times) >= least:
+        enough = needed.enough(found, most, len(sessions))
+        remedy = needed.more_sessions(subject.artifact, enough, bound_key)
     verdict = verdict_of(found.at_most(most))
     return check(
         "per_kernel_size_p95",
         verdict,
         f"95th percentile {spelled(found, 'ms')} of at most {most:.6g}, {len(times)} times",
         key=key,
-        remedy=_speed_remedy(verdict is UNKNOWN),
+        remedy=_SLOWER if verdict is not UNKNOWN else remedy,
         observed={"p95_ms": as_json(found), "bound": most, "times": len(times)},
     )
 
@@ -211,12 +218,6 @@ def p95(times: list[float], sessions: int, attempt: int) -> Interval:
     found = quantile_ends([math.log(time) for time in times], P95, below, above)
     wide = levels.widened(found, sessions, levels.SESSION_SPREAD, below=below, above=above)
     return levels.exponential(wide)
-
-
-def _speed_remedy(unknown: bool) -> str:
-    if unknown:
-        return "measure more snapshots or sessions: the interval lies on both sides of the bound"
-    return "find what became slower, or calibrate the policy again: --cockpit-recalibrate"
 
 
 def _told(runs: list[Run], metric: str, unit: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from pytest_cockpit.api import Verdict
@@ -31,6 +32,10 @@ _PARTS = (
     checks_split,
 )
 
+_ARCHIVED = (
+    "nothing can be added to an archived artifact: measure anew with --cockpit-replay or"
+    " --cockpit-split, or see what was once decided with --cockpit-evaluate-mode compat"
+)
 _SOUND = (
     "all_runs_success",
     "runs_unique",
@@ -76,6 +81,8 @@ def evaluate(
     checks = [check("artifact_readable", Verdict.PASS, f"{len(read.runs)} runs can be read")]
     for part in _PARTS:
         checks += part.checks(subject)
+    if read.archived:
+        checks = [_of_old(each) for each in checks]
     return Evaluation(
         tuple(checks),
         _decision(checks, rolled_back=read.rollback_event is not None),
@@ -87,6 +94,12 @@ def evaluate(
             "level": subject.level,
         },
     )
+
+
+def _of_old(found: Check) -> Check:
+    """What an archived artifact lacks cannot be measured any more, whatever else a remedy says."""
+    lacks = found.verdict is Verdict.UNKNOWN and found.rule != "gemm.policy"
+    return dataclasses.replace(found, remedy=_ARCHIVED) if lacks else found
 
 
 def unsound(artifact: Artifact) -> dict[str, str]:

@@ -57,9 +57,13 @@ def check(
     remedy: str = "",
     observed: Mapping[str, Any] | None = None,
 ) -> Check:
-    """A check of that name, with its rule; what artifacts say is shown on one line."""
+    """A check of that name, with its rule; what artifacts say is shown on one line.
+
+    What is green needs no remedy, and has none.
+    """
     line, place = one_line(message), one_line(key)
-    return Check(name, CHECKS[name], verdict, line, place, observed or {}, remedy)
+    told = "" if verdict is PASS else one_line(remedy)
+    return Check(name, CHECKS[name], verdict, line, place, observed or {}, told)
 
 
 def gathered(
@@ -79,7 +83,7 @@ def gathered(
         name,
         verdict,
         some([*wrong, *missing]) or good,
-        remedy="" if verdict is PASS else remedy,
+        remedy=remedy,
         observed={**(observed or {}), **seen},
     )
 
