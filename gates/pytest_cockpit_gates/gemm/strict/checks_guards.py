@@ -11,7 +11,8 @@ from pytest_cockpit.estimation.intervals import Interval
 from pytest_cockpit.estimation.shares import share
 from pytest_cockpit_gates.gemm.compat.guardrails import MAX_FALSE_POSITIVES
 from pytest_cockpit_gates.gemm.compat.rows import T3, T5
-from pytest_cockpit_gates.gemm.strict import levels
+from pytest_cockpit_gates.gemm.strict import guard_costs, levels, needed
+from pytest_cockpit_gates.gemm.strict.guard_costs import Cost
 from pytest_cockpit_gates.gemm.strict.model import Run, grouped
 from pytest_cockpit_gates.gemm.strict.subject import (
     UNKNOWN,
@@ -24,9 +25,14 @@ from pytest_cockpit_gates.gemm.strict.subject import (
 )
 from pytest_cockpit_gates.gemm.verdicts import Check
 
-_FALLBACK, _OVERHEAD, _DISABLES = 0.08, 3.0, 0
+_FALLBACK, _DISABLES = 0.08, 0
 """What is tolerated where no policy says it."""
 _LOST = "no telemetry is no evidence: measure again"
+_CHEAPER = (
+    "check every so many products alone: abft_mode.sampling_period of the policy of the guard"
+)
+PAIRS = 1
+"""Pairs with and without the guard that each session has at least."""
 
 
 def checks(subject: Subject) -> Iterator[Check]:
@@ -130,29 +136,75 @@ def _false_alarms(subject: Subject, runs: list[Run]) -> Check:
 
 
 def _overhead(subject: Subject, key: str, runs: list[Run]) -> Check:
-    weekly, policy = subject.policies.weekly, subject.policies.t5
-    bounds = [weekly.max_t5_overhead_percent] if weekly else []
-    bounds += [policy.max_overhead_percent] if policy else []
-    bound = min(bounds, default=_OVERHEAD)
+    bound = guard_costs.bound(subject.policies)
     rows = [pairs for run in runs if (pairs := run.metrics.get("t5_pairs"))]
-    found = _added(rows, policy.sampling_period if policy else 1, subject.level)
+    pairs = [pair for row in rows for pair in row]
     told = [each for run in runs if (each := run.metrics.get("t5_overhead_percent")) is not None]
+    periods = [each for run in runs if (each := run.metrics.get("t5_sampling_period"))]
+    if periods:
+        cost = guard_costs.cost(pairs, max(periods), _looked(subject, len(pairs)))
+    else:
+        # Pairs of all products, those that were not checked too.
+        policy = subject.policies.t5
+        added = _added(rows, policy.sampling_period if policy else 1, subject.level)
+        cost = Cost(added, guard_costs.WALL, None)
+    found, held = cost.found, cost.at_most(bound)
     if found is None:
-        recorded = f"on record: at most {max(told):.3g} %" if told else "nothing on record"
+        recorded = f"on record: {max(told):.3g} %, of no certainty" if told else "nothing on record"
         message = (
-            f"{recorded}; {sum(map(len, rows))} pairs with and without the guard are too few to"
+            f"{recorded}; {len(pairs)} pairs with and without the guard are too few to"
             f" test it against {bound:g} %"
         )
     else:
-        message = f"the guard costs {spelled(found, '%', 3)} of at most {bound:g} %"
-    verdict = UNKNOWN if found is None else verdict_of(found.at_most(bound))
+        of = " of CPU time" if cost.clock == guard_costs.CPU else ""
+        message = (
+            f"the guard costs {spelled(found, '%', 3)}{of}, at most {bound:g} % allowed,"
+            f" {len(pairs)} pairs"
+        )
     return check(
         "t5_overhead_bound",
-        verdict,
+        verdict_of(held),
         message,
         key=key,
-        remedy="measure more pairs" if verdict is UNKNOWN else "sample, or tune the guard",
-        observed={"overhead_percent": as_json(found), "recorded": max(told, default=None)},
+        remedy=_cost_remedy(subject, cost, len(pairs), bound) if held is None else _CHEAPER,
+        observed={
+            "overhead_percent": as_json(found),
+            "recorded": max(told, default=None),
+            "bound": bound,
+            "pairs": len(pairs),
+        },
+    )
+
+
+def _looked(subject: Subject, pairs: int) -> float:
+    """The level: where pairs are added until they decide, each look has its part of it."""
+    if subject.artifact.kind == "replay":
+        return subject.level
+    return levels.of_pairs(pairs, subject.attempt)
+
+
+def _cost_remedy(subject: Subject, cost: Cost, pairs: int, bound: float) -> str:
+    kind, found = subject.artifact.kind, cost.found
+    if subject.artifact.archived:
+        return _LOST
+    if found is not None and found.at_most(bound) is not None:
+        return "CPU time and wall time contradict each other: measure while nothing else runs"
+    if kind != "replay" and pairs >= levels.MOST_PAIRS:
+        return (
+            f"{pairs} pairs are the most that are measured: measure while nothing else runs, or"
+            " allow more: weekly_slo.global_guardrails.max_t5_overhead_percent"
+        )
+    if kind == "gate":
+        return (
+            "the time of the profile was over before enough pairs were measured: measure while"
+            " nothing else runs, or with profile nightly"
+        )
+    few = intervals.values_needed(subject.level)
+    wanted = few if found is None else needed.enough(found, bound, pairs)
+    return needed.more_sessions(
+        subject.artifact,
+        None if wanted is None else math.ceil(wanted / PAIRS),
+        "weekly_slo.global_guardrails.max_t5_overhead_percent",
     )
 
 
