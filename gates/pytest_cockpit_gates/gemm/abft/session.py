@@ -38,7 +38,7 @@ class T5Result:
     Parameters
     ----------
     wall_s, cpu_s: of each product, the guard's work included.
-    pairs: products with and without the guard.
+    pairs: checked products, each beside the same one without the guard.
     rails: the guardrails' state at the end; its `reason` says why the guard was switched off.
     corrected: what became of all flagged rows.
     worst: the largest residual by its tolerance among rows that were right.
@@ -84,7 +84,7 @@ def run_session(
     look: Callable[[], float | None] | None = None,
     fault: Callable[[Matrix], None] | None = None,
 ) -> T5Result:
-    """Multiply `iterations` times with the guard, `pairs` of them beside one without.
+    """Multiply `iterations` times with the guard, `pairs` that are checked beside one without.
 
     Parameters
     ----------
@@ -108,8 +108,10 @@ def run_session(
     done: list[Guarded] = []
     beside: list[Pair] = []
     for count in range(iterations):
-        on, paired = rails.reason is None, count < pairs
-        first = run.plain() if on and paired and count % 2 else None
+        on = rails.reason is None
+        # A product that is not checked is the plain one: only the others say what a check costs.
+        paired = len(beside) < pairs and count % policy.sampling_period == 0
+        first = run.plain() if on and paired and len(beside) % 2 else None
         one = run.guarded() if on else run.plain()
         error = look() if look is not None else None
         done.append(one)

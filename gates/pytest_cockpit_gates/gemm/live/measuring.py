@@ -13,11 +13,10 @@ from pytest_cockpit_gates.gemm.phases import canonical as smoking
 from pytest_cockpit_gates.gemm.phases import document
 from pytest_cockpit_gates.gemm.phases.measuring import Crew
 from pytest_cockpit_gates.gemm.phases.plan import GATE, SIZES, Plan
-from pytest_cockpit_gates.gemm.phases.snapshots import Limits
 from pytest_cockpit_gates.gemm.phases.splitting import Split
 from pytest_cockpit_gates.gemm.phases.state import State
 from pytest_cockpit_gates.gemm.settings import Settings
-from pytest_cockpit_gates.gemm.strict import documents
+from pytest_cockpit_gates.gemm.strict import documents, guard_costs
 from pytest_cockpit_gates.gemm.strict.demands import Demands
 from pytest_cockpit_gates.gemm.strict.evaluate import evaluate
 from pytest_cockpit_gates.gemm.strict.policies import Policies
@@ -93,7 +92,7 @@ def _compare(
     # The weekly policy is about replays; what is asked here holds at any size.
     asked = Policies(t3=policies.t3, t5=policies.t5, sources=policies.sources)
     split = Split(Crew.of(plan, state, asked), attempt=1, until=until)
-    split.measure(Limits.of(policies).soft_overhead)
+    split.measure(guard_costs.bound(asked))
     sources = {f"{name}_policy": policies.source(name) for name in ("t3", "t5")}
     made = document.artifact(
         split.measured(), plan, split.crew.seen, sources, context, _identity(context)

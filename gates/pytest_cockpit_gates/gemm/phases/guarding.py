@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_cockpit.api import Finding
-from pytest_cockpit.estimation.intervals import location
 from pytest_cockpit_gates.gemm import findings
 from pytest_cockpit_gates.gemm.phases.measuring import Crew
-from pytest_cockpit_gates.gemm.phases.rows import Row
+from pytest_cockpit_gates.gemm.phases.rows import Row, timed
 from pytest_cockpit_gates.gemm.settings import KERNELS
-from pytest_cockpit_gates.gemm.strict import levels
+from pytest_cockpit_gates.gemm.strict import guard_costs, levels
 from pytest_cockpit_gates.gemm.workers.client import WorkerError
 
 _GUARDED = KERNELS[1]
@@ -55,28 +54,23 @@ def complete(
 
 
 def _take(crew: Crew, row: Row, pairs: Sequence[Mapping[str, Any]]) -> None:
-    made = [{key: pair[key] for key in ("guarded_s", "plain_s")} for pair in pairs]
+    made = [timed(pair) for pair in pairs]
     row.answers[-1]["t5"]["pairs"] += made
     crew.state.log("overhead", {"row": row.task.key, "pairs": made})
 
 
 def _open(rows: Sequence[Row], bound: float, attempt: int) -> bool:
     """Whether more pairs are worth their time."""
-    costs = _costs(rows)
-    if len(costs) >= levels.MOST_PAIRS:
-        return False
-    cost = location(costs, levels.of_attempt(attempt))
-    return cost is None or cost.at_most(bound) is None
+    cost, pairs = _cost(rows, attempt)
+    return pairs < levels.MOST_PAIRS and cost.at_most(bound) is None
 
 
-def _costs(rows: Sequence[Row]) -> list[float]:
-    """Percent that the guard added in each pair."""
-    return [
-        100 * (pair["guarded_s"] / pair["plain_s"] - 1)
-        for row in rows
-        for answer in row.answers
-        for pair in answer["t5"]["pairs"]
-    ]
+def _cost(rows: Sequence[Row], attempt: int) -> tuple[guard_costs.Cost, int]:
+    """What the guard adds by all pairs of rows, and how many there are."""
+    told = [answer["t5"] for row in rows for answer in row.answers]
+    pairs = [pair for it in told for pair in it["pairs"]]
+    period = max(int(it.get("sampling_period") or 1) for it in told)
+    return guard_costs.cost(pairs, period, levels.of_pairs(len(pairs), attempt)), len(pairs)
 
 
 def _late(until: float | None) -> bool:
@@ -84,11 +78,11 @@ def _late(until: float | None) -> bool:
 
 
 def _words(rows: Sequence[Row], attempt: int) -> str:
-    costs = _costs(rows)
-    cost = location(costs, levels.of_attempt(attempt))
-    if cost is None:
-        return f"{len(costs)} pairs say nothing of what the guard costs"
+    cost, pairs = _cost(rows, attempt)
+    found = cost.found
+    if found is None:
+        return f"{pairs} pairs do not yet say what the guard costs"
     return (
-        f"the guard costs {cost.estimate:.2f} % ({cost.low:.2f} to {cost.high:.2f}) "
-        f"by {len(costs)} pairs"
+        f"the guard costs {found.estimate:.2f} % ({found.low:.2f} to {found.high:.2f}) "
+        f"of {'CPU' if cost.clock == guard_costs.CPU else 'wall'} time by {pairs} pairs"
     )

@@ -8,9 +8,12 @@ from statistics import fmean
 from typing import Any
 
 from pytest_cockpit_gates.gemm.strict import model
+from pytest_cockpit_gates.gemm.strict.guard_costs import added_percent
 from pytest_cockpit_gates.gemm.workers.client import WorkerError
 
 _LONGEST_ERROR, _LONGEST_STDERR = 4000, 32_000
+_LONGEST_REASON = 2000
+_TIMES = ("guarded_s", "plain_s", "guarded_cpu_s", "plain_cpu_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +115,12 @@ def _selector(told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     if not told:
         return {}
     rates = _numbers(told, "fallback_rate")
+    reasons = [str(it["disable_reason"]) for it in told if it.get("disable_reason")]
     return {
         "t3_fallback_rate": fmean(rates) if rates else None,
+        "t3_decisions": sum(int(it.get("decisions") or 0) for it in told),
+        "t3_fallbacks": sum(int(it.get("fallbacks") or 0) for it in told),
+        "t3_disable_reason": reasons[-1][:_LONGEST_REASON] if reasons else None,
         "t3_vacuous": all(it.get("vacuous") is True for it in told),
         "t3_policy_disabled": any(it.get("policy_disabled") is True for it in told),
         "t3_arms": told[-1].get("arms"),
@@ -124,18 +131,16 @@ def _guard(told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What fault detection says of itself over all sessions; nothing of other kernels."""
     if not told:
         return {}
-    pairs = [
-        {key: pair[key] for key in ("guarded_s", "plain_s")}
-        for it in told
-        for pair in it.get("pairs") or ()
-    ]
+    pairs = [timed(pair) for it in told for pair in it.get("pairs") or ()]
+    period = max(int(it.get("sampling_period") or 1) for it in told)
     rates = _numbers(told, "false_positive_rate")
     reasons = [str(it["disable_reason"]) for it in told if it.get("disable_reason")]
     return {
-        "t5_overhead_percent": added_percent(pairs),
+        "t5_overhead_percent": added_percent(pairs, period),
+        "t5_sampling_period": period,
         "t5_false_positive_rate": max(rates) if rates else None,
         "t5_disable_events": sum(int(it.get("disable_events") or 0) for it in told),
-        "t5_disable_reason": reasons[0][:2000] if reasons else None,
+        "t5_disable_reason": reasons[0][:_LONGEST_REASON] if reasons else None,
         "t5_checked": sum(int(it.get("checked") or 0) for it in told),
         "t5_detections": sum(int(it.get("detections") or 0) for it in told),
         "t5_corrections": sum(int(it.get("corrections") or 0) for it in told),
@@ -143,13 +148,9 @@ def _guard(told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def added_percent(pairs: Sequence[Mapping[str, float]]) -> float | None:
-    """What the guard adds to the plain kernel over all pairs.
-
-    Sums are compared, not medians: what is checked now and then costs nothing most of the time.
-    """
-    plain = sum(pair["plain_s"] for pair in pairs)
-    return 100 * (sum(pair["guarded_s"] for pair in pairs) - plain) / plain if plain else None
+def timed(pair: Mapping[str, Any]) -> dict[str, float]:
+    """A pair with and without the guard as the artifact has it."""
+    return {key: pair[key] for key in _TIMES if key in pair}
 
 
 def _numbers(told: Sequence[Mapping[str, Any]], key: str) -> list[float]:

@@ -11,9 +11,8 @@ from pytest_cockpit_gates.gemm.phases.measuring import Crew, pulses, rows_of
 from pytest_cockpit_gates.gemm.phases.pairing import Pairing
 from pytest_cockpit_gates.gemm.phases.pressure import Pressure
 from pytest_cockpit_gates.gemm.phases.rows import Row, pace
-from pytest_cockpit_gates.gemm.phases.snapshots import Limits
 from pytest_cockpit_gates.gemm.phases.state import State, now
-from pytest_cockpit_gates.gemm.strict import policies
+from pytest_cockpit_gates.gemm.strict import guard_costs, policies
 
 
 def run(phase: str, context: Context, options: JSON) -> Report:
@@ -23,7 +22,7 @@ def run(phase: str, context: Context, options: JSON) -> Report:
     read = policies.read(context.root, weekly=plan.policy, t3=plan.t3_policy, t5=plan.t5_policy)
     split = Split(Crew.of(plan, state, read), int(options["attempt"]))
     try:
-        split.measure(Limits.of(read).soft_overhead)
+        split.measure(guard_costs.bound(read))
     finally:
         # An interrupted campaign leaves an artifact too, of what there is by then.
         sources = state.kept("sources") or {}
