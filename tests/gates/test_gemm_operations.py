@@ -164,6 +164,7 @@ class TestDrivers:
             ("_opened", {}, "no operation '_opened'"),
             ("smoke", {"sizes": 3}, "smoke takes no 'sizes'; it takes seed, size"),
             ("smoke", {"say": 3}, "smoke takes no 'say'"),
+            ("tune", {"sizes": [8, 0]}, "tune: sizes is 0; it can be 1 to 32768"),
             ("smoke", {"size": 0}, "smoke: size is 0; it can be 1 to 32768"),
             ("smoke", {"size": 1 << 20}, "size is 1048576; it can be 1 to 32768"),
             ("smoke", {"size": "8"}, "smoke: size is 8, which is of no use there"),

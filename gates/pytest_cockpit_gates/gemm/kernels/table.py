@@ -11,14 +11,12 @@ import fnmatch
 import glob
 import json
 import math
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 from filelock import FileLock, Timeout
 
 from pytest_cockpit.api import JSON, CockpitError
@@ -26,9 +24,8 @@ from pytest_cockpit.records import artifacts
 from pytest_cockpit.records.schema import problems_by
 from pytest_cockpit_gates.gemm.kernels import families
 from pytest_cockpit_gates.gemm.kernels.variants import Variant
+from pytest_cockpit_gates.gemm.workers import caches
 
-VARIABLE = "COCKPIT_CACHE"
-_NAME = "pytest-cockpit"
 _PATIENCE_S = 10.0
 _SCHEMA_NAME = "pytest-cockpit/gemm-table/1"
 _SIZE: JSON = {"type": "integer", "minimum": 1}
@@ -181,13 +178,13 @@ def place() -> Path:
     ------
     CockpitError: `COCKPIT_CACHE` is no absolute path.
     """
-    given = os.environ.get(VARIABLE)
-    folder = Path(given) if given else platformdirs.user_cache_path(_NAME, appauthor=False)
+    folder = caches.base()
     if not folder.is_absolute():
         raise CockpitError(
-            f"{VARIABLE}: {artifacts.printable(str(folder))} is no absolute path; name one"
+            f"{caches.VARIABLE}: {artifacts.printable(str(folder.parent))} is no absolute path;"
+            " name one"
         )
-    return folder / "gemm" / "table.json"
+    return folder / "table.json"
 
 
 @contextlib.contextmanager

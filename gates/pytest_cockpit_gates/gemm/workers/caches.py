@@ -19,14 +19,20 @@ def folder(name: str, fallback: Path) -> Path:
 
     What lies there is loaded and run by drivers, so nobody else may be able to write to it.
     """
-    named = os.environ.get(VARIABLE)
-    base = Path(named) if named else platformdirs.user_cache_path(_NAME, appauthor=False)
-    if base.is_absolute():
+    above = base()
+    if above.is_absolute():
         try:
-            return _own(base / "gemm" / name)
+            return _own(above / name)
         except OSError:
             pass
     return _own(fallback / "caches" / name)
+
+
+def base() -> Path:
+    """The gate's folder as it is asked for, be it usable or not."""
+    named = os.environ.get(VARIABLE)
+    above = Path(named) if named else platformdirs.user_cache_path(_NAME, appauthor=False)
+    return above / "gemm"
 
 
 def _own(path: Path) -> Path:

@@ -121,6 +121,7 @@ class Worker:
 
     def close(self) -> None:
         """End it; a worker that does not end by itself is killed."""
+        self._asked = None
         if self._child is not None:
             self._child.close()
             self._child = None

@@ -19,8 +19,16 @@ Policy = dict[str, Any] | None
 """A policy's JSON, what it inherits resolved."""
 
 _LARGEST = 1 << 15
-_MOST = 1_000_000
-_MOST_ITERATIONS = 100_000
+_LIMITS = {
+    "size": (1, _LARGEST),
+    "sizes": (1, _LARGEST),
+    "m": (0, _LARGEST),
+    "n": (0, _LARGEST),
+    "k": (0, _LARGEST),
+    "iterations": (1, 100_000),
+    "injections": (1, 1_000_000),
+    "pairs": (1, 1_000_000),
+}
 _SHOWN = 300
 
 
@@ -124,11 +132,11 @@ def _demand(op: str, name: str, value: Any, hint: Any) -> None:
         fits = type(value) is hint or (hint is float and type(value) is int)
     if not fits:
         raise Refused("refused", f"{op}: {name} is {str(value)[:40]}, which is of no use there")
-    limits = {"size": (1, _LARGEST), "m": (0, _LARGEST), "n": (0, _LARGEST), "k": (0, _LARGEST)}
-    counts = {"iterations": (1, _MOST_ITERATIONS), "injections": (1, _MOST), "pairs": (1, _MOST)}
-    low, high = {**limits, **counts}.get(name, (None, None))
-    if low is not None and high is not None and not low <= value <= high:
-        raise Refused("refused", f"{op}: {name} is {value}; it can be {low} to {high}")
+    if name in _LIMITS:
+        low, high = _LIMITS[name]
+        for it in value if isinstance(value, list) else [value]:
+            if not low <= it <= high:
+                raise Refused("refused", f"{op}: {name} is {it}; it can be {low} to {high}")
 
 
 def _error(kind: str, message: str) -> dict[str, Any]:
