@@ -71,7 +71,7 @@ class T3Policy:
     min_gain_percent: what a variant has to be faster by, beyond doubt, before it is served.
     frozen: sizes at which only the static choice is taken.
     regression_limit: share by which a variant may be slower than the static choice.
-    max_fallback_rate: share of served products at which the variant lost by more than that.
+    max_fallback_rate: share of products at which a variant that served lost by more than that.
     max_error: absolute error of a result.
     disable_on_correctness, disable_on_fallback: whether such a breach switches the selector off.
     force_static: whether a selector that is off takes the static choice; else it stays with what it

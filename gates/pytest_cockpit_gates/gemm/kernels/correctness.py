@@ -19,6 +19,8 @@ from pytest_cockpit_gates.gemm.kernels.operands import Matrix
 _UNIT = 2.0**-24
 # Below this all of C is compared; above, whole rows and whole columns of it are.
 _WHOLE = 512 * 512 * 512
+# Nor is there memory for all of a big C in float64, however few terms its elements have.
+_AREA = 2048 * 2048
 _LINES = 24
 _SEED = 20231
 _Part = tuple[npt.NDArray[np.intp] | slice, npt.NDArray[np.intp] | slice]
@@ -127,7 +129,7 @@ def reference(
 
 def _parts(m: int, n: int, k: int) -> list[_Part]:
     everything = slice(None)
-    if m * n * max(k, 1) <= _WHOLE:
+    if m * n * max(k, 1) <= _WHOLE and m * n <= _AREA:
         return [(everything, everything)]
     chooser = np.random.Generator(np.random.PCG64(_SEED))
     rows = np.union1d(chooser.integers(m, size=_LINES), [0, m - 1])

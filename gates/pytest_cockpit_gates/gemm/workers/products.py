@@ -83,17 +83,23 @@ class Product:
             self.operands.free()
             raise
 
+        self._policy = guard
         self._guard: Guard | None = None
-        if guard is not None:
-            self._guard = Guard(self.gemm, guard, shape.seed, fault=self.fault)
 
     def run(self) -> Timing | Guarded:
         """Multiply once; the result is looked at after the clock has stopped."""
         self.operands.renew(self.before)
-        runs = self._guard or self.gemm
-        timing = runs.run(self.operands, self.shape.alpha, self.shape.beta)
+        timing = self._runs().run(self.operands, self.shape.alpha, self.shape.beta)
         self.look()
         return timing
+
+    def _runs(self) -> Gemm | Guard:
+        """What multiplies; the guard is made when it is needed, for a session has its own."""
+        if self._policy is None:
+            return self.gemm
+        if self._guard is None:
+            self._guard = Guard(self.gemm, self._policy, self.shape.seed, fault=self.fault)
+        return self._guard
 
     def look(self) -> float:
         """Judge what the operands hold as the result; its largest error."""
