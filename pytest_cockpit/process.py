@@ -299,8 +299,9 @@ class Conversation:
         room = half - len(self._head)
         self._head += complaint[:room]
         self._tail += complaint[room:]
-        self._lost += max(len(self._tail) - half, 0)
-        del self._tail[:-half]
+        surplus = max(len(self._tail) - half, 0)
+        self._lost += surplus
+        del self._tail[:surplus]
 
     def _hang_up(self, fd: int) -> None:
         if fd in self._open:
