@@ -62,6 +62,9 @@ class OnDevice:
         found = {name: np.empty((self._planes, m), np.float32) for name in ("a", "c")}
         with refusals(self._device, _WHAT):
             cl.enqueue_copy(self._device.queue, self._of["w"], self._vectors, is_blocking=False)
+            # A kernel that does not run must not leave the sums of the product before.
+            unknown = np.full((self._planes, m), np.nan, np.float32)
+            cl.enqueue_copy(self._device.queue, self._of["c"], unknown)
             self._launch(operands.c_buffer, (m, n), "w", "c")
             self._launch(operands.b_buffer, (k, n), "w", "b")
             self._launch(operands.a_buffer, (m, k), "b", "a")

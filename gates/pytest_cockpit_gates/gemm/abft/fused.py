@@ -100,6 +100,7 @@ class Fused:
             }
             self._of: dict[str, Any] = {name: buffer(device, it) for name, it in sizes.items()}
         self._shares = np.empty(self._stride, np.float32)
+        self._unknown = np.full(self._stride, np.nan, np.float32)
         self._chooser = np.random.Generator(np.random.PCG64(abs(seed)))
         self._pool = np.empty(0, np.float32)
         self._left, self._at = 0, np.int32(0)
@@ -131,15 +132,18 @@ class Fused:
         """
         operands.release()
         bound = (operands.a_buffer, operands.b_buffer, operands.c_buffer, alpha)
+        queue = self._device.queue
         with refusals(self._device, self._what):
             if bound != self._bound:
                 self._bind(*bound)
             self._draw()
+            # Kernels that do not run must not leave what was found of the product before.
+            cl.enqueue_copy(queue, self._of["shares"], self._unknown, is_blocking=False)
             for name, place, groups in self._launches:
                 kernel = self._kernels[name]
                 if place is not None:
                     kernel.set_arg(place, self._at)
-                cl.enqueue_nd_range_kernel(self._device.queue, kernel, groups, (1, 1))
+                cl.enqueue_nd_range_kernel(queue, kernel, groups, (1, 1))
             return self._judged()
 
     def _bind(self, a: Any, b: Any, c: Any, alpha: float) -> None:
