@@ -323,6 +323,9 @@ class Campaign:
     in a child process like `check`. All phases of a session have one `Context.scratch`, so what one
     leaves there the next one finds. Lines appended to `scratch/progress` are shown as they come.
 
+    A method `prepare(context, options) -> Preparation` is asked first, also where pytest collects
+    alone: what it finds wrong ends the session with exit code 4 before anything is written.
+
     Parameters
     ----------
     gate: the gate's short name.
@@ -331,11 +334,12 @@ class Campaign:
     phases: names of what is done, in order; after a red one only closing ones are.
     closing: the phases that are done whatever came before them.
     options: JSON-able; what the command line says. The engine adds `attempt`, the how manieth of
-        the same plan this is, `plan_sha256`, to tell them by, `session_id`, `verdicts`, those of
-        the phases before, and `output`, the folder of its artifacts. An option whose name begins
-        with `output` says where something is written, and makes no other plan.
-    drawn: names of options that only draw other inputs of the same kind, such as a seed; they make
-        no other plan.
+        the same this is, `plan_sha256`, the digest of all that was asked for, `session_id`,
+        `verdicts`, those of the phases before, and `output`, the folder of its artifacts. An option
+        whose name begins with `output` says where something is written, and makes no other plan.
+    paths: names of options that are paths, or lists of them, by the flag that takes each, and
+        `output` for the folder of artifacts. They may be typed relative to the folder in which
+        pytest was called; phases are given them relative to the root.
     inputs: repository-relative paths of the files that belong to the plan.
     recorded: enter the session in the ledger of campaigns before it begins and when it ends; the
         data of a phase's evidence named `record` become part of the second row.
@@ -354,7 +358,37 @@ class Campaign:
     recorded: bool = True
     output: str | None = None
     writes: tuple[str, ...] = ()
-    drawn: tuple[str, ...] = ()
+    paths: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What a gate says of a campaign before it begins; see `Campaign`.
+
+    Parameters
+    ----------
+    problems: what keeps it from beginning, one line each, naming option or setting and a remedy.
+    lines: what will be done, in words, for the head of the session.
+    subject: JSON-able; what is judged. Attempts at the same subject are counted in the ledger,
+        whatever else their options say; None where all options belong to it.
+    replaces: names of files below the folder of artifacts that a session before may have left and
+        that belong to no other one; they are put aside when this one begins.
+    """
+
+    problems: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+    subject: JSON | None = None
+    replaces: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-able copy; `from_json` reads it back."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: JSON) -> Preparation:
+        """Read what `to_json` wrote."""
+        lists = {name: tuple(map(str, data[name])) for name in ("problems", "lines", "replaces")}
+        return cls(**lists, subject=data["subject"])
 
 
 @runtime_checkable

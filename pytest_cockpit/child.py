@@ -34,6 +34,8 @@ def main(arguments: Sequence[str]) -> int:
     context = Context.from_json(request["context"])
     if request["ask"] == "phase":
         answer = _phase(gate, request["phase"], context, request["options"])
+    elif request["ask"] == "prepare":
+        answer = _prepare(gate, context, request["options"])
     else:
         answers = {"baseline": _baseline, "cases": _cases, "report": _report}
         answer = answers[request["ask"]](gate, context)
@@ -97,10 +99,13 @@ def settings_errors(gate: Gate, settings: Mapping[str, Any]) -> list[str]:
         return [
             f'tool.cockpit.gate.{gate.name}.skip: expected a reason such as "no contracts here"'
         ]
-    return [
-        f"{dotted(('tool', 'cockpit', 'gate', gate.name, *problem.path))}: {problem.message}"
-        for problem in problems_by(dict(settings), gate.settings_schema)
-    ]
+    table = ("tool", "cockpit", "gate", gate.name)
+    found = problems_by(dict(settings), gate.settings_schema)
+    if found:
+        return [f"{dotted((*table, *problem.path))}: {problem.message}" for problem in found]
+    if not hasattr(gate, "contradictions"):
+        return []
+    return [f"{dotted(table)}.{line}" for line in gate.contradictions(settings)]
 
 
 def _demands_nothing(schema: Mapping[str, Any]) -> bool:
@@ -130,6 +135,17 @@ def _phase(gate: Any, phase: str, context: Context, options: Mapping[str, Any]) 
     return _judged(
         gate, context, "conduct", lambda: gate.conduct(phase, context, options)
     ).to_json()
+
+
+def _prepare(gate: Any, context: Context, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What the gate says of a campaign, or the expected error that kept it from it."""
+    from pytest_cockpit.api import CockpitError
+
+    try:
+        made: dict[str, Any] = gate.prepare(context, options).to_json()
+    except CockpitError as error:
+        return {"error": _first_line(error)}
+    return made
 
 
 def _cases(gate: Any, context: Context) -> dict[str, Any]:

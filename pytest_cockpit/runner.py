@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pytest_cockpit import child, discovery, process
-from pytest_cockpit.api import CockpitError, Context, Evidence, Report, Verdict
+from pytest_cockpit.api import CockpitError, Context, Evidence, Preparation, Report, Verdict
 from pytest_cockpit.records import artifacts, paths
 from pytest_cockpit.records.text import one_line, parse
 
@@ -133,6 +133,40 @@ def list_cases(name: str, context: Context, *, timeout: float | None = None) -> 
     if failure:
         raise CockpitError(redact(one_line(f"{name}: {failure}")))
     return tuple(_hidden(case, context) for case in answer.data["cases"])
+
+
+def prepare(name: str, context: Context, options: Mapping[str, Any]) -> Preparation:
+    """What the installed gate of this short name says of a campaign before it begins.
+
+    Raises
+    ------
+    CockpitError: the gate is not installed, conducts no campaign, or could not tell.
+    """
+    found = _installed(name)
+    if isinstance(found, str):
+        raise CockpitError(found)
+    if not hasattr(found.gate, "conduct"):
+        raise CockpitError(f"{name}: conducts no campaign")
+    if child.skipped(context.settings):
+        return Preparation()
+    errors = child.settings_errors(found.gate, context.settings)
+    if errors:
+        return Preparation(problems=tuple(errors))
+    if not hasattr(found.gate, "prepare"):
+        return Preparation()
+    answer = _ask("prepare", found, context, None, {"options": dict(options)})
+    failure = answer.failure or answer.data.get("error")
+    if failure:
+        raise CockpitError(redact(one_line(f"{name}: {failure}")))
+    try:
+        made = Preparation.from_json(answer.data)
+    except (KeyError, TypeError) as error:
+        raise CockpitError(f"{name}: prepare must give an api.Preparation ({error})") from error
+    problems, lines = (
+        tuple(_hidden(one_line(line), context) for line in said)
+        for said in (made.problems, made.lines)
+    )
+    return dataclasses.replace(made, problems=problems, lines=lines)
 
 
 def redact(text: str) -> str:

@@ -35,14 +35,19 @@ def rows(path: Path) -> list[dict[str, Any]]:
         raise artifacts.os_error(path, "cannot read", error) from error
 
 
-def attempts(path: Path, plan_sha256: str) -> int:
-    """How often the plan of this digest was begun.
+def attempts(path: Path, judged_sha256: str) -> int:
+    """How often a campaign of what has this digest was begun.
+
+    Rows that have no digest of what is judged have that of their plan.
 
     Raises
     ------
     CockpitError: as `rows`.
     """
-    return sum(row["kind"] == BEGUN and row["plan_sha256"] == plan_sha256 for row in rows(path))
+    return sum(
+        row["kind"] == BEGUN and row.get("judged_sha256", row["plan_sha256"]) == judged_sha256
+        for row in rows(path)
+    )
 
 
 def append(path: Path, lock: Path, row: Mapping[str, Any]) -> None:

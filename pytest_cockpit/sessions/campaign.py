@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from pytest_cockpit import rendering, runner
-from pytest_cockpit.api import Campaign, CockpitError, Context, Report, Verdict
-from pytest_cockpit.config import Config
+from pytest_cockpit.api import Campaign, CockpitError, Context, Preparation, Report, Verdict
+from pytest_cockpit.config import COCKPIT, Config
 from pytest_cockpit.git import Repository
 from pytest_cockpit.items import Outcome, Step, Steps
 from pytest_cockpit.records import artifacts, campaigns
@@ -29,12 +29,19 @@ from pytest_cockpit.sessions.takeover import take_over
 
 
 def conduct(config: pytest.Config) -> CampaignConductor:
-    """Plan one step for each phase of the campaign that the command line asks for."""
-    campaign: Campaign = config.hook.pytest_cockpit_campaign(options=config.option)
-    repository = Repository.discover(config.invocation_params.dir)
+    """Plan one step for each phase of the campaign that the command line asks for.
+
+    Raises
+    ------
+    CockpitError: options, settings or files are of no use; nothing is written then.
+    """
+    called: Campaign = config.hook.pytest_cockpit_campaign(options=config.option)
+    base = config.invocation_params.dir
+    repository = Repository.discover(base)
     settings = load_checked(repository.root, config.option.cockpit_set)
-    folder = artifacts_folder(repository.root, settings)
-    header = take_over(config, folder / f"{campaign.mode}.plan.jsonl")
+    campaign = campaign_plan.from_root(called, repository.root, base)
+    plan = repository.root / settings.artifacts / f"{campaign.mode}.plan.jsonl"
+    header = take_over(config, plan)
     if campaign.closing and config.option.maxfail:
         config.option.maxfail = 0
         header.append("cockpit: closing phases follow a red one (-x and --maxfail are not used)")
@@ -46,6 +53,7 @@ def conduct(config: pytest.Config) -> CampaignConductor:
         stack.callback(lock.release)
     own = stack.enter_context(scratch(repository.common_dir, f"campaign-{campaign.mode}"))
     conductor = CampaignConductor(config, campaign, repository, settings, own)
+    artifacts_folder(repository.root, settings)
     if not config.option.collectonly:
         header += conductor.salvage()
     conductor.write_plan()
@@ -68,7 +76,7 @@ class CampaignConductor(Conductor):
         self.repository = repository
         self.settings = settings
         self.base = repository.resolve("HEAD")
-        self.output = campaign_plan.output(repository.root, settings, campaign)
+        self.output = campaign_plan.output(repository, settings, campaign)
         for path in campaign.writes:
             campaign_plan.inside(repository.root, path)
         folder = repository.root / settings.artifacts
@@ -85,18 +93,33 @@ class CampaignConductor(Conductor):
         )
         self._scratch = scratch
         self._book = campaigns.path_of(repository.root, settings.records)
-        self._plan = campaign_plan.digest(campaign, repository, self.base, settings)
+        self._prepared = self._prepare()
+        self._plan, self._judged = campaign_plan.digests(
+            campaign, repository, self.base, settings, self._prepared.subject
+        )
         self._attempt = 1
-        self._begun = False
+        self._entered = self._begun = False
         self._record: dict[str, Any] = {}
         self._halted = False
         self._spans: dict[str, dict[str, str]] = {}
         if campaign.recorded:
-            self._attempt += campaigns.attempts(self._book, self._plan)
-        attempt = f"attempt {self._attempt} of plan {self._plan[:12]}"
-        self.header = [f"cockpit: {campaign.title} at {self.base[:12]}, {attempt}"]
+            self._attempt += campaigns.attempts(self._book, self._judged)
+        attempt = f"attempt {self._attempt}, plan {self._plan[:12]}"
+        self.header = [
+            f"cockpit: {campaign.title} at {self.base[:12]}, {attempt}",
+            *(f"cockpit: {line}" for line in self._prepared.lines),
+        ]
         self.facts["base"] = self.base
         self.facts["extra"] = {"campaign": {"attempt": self._attempt, "plan_sha256": self._plan}}
+
+    def _prepare(self) -> Preparation:
+        """What the gate says of the campaign; raises `CockpitError` where it cannot begin."""
+        options = {**self.campaign.options, "output": self.relative(self.output)}
+        made = runner.prepare(self.campaign.gate, self._context(), options)
+        if made.problems:
+            name = self.settings.source.name if self.settings.source else ""
+            raise CockpitError("\n".join(_spoken(line, name) for line in made.problems))
+        return made
 
     def _do(self, phase: str) -> Outcome:
         deselected = self._deselected(phase)
@@ -197,10 +220,28 @@ class CampaignConductor(Conductor):
 
     def _enter(self) -> None:
         """Put on record that this attempt begins, before anything can come of it."""
-        if self._begun or not self.campaign.recorded:
+        if self._entered:
             return
-        campaigns.append(self._book, self._lock, self._row(campaigns.BEGUN))
-        self._begun = True
+        if self.campaign.recorded:
+            campaigns.append(self._book, self._lock, self._row(campaigns.BEGUN))
+            self._begun = True
+        self._entered = True
+        self._put_aside()
+
+    def _put_aside(self) -> None:
+        """Keep what a session before has left apart from what this one leaves."""
+        place = self.folder / "campaigns" / self.mode / "before"
+        found = [self.output / name for name in self._prepared.replaces]
+        old = [path for path in found if path.is_file() and not path.is_symlink()]
+        if not old:
+            return
+        for left in place.glob("*") if place.is_dir() and not place.is_symlink() else ():
+            if left.is_file() and not left.is_symlink():
+                left.unlink()
+        for path in old:
+            artifacts.write_bytes(place / path.name, path.read_bytes())
+            path.unlink()
+        self.live(f"of the session before: {len(old)} files, now in {self.relative(place)}")
 
     @property
     def _lock(self) -> Path:
@@ -213,6 +254,7 @@ class CampaignConductor(Conductor):
             "gate": self.campaign.gate,
             "mode": self.campaign.mode,
             "plan_sha256": self._plan,
+            "judged_sha256": self._judged,
             "attempt": self._attempt,
             "session_id": self._id,
             **more,
@@ -256,6 +298,15 @@ class CampaignConductor(Conductor):
 
 def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _spoken(problem: str, source: str) -> str:
+    """A problem of the settings, by the file that has them and as that file spells them."""
+    table = "tool.cockpit."
+    if not problem.startswith(table):
+        return problem
+    told = problem.removeprefix(table) if source == COCKPIT else problem
+    return f"{source or 'the default configuration'}: {told}"
 
 
 def _below(written: Iterable[Path], folder: Path) -> list[Path]:

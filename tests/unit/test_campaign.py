@@ -22,7 +22,9 @@ import os
 import time
 from pathlib import Path
 
-from pytest_cockpit.api import Campaign, CockpitError, Evidence, Report, Rule, Verdict
+from pytest_cockpit.api import (
+    Campaign, CockpitError, Evidence, Preparation, Report, Rule, Verdict
+)
 
 PHASES = ("plan", "count", "close")
 
@@ -33,6 +35,7 @@ def pytest_addoption(parser):
     parser.addoption("--flock-write", action="append", default=[])
     parser.addoption("--flock-unrecorded", action="store_true")
     parser.addoption("--flock-seed")
+    parser.addoption("--flock-book")
 
 
 def pytest_cockpit_campaign(options):
@@ -45,12 +48,12 @@ def pytest_cockpit_campaign(options):
         phases=PHASES,
         closing=("close",),
         options={"say": options.flock, "output_prefix": options.flock_out or "",
-                 "seed": options.flock_seed},
+                 "seed": options.flock_seed, "book": options.flock_book or ""},
         inputs=("sheep.txt",),
         recorded=not options.flock_unrecorded,
         output=options.flock_out,
         writes=tuple(options.flock_write),
-        drawn=("seed",),
+        paths={"book": "--flock-book", "output": "--flock-out"},
     )
 
 
@@ -69,6 +72,22 @@ class Flock:
 
     def proofs(self):
         return ()
+
+    def contradictions(self, settings):
+        return ["dog: 'wolf' is no dog; name a dog"] if settings.get("dog") == "wolf" else []
+
+    def prepare(self, context, options):
+        book = options["book"]
+        if book and not (context.root / book).is_file():
+            return Preparation(problems=(f"--flock-book: {book}: no such book", "and no sheep"))
+        if options["say"] == ["plan=puzzled"]:
+            raise CockpitError("sheep.txt: no numbers in it; write some")
+        sheep = (context.root / "sheep.txt").read_text().strip()
+        return Preparation(
+            lines=(f"{sheep} sheep, by {book or 'heart'}",),
+            subject={"sheep": sheep, "say": options["say"]},
+            replaces=("plan.md", "left.md"),
+        )
 
     def conduct(self, phase, context, options):
         asked = dict(word.split("=") for word in options["say"])
@@ -107,6 +126,7 @@ class Meadow:
     root: Path
     package: Path
     variables: tuple[tuple[str, str], ...] = ()
+    folder: str = "."
 
     def argv(self, *arguments: str) -> list[str]:
         lean = "-p no:anyio -p no:benchmark -p no:hypothesispytest -p no:pytest_cov -p no:randomly"
@@ -119,7 +139,7 @@ class Meadow:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self.argv(*arguments),
-            cwd=self.root,
+            cwd=self.root / self.folder,
             env=self.environment(),
             capture_output=True,
             text=True,
@@ -173,7 +193,8 @@ def test_phases_run_in_order_share_a_scratch_and_know_what_came_before(meadow):
         in done.stdout
     )
     assert "cockpit: sheep at " in done.stdout
-    assert "attempt 1 of plan" in done.stdout
+    assert "attempt 1, plan " in done.stdout
+    assert "cockpit: two sheep, by heart" in done.stdout
     assert "cockpit: count begins" in done.stdout
     assert "half a li" not in done.stdout
     assert (meadow.root / "artifacts/flock/count.md").read_text() == "# count"
@@ -223,7 +244,7 @@ def test_each_attempt_of_a_plan_is_counted_and_another_plan_begins_anew(meadow):
     assert meadow.run("--flock", "plan=warn").returncode == 0
     changed = meadow.rows()[4:]
     assert attempts(*changed) == [1, 1]
-    assert len({row["plan_sha256"] for row in [*same, *changed]}) == 2
+    assert len({row["judged_sha256"] for row in [*same, *changed]}) == 2
 
 
 def test_neither_another_seed_nor_a_commit_of_records_begins_anew(meadow):
@@ -233,6 +254,8 @@ def test_neither_another_seed_nor_a_commit_of_records_begins_anew(meadow):
 
     assert run("--flock-seed", "1") == 1
     assert run("--flock-seed", "2") == 2
+    plans = {row["plan_sha256"] for row in meadow.rows()}
+    assert len(plans) == 2
     meadow.git("add", "-f", ".cockpit", "artifacts")
     meadow.git("commit", "-q", "-m", "keep records")
     assert run("--flock-seed", "3") == 3
@@ -253,6 +276,66 @@ def test_collecting_alone_does_nothing(meadow):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "artifacts/flock.plan.jsonl::phase:count" in done.stdout
     assert meadow.rows() == []
+    done = meadow.run("--flock", "plan=pass", "--collect-only")
+    assert "cockpit: two sheep, by heart" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            ("--flock-book", "gone"),
+            "ERROR: --flock-book: gone: no such book\nand no sheep",
+        ),
+        (("--flock-book", "../gone"), "--flock-book: ../gone: outside the repository; name"),
+        (("--flock-book", "/etc/hosts"), "--flock-book: /etc/hosts: outside the repository; name"),
+        (("--flock-out", ".git/x"), "--flock-out: .git/x: git's own; name another folder"),
+        (("--flock-out", "sheep.txt/x"), "--flock-out: sheep.txt/x: a file; name a folder"),
+        (("--flock", "plan=puzzled"), "flock: sheep.txt: no numbers in it; write some"),
+        (("--cockpit-set", 'gate.flock.dog="wolf"'), "gate.flock.dog: 'wolf' is no dog; name a"),
+    ],
+)
+def test_what_is_of_no_use_is_told_before_anything_is_written(meadow, asked, said):
+    words = asked if "--flock" in asked else ("--flock", "plan=pass", *asked)
+    for more in ([], ["--collect-only"]) if "gone" in asked else ([],):
+        done = meadow.run(*words, *more)
+        assert done.returncode == 4, done.stdout + done.stderr
+        assert said in done.stderr
+        assert not (meadow.root / "artifacts").exists()
+        assert meadow.rows() == []
+
+
+def test_paths_are_taken_from_the_folder_in_which_pytest_was_called(meadow):
+    folder = meadow.root / "barn"
+    folder.mkdir()
+    (folder / "book").write_text("")
+    (meadow.root / "top").write_text("")
+    inside = replace(meadow, folder="barn")
+    for given, told in (
+        ("book", "barn/book"),
+        ("top", "top"),
+        ("../top", "top"),
+        (str(folder / "book"), "barn/book"),
+    ):
+        done = inside.run("--flock", "plan=pass", "--collect-only", "--flock-book", given)
+        assert done.returncode == 0, done.stderr
+        assert f"cockpit: two sheep, by {told}" in done.stdout
+
+
+def test_what_a_session_before_has_left_is_put_aside(meadow):
+    out = meadow.root / "artifacts/flock"
+    out.mkdir(parents=True)
+    for name in ("left.md", "mine.md"):
+        (out / name).write_text("old")
+    done = meadow.run("--flock", "count=fail", "-v")
+    assert "of the session before: 1 files, now in artifacts/campaigns/flock/before" in done.stdout
+    assert sorted(path.name for path in out.iterdir()) == [
+        "close.md", "count.md", "mine.md", "plan.md"
+    ]  # fmt: skip
+    before = meadow.root / "artifacts/campaigns/flock/before"
+    assert (before / "left.md").read_text() == "old"
+    assert meadow.run("--flock", "plan=pass").returncode == 0
+    assert [path.name for path in before.iterdir()] == ["plan.md"]
 
 
 def test_a_phase_is_not_done_without_those_before_it(meadow):

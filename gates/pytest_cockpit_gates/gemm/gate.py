@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from pytest_cockpit.api import JSON, Context, Gate, Proof, Report, Rule
-from pytest_cockpit_gates.gemm.settings import SCHEMA
+from pytest_cockpit.api import JSON, Context, Gate, Preparation, Proof, Report, Rule
+from pytest_cockpit_gates.gemm.settings import SCHEMA, contradictions
 
 
 class Gemm:
@@ -41,6 +41,16 @@ class Gemm:
         from pytest_cockpit_gates.gemm.judging import judge
 
         return judge(context)
+
+    def contradictions(self, settings: JSON) -> list[str]:
+        """What is wrong with settings that answer to the schema."""
+        return contradictions(settings)
+
+    def prepare(self, context: Context, options: JSON) -> Preparation:
+        """What a campaign is about to do, or why it cannot."""
+        from pytest_cockpit_gates.gemm.phases.preparing import prepare
+
+        return prepare(context, options)
 
     def conduct(self, phase: str, context: Context, options: JSON) -> Report:
         """Do one phase of a campaign."""

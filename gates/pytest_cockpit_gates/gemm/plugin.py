@@ -41,6 +41,45 @@ _ROLLBACK = {
 }
 _RECORDED = ("replay", "split", "gemm-close")
 _PATHS = ("policy", "t3_policy", "t5_policy", "baseline", "sla")
+_CLOSING = {
+    # What a red canary has measured is judged too: wrong results decide otherwise than slow ones.
+    "replay": ("evaluation", "post-gate", "report"),
+    "split": ("evaluation", "report"),
+    "gemm-rollback": ("post-gate",),
+}
+_WRITTEN = ("output_dir", "output_prefix")
+_MEASURED = (
+    *_WRITTEN,
+    *_PATHS,
+    "platforms",
+    "kernels",
+    "sizes",
+    "sessions",
+    "iterations",
+    "pressure_size",
+    "pressure_iterations",
+    "pressure_pulses",
+    "required_sizes",
+    "min_ratio",
+    "place",
+)
+_TAKEN = {
+    "replay": (*_MEASURED, "snapshots", "seed"),
+    "split": (*_MEASURED, "seeds", "seed"),
+    "evaluate": (
+        *_WRITTEN,
+        *(name for name in _PATHS if name != "sla"),
+        "evaluate_mode",
+        "required_sizes",
+        "min_ratio",
+        "place",
+    ),
+    "recalibrate": (*_WRITTEN, "policy"),
+    "gemm-tune": (*_WRITTEN, "platforms", "sizes"),
+    "gemm-rollback": _WRITTEN,
+    "gemm-close": (*_WRITTEN, "sla"),
+}
+"""The options that go with each mode."""
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -107,7 +146,10 @@ def _add_parameters(group: Any) -> None:
         group.addoption(f"--cockpit-gemm-{name}", metavar=metavar, help=text)
     for name, text in (
         ("snapshots", "snapshots of a replay (default: 8)"),
-        ("sessions", "processes per kernel and size in each snapshot (default: 2)"),
+        (
+            "sessions",
+            "processes per kernel and size in each snapshot or seed (default: 2, of a split 1)",
+        ),
         ("iterations", "timed multiplications in each session (default: 8)"),
         ("pressure-size", "size of the multiplications beside the timed ones (default: 896)"),
         ("pressure-iterations", "multiplications in a pulse of pressure (default: 3)"),
@@ -116,8 +158,8 @@ def _add_parameters(group: Any) -> None:
     ):
         group.addoption(f"--cockpit-gemm-{name}", type=int, metavar="N", help=text)
     for name, text in (
-        ("sizes", "sizes N of N x N matrices (default: 1400 2048 3072)"),
-        ("required-sizes", "sizes that a split must have (default: those it measures)"),
+        ("sizes", "sizes N of N x N matrices (default: gate.gemm.sizes, else 1400 2048 3072)"),
+        ("required-sizes", "sizes that the policy and a split must have (default: those measured)"),
         ("seeds", "seeds of a split (default: 412 512)"),
     ):
         group.addoption(f"--cockpit-gemm-{name}", type=int, nargs="+", metavar="N", help=text)
@@ -130,7 +172,8 @@ def _add_parameters(group: Any) -> None:
         "--cockpit-gemm-min-ratio",
         type=float,
         metavar="RATIO",
-        help="throughput of the one platform over that of the other, at least (default: 0.85)",
+        help="throughput of the candidate over that of the fallback, at least (default: "
+        "gate.gemm.min_ratio, else 0.85)",
     )
     group.addoption(
         "--cockpit-gemm-mode",
@@ -140,7 +183,6 @@ def _add_parameters(group: Any) -> None:
 
 
 # Optional: the tests that a gate measures run with -p no:cockpit, where nothing specifies the hook.
-@pytest.hookimpl(optionalhook=True)
 @pytest.hookimpl(optionalhook=True)
 def pytest_cockpit_campaign(options: argparse.Namespace) -> Campaign | None:
     """The campaign of the one mode that is asked for."""
@@ -152,13 +194,14 @@ def pytest_cockpit_campaign(options: argparse.Namespace) -> Campaign | None:
     from pytest_cockpit.api import Campaign
 
     if not modes:
-        flag = f"--cockpit-gemm-{next(iter(given)).replace('_', '-')}"
-        flag = flag.replace("gemm-evaluate", "evaluate")
-        raise pytest.UsageError(f"{flag}: needs a mode such as --cockpit-replay")
+        raise pytest.UsageError(
+            f"{_flag(next(iter(given)))}: needs a mode such as --cockpit-replay"
+        )
     if len(modes) > 1:
         flags = ", ".join(f"--cockpit-{mode}" for mode in modes)
         raise pytest.UsageError(f"{flags}: one mode at a time")
     [mode] = modes
+    _demand_taken(mode, given)
     action = options.cockpit_gemm_rollback
     output = given.pop("output_dir", None)
     named = [given[key] for key in _PATHS if key in given]
@@ -168,18 +211,38 @@ def pytest_cockpit_campaign(options: argparse.Namespace) -> Campaign | None:
         mode=mode,
         title=_TITLES[mode],
         phases=_ROLLBACK[action] if action else _PHASES[mode],
-        closing=("post-gate", "report"),
+        closing=_CLOSING.get(mode, ()),
         options={**given, "mode": mode, "artifacts": artifacts, "action": action or ""},
         inputs=(*named, *artifacts),
         recorded=mode in _RECORDED or action in ("apply", "undo"),
         output=output,
         writes=(_SELECTION,) if action in ("apply", "undo") else (),
-        drawn=("seed", "seeds"),
+        paths={
+            **{name: _flag(name) for name in _PATHS},
+            "artifacts": f"--cockpit-{mode}",
+            "output": "--cockpit-gemm-output-dir",
+        },
     )
 
 
 def _name(mode: str) -> str:
     return f"cockpit_{mode.replace('-', '_')}"
+
+
+def _flag(name: str) -> str:
+    """The option of a parameter."""
+    spoken = {"place": "gemm-mode", "evaluate_mode": "evaluate-mode"}
+    return f"--cockpit-{spoken.get(name) or 'gemm-' + name.replace('_', '-')}"
+
+
+def _demand_taken(mode: str, given: dict[str, Any]) -> None:
+    """Raise `pytest.UsageError` for the first option that the mode would not heed."""
+    for name in given:
+        if name not in _TAKEN[mode]:
+            modes = ", ".join(f"--cockpit-{it}" for it, taken in _TAKEN.items() if name in taken)
+            raise pytest.UsageError(
+                f"{_flag(name)}: --cockpit-{mode} takes no such option; leave it out (for {modes})"
+            )
 
 
 def _given(options: argparse.Namespace) -> dict[str, Any]:

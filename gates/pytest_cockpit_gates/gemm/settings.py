@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from pytest_cockpit.api import JSON
 
 KERNELS = ("auto_t3_controlled", "auto_t5_guarded")
+MOST_PAIRS = 48
 
 _PATH: JSON = {
     "title": "path below the repository's root",
@@ -32,7 +33,7 @@ SCHEMA: JSON = {
         "profile": {"enum": ["ci", "nightly"]},
         "live": {"type": "boolean"},
         "sizes": _SIZES,
-        "pairs": {"type": "integer", "minimum": 8, "maximum": 48},
+        "pairs": {"type": "integer", "minimum": 8, "maximum": MOST_PAIRS},
         "policy": _PATH,
         "t3_policy": _PATH,
         "t5_policy": _PATH,
@@ -90,4 +91,26 @@ class Settings:
         """The settings of a table that answers to `SCHEMA`."""
         names = {item.name for item in dataclasses.fields(cls)}
         read = {key: value for key, value in table.items() if key in names}
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in read.items()})
+        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in read.items()}
+        return cls(**given)
+
+
+def contradictions(table: JSON) -> list[str]:
+    """What settings that answer to `SCHEMA` say against each other, by key, with a remedy."""
+    made = Settings.of(table)
+    named = ", ".join(made.platforms)
+    alone = len(made.platforms) == 1 and not {"candidate", "fallback"} & set(table)
+    if alone and made.live:
+        said = f"platforms: {named} alone is compared with nothing"
+        return [f"{said}; name candidate and fallback among them, or set live to false"]
+    if alone:
+        return []
+    found = [
+        f"{key}: {value!r}{'' if key in table else ', the default,'} is not among platforms"
+        f" ({named}); name one of them, or add it there"
+        for key, value in (("candidate", made.candidate), ("fallback", made.fallback))
+        if value not in made.platforms
+    ]
+    if made.candidate == made.fallback:
+        found.append(f"fallback: {made.fallback!r} is the candidate too; name another platform")
+    return found

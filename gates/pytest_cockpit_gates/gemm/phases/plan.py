@@ -132,6 +132,12 @@ class Plan:
                 raise _useless("platforms", " ".join(self.platforms), lacks)
 
     @property
+    def times(self) -> int:
+        """How often the product of one kernel at one size is timed on one platform."""
+        rows = self.snapshots if self.kind == REPLAY else len(self.seeds)
+        return rows * self.sessions * self.iterations
+
+    @property
     def parameters(self) -> dict[str, Any]:
         """As the artifact of a run has them."""
         shared = ("sessions", "iterations", "seed")

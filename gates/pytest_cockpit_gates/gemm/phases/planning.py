@@ -9,7 +9,7 @@ from pytest_cockpit_gates.gemm.closing import sla
 from pytest_cockpit_gates.gemm.phases import baselines
 from pytest_cockpit_gates.gemm.phases.plan import REPLAY, Plan
 from pytest_cockpit_gates.gemm.phases.state import State
-from pytest_cockpit_gates.gemm.settings import Settings
+from pytest_cockpit_gates.gemm.settings import MOST_PAIRS, Settings
 from pytest_cockpit_gates.gemm.strict import policies
 from pytest_cockpit_gates.gemm.strict.policies import Policies
 
@@ -25,7 +25,7 @@ def run(phase: str, context: Context, options: JSON) -> Report:
     state = State.of(context, options)
     plan = Plan.of(options["mode"], options, settings)
     read = policies.read(context.root, weekly=plan.policy, t3=plan.t3_policy, t5=plan.t5_policy)
-    _demand_rows(plan, read)
+    demand_rows(plan, read)
     baseline = baselines.read(context.root, plan.baseline) if plan.baseline else None
     terms = sla.load(context.root, plan.sla)
     state.keep_plan(plan)
@@ -34,7 +34,7 @@ def run(phase: str, context: Context, options: JSON) -> Report:
         state.keep("baseline", baseline.data)
     found = [_without(what, flag) for what, flag in _missing(plan)]
     return Report.judge(
-        _words(plan),
+        words(plan),
         checked=1,
         findings=found,
         evidence=[
@@ -55,8 +55,13 @@ def sources(plan: Plan, read: Policies, baseline: baselines.Baseline | None) -> 
     }
 
 
-def _demand_rows(plan: Plan, read: Policies) -> None:
-    """Refuse a policy that says nothing of a size that is required."""
+def demand_rows(plan: Plan, read: Policies) -> None:
+    """Refuse a policy that says nothing of a size that is required.
+
+    Raises
+    ------
+    CockpitError: it lacks a row of one.
+    """
     if read.weekly is None:
         return
     for size in plan.required_sizes:
@@ -84,12 +89,22 @@ def _without(what: str, flag: str) -> Finding:
     )
 
 
-def _words(plan: Plan) -> str:
+def words(plan: Plan) -> str:
+    """What will be measured."""
     many = f"{plan.snapshots} snapshots" if plan.kind == REPLAY else f"seeds {_listed(plan.seeds)}"
     return (
         f"{_listed(plan.kernels)} at {_listed(plan.sizes)} on {_listed(plan.platforms)}: {many}, "
         f"{plan.sessions} sessions of {plan.iterations} iterations each"
     )
+
+
+def products(plan: Plan) -> str:
+    """How many multiplications are timed for it."""
+    each = len(plan.kernels) * len(plan.sizes) * plan.times
+    said = f"{each} products on each platform, {each * len(plan.platforms)} in all"
+    if plan.kind == REPLAY:
+        return f"{said}, and those of the pressure beside them"
+    return f"{said}, and {plan.pairs} to {MOST_PAIRS} pairs of each kernel at each size"
 
 
 def _listed(items: tuple[Any, ...]) -> str:

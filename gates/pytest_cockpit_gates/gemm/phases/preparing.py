@@ -1,0 +1,192 @@
+"""What a campaign is about to do, and all that is wrong with what it was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+from pytest_cockpit.api import JSON, CockpitError, Context, Preparation
+from pytest_cockpit.records.text import one_line
+from pytest_cockpit_gates.gemm.closing import escalation, sla
+from pytest_cockpit_gates.gemm.closing.documents import prefix
+from pytest_cockpit_gates.gemm.phases import archived, baselines, planning
+from pytest_cockpit_gates.gemm.phases.plan import REPLAY, SPLIT, Plan
+from pytest_cockpit_gates.gemm.settings import Settings
+from pytest_cockpit_gates.gemm.strict import inheritance, policies
+from pytest_cockpit_gates.gemm.strict.policies import Policies
+
+_T = TypeVar("_T")
+_LEFT = (
+    "rows.ndjson",
+    "run.json",
+    "evaluation.json",
+    "report.md",
+    "decision.json",
+    "gflops.svg",
+    "ratio.svg",
+    "overhead.svg",
+    "roofline.svg",
+)
+"""What a replay or a split leaves; names after the prefix."""
+_POLICIES = {"policy": "weekly", "t3_policy": "t3", "t5_policy": "t5"}
+_FEWEST_FOR_P95 = 59
+"""Below it, no interval of a 95th percentile has an upper end."""
+
+
+def prepare(context: Context, options: JSON) -> Preparation:
+    """Read all that the session of these options will read, and measure nothing."""
+    asked = _Asked(context, options, Settings.of(context.settings))
+    asked.read("output_prefix", partial(prefix, options), named=False)
+    mode = options["mode"]
+    if mode in (REPLAY, SPLIT):
+        return _campaign(asked, mode)
+    if mode == "gemm-tune":
+        return _tune(asked)
+    if mode in ("evaluate", "recalibrate"):
+        return _archived(asked, mode)
+    if mode == "gemm-close":
+        asked.policies()
+        _terms(asked)
+    return Preparation(problems=tuple(asked.problems))
+
+
+@dataclass(slots=True)
+class _Asked:
+    """What was asked for, and what is wrong with it so far."""
+
+    context: Context
+    options: JSON
+    settings: Settings
+    problems: list[str] = field(default_factory=list)
+
+    def path(self, key: str) -> str:
+        """The path by the command line over that of the settings."""
+        return str(self.options.get(key) or getattr(self.settings, key))
+
+    def read(self, key: str, how: Callable[[], _T], *, named: bool = True) -> _T | None:
+        """What is read; None, and a problem under the name of option or setting."""
+        try:
+            return how()
+        except CockpitError as error:
+            said = one_line(str(error))
+            self.problems.append(f"{self._asker(key)}: {said}" if named else said)
+            return None
+
+    def policies(self) -> dict[str, Policies]:
+        """The policies that can be read, by the key that names them."""
+        found = {}
+        for key, kind in _POLICIES.items():
+            path = self.path(key)
+            read = partial(policies.read, self.context.root, **{kind: path})
+            made = self.read(key, read) if path else None
+            if made is not None:
+                found[key] = made
+        return found
+
+    def _asker(self, key: str) -> str:
+        if self.options.get(key):
+            flags = {"evaluate": "--cockpit-evaluate", "recalibrate": "--cockpit-recalibrate"}
+            flag = f"--cockpit-gemm-{key.replace('_', '-')}"
+            return flags[self.options["mode"]] if key == "artifacts" else flag
+        if (self.context.root / "cockpit.toml").is_file():
+            return f"cockpit.toml: gate.gemm.{key}"
+        return f"pyproject.toml: tool.cockpit.gate.gemm.{key}"
+
+
+def _campaign(asked: _Asked, mode: str) -> Preparation:
+    plan = asked.read("", partial(Plan.of, mode, asked.options, asked.settings), named=False)
+    read = asked.policies()
+    root = asked.context.root
+    path = asked.path("baseline")
+    baseline = asked.read("baseline", partial(baselines.read, root, path)) if path else None
+    _terms(asked)
+    weekly = read.get("policy")
+    if plan is not None and weekly is not None:
+        asked.read("required_sizes", partial(planning.demand_rows, plan, weekly), named=False)
+    if asked.problems or plan is None:
+        return Preparation(problems=tuple(asked.problems))
+    digests = {key: _sha256(it.source(_POLICIES[key])) for key, it in read.items()}
+    begin = prefix(asked.options)
+    inputs = {asked.path(key) for key in (*_POLICIES, "baseline", "sla", "escalation")}
+    folder = str(asked.options.get("output") or "artifacts/gemm")
+    return Preparation(
+        lines=tuple(_lines(plan, weekly)),
+        subject={
+            **digests,
+            "baseline": baseline.sha256 if baseline else None,
+            "sizes": sorted(plan.sizes),
+            "kernels": sorted(plan.kernels),
+            "platforms": sorted(plan.platforms),
+            "pair": [plan.candidate, plan.fallback],
+        },
+        replaces=tuple(
+            f"{begin}_{what}" for what in _LEFT if f"{folder}/{begin}_{what}" not in inputs
+        ),
+    )
+
+
+def _sha256(source: Mapping[str, str] | None) -> str | None:
+    return source["sha256"] if source else None
+
+
+def _terms(asked: _Asked) -> None:
+    root = asked.context.root
+    agreed = asked.read("sla", partial(sla.load, root, asked.path("sla")))
+    if agreed is not None:
+        path = asked.settings.escalation
+        asked.read("escalation", partial(escalation.load, root, path, agreed))
+
+
+def _tune(asked: _Asked) -> Preparation:
+    plan = asked.read("", partial(Plan.of, REPLAY, asked.options, asked.settings), named=False)
+    if asked.problems or plan is None:
+        return Preparation(problems=tuple(asked.problems))
+    sizes, platforms = (", ".join(map(str, it)) for it in (plan.sizes, plan.platforms))
+    return Preparation(lines=(f"the variants of {platforms} at {sizes}",))
+
+
+def _archived(asked: _Asked, mode: str) -> Preparation:
+    root = asked.context.root
+    path = asked.path("policy")
+    if mode == "evaluate" and asked.options.get("evaluate_mode") != "compat":
+        asked.policies()
+    elif mode == "evaluate" and path:
+        # As it was once made: what it inherits from may be gone.
+        asked.read("policy", partial(inheritance.load, root, path))
+    elif path:
+        asked.read("policy", partial(policies.read, root, weekly=path))
+    baseline = asked.path("baseline") if mode == "evaluate" else ""
+    if baseline:
+        asked.read("baseline", partial(archived.load, root, baseline))
+    named = list(dict.fromkeys(asked.options["artifacts"]))
+    for artifact in named:
+        asked.read("artifacts", partial(archived.content, root, artifact))
+    if asked.problems:
+        return Preparation(problems=tuple(asked.problems))
+    by = f" by {path}" if path else ", and no policy is named"
+    return Preparation(lines=(f"{', '.join(named)}{by}",))
+
+
+def _lines(plan: Plan, weekly: Policies | None) -> list[str]:
+    """What will be measured, and what cannot come of it."""
+    sources: dict[str, Any] = {
+        "policy": plan.policy,
+        "policy of the selector": plan.t3_policy,
+        "policy of the guard": plan.t5_policy,
+        "baseline": plan.baseline,
+    }
+    named = [f"{what} {path}" for what, path in sources.items() if path]
+    said = [planning.words(plan), planning.products(plan)]
+    said.append(f"judged by {', '.join(named)}" if named else "judged by no policy")
+    rows = weekly.weekly.rows if weekly is not None and weekly.weekly is not None else {}
+    asked = {f"{kernel}:{size}" for kernel in plan.kernels for size in plan.sizes}
+    times = plan.times
+    if asked & set(rows) and times < _FEWEST_FOR_P95:
+        said.append(
+            f"{times} times of each row are too few for its 95th percentile, which takes "
+            f"{_FEWEST_FOR_P95}: it will be unknown; see --cockpit-gemm-iterations, "
+            "--cockpit-gemm-sessions"
+        )
+    return said
