@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from pytest_cockpit.api import CockpitError, Context, Report, Severity, Verdict
+from pytest_cockpit.records import campaigns
+from pytest_cockpit_gates.gemm.closing import debts
 from pytest_cockpit_gates.gemm.phases import conduct
 from pytest_cockpit_gates.gemm.phases.plan import Plan
 from pytest_cockpit_gates.gemm.phases.state import State
@@ -200,22 +202,45 @@ def test_what_was_measured_too_slow_is_red(tree):
     assert "iterate" in report.summary
 
 
+def reported(tree: Tree, mode: str = "replay", **settings: Any) -> Report:
+    """The phase `report` after `measured`."""
+    options = {
+        "mode": mode,
+        "attempt": 1,
+        "session_id": "s-1",
+        "verdicts": {"plan": "pass", "evaluation": "pass"},
+    }
+    context = Context(root=tree.root, scratch=tree.scratch, settings=settings)
+    return conduct("report", context, options)
+
+
+def evidence(report: Report, name: str) -> Any:
+    (told,) = [it.data for it in report.evidence if it.name == name]
+    return told
+
+
 def test_deadlines_count_from_the_evaluation(tree):
     tree.put(weekly=weekly_policy())
     measured(tree, retimed(replay(), lambda *_: 1.5))
     kept = tree.scratch / "state" / "evaluation.json"
     moved = json.loads(kept.read_text()) | {"evaluated_at": "2026-03-02T03:44:05.600000Z"}
     kept.write_text(json.dumps(moved))
-    options = {
-        "mode": "replay",
-        "attempt": 1,
-        "session_id": "s-1",
-        "verdicts": {"plan": "pass", "evaluation": "fail"},
-    }
-    report = conduct("report", tree.context, options)
-    (told,) = [it.data for it in report.evidence if it.name == "assessment"]
+    told = evidence(reported(tree), "assessment")
     assert told["evaluated_at"] == "2026-03-02T03:44:05Z"
     assert told["respond_by"].startswith("2026-03-02T0")
+
+
+def test_a_split_that_was_held_to_less_than_the_settings_ask_for_pays_no_rerun(tree):
+    measured(tree, split(ratio=0.7), policy="", min_ratio=0.5, sizes=(1400,))
+    assert evidence(reported(tree, "split", min_ratio=0.5), "record")["short"] == []
+    report = reported(tree, "split")
+    record = evidence(report, "record")
+    told = "its ratio was held to 0.5, and gate.gemm.min_ratio is 0.85"
+    assert (record["decision"], record["short"]) == ("promote", [told])
+    assert any(it.message.startswith(told) for it in report.findings)
+    row = {"kind": campaigns.ENDED, "mode": "split", "verdict": "pass"}
+    assert not debts.pays({**row, "record": record})
+    assert debts.pays({**row, "record": {**record, "short": []}})
 
 
 def test_a_split_is_judged_by_its_bound(tree):

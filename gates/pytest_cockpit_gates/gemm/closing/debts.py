@@ -81,12 +81,16 @@ def applied(row: Row) -> bool:
 
 
 def pays(row: Row) -> bool:
-    """Whether a row is the end of a green replay or split whose decision is promote."""
+    """Whether a row is the end of a green replay or split whose decision is promote.
+
+    One that was held to less than the settings ask for does not pay.
+    """
     return (
         row.get("kind") == campaigns.ENDED
         and row.get("mode") in TRACKS
         and opens(row.get("verdict"))
         and _record(row).get("decision") == PROMOTE
+        and not _record(row).get("short")
     )
 
 

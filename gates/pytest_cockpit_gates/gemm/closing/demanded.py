@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,28 +24,44 @@ def held(account: Account, settings: Settings, root: Path) -> Account:
     """
     if account.decision != PROMOTE:
         return account
-    short = [*_policies(account, settings, root), *_ratios(account, settings.min_ratio)]
-    if not short:
+    lacking = short(account.metadata, account.checks, settings, root)
+    if not lacking:
         return account
-    told = "; ".join([*short, account.rationale])
+    told = "; ".join([*lacking, account.rationale])
     return dataclasses.replace(account, decision=ITERATE, rationale=told)
 
 
-def _policies(account: Account, settings: Settings, root: Path) -> Iterator[str]:
+def short(
+    metadata: Mapping[str, Any],
+    checks: Iterable[Mapping[str, Any]],
+    settings: Settings,
+    root: Path,
+) -> list[str]:
+    """In what a campaign was held to less than the settings ask for, in words; raises as `held`.
+
+    Parameters
+    ----------
+    metadata: of its artifact.
+    checks: of its evaluation.
+    """
+    return [*_policies(metadata, settings, root), *_ratios(checks, settings.min_ratio)]
+
+
+def _policies(metadata: Mapping[str, Any], settings: Settings, root: Path) -> Iterator[str]:
     for name in ("policy", "t3_policy", "t5_policy"):
         path = getattr(settings, name)
         if not path:
             continue
-        used = account.metadata.get(name)
+        used = metadata.get(name)
         digest = used.get("sha256") if isinstance(used, Mapping) else None
         if digest != inheritance.resolve(root, path).sha256:
             yield f"it was not judged by gate.gemm.{name} as that is now"
 
 
-def _ratios(account: Account, least: float) -> Iterator[str]:
+def _ratios(checks: Iterable[Mapping[str, Any]], least: float) -> Iterator[str]:
     bounds = [
         bound
-        for check in account.checks
+        for check in checks
         if check.get("name") == _RATIO and (bound := _bound(check.get("observed"))) is not None
     ]
     if bounds and min(bounds) < least:

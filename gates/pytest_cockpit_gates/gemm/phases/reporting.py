@@ -7,11 +7,22 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from pytest_cockpit.api import JSON, CockpitError, Context, Evidence, Report, Verdict
+from pytest_cockpit.api import (
+    JSON,
+    CockpitError,
+    Context,
+    Evidence,
+    Finding,
+    Report,
+    Severity,
+    Verdict,
+)
 from pytest_cockpit.records.text import canonical, sha256
 from pytest_cockpit_gates.gemm.closing import (
+    account,
     branch,
     debts,
+    demanded,
     escalation,
     report,
     selection,
@@ -68,14 +79,41 @@ def run(phase: str, context: Context, options: JSON) -> Report:
     folder = state.artifact_path("report.md").parent
     written = report.write(folder, made or {}, evaluation, assessment, session, now=at)
     decided = written.record["decision"]
+    lacking = _lacking(context, settings, made, evaluation)
     return Report.judge(
         f"{decided}, severity {assessment.level.name}: {written.record['rationale']}",
         checked=len(written.names),
-        findings=assessment.findings,
+        findings=[*assessment.findings, *map(_short, lacking)],
         evidence=[
-            Evidence("record", {"run_id": options["session_id"], **written.record}),
+            Evidence(
+                "record",
+                {"run_id": options["session_id"], **written.record, "short": lacking},
+            ),
             Evidence("assessment", assessment.to_json()),
         ],
+    )
+
+
+def _lacking(
+    context: Context,
+    settings: Settings,
+    made: Mapping[str, Any] | None,
+    evaluation: Evaluation | None,
+) -> list[str]:
+    """In what it was held to less than the settings ask for; nothing of what was not judged."""
+    if made is None or evaluation is None:
+        return []
+    checks = account.checks_of(evaluation)
+    return demanded.short(made["metadata"], checks, settings, context.root)
+
+
+def _short(told: str) -> Finding:
+    """It is what somebody asked for, and no week is promoted by it."""
+    return Finding(
+        "gemm.policy",
+        f"{told}: no week is promoted by it, and no rerun is done",
+        Severity.INFO,
+        remedy="run it without options that ask for less than the settings",
     )
 
 
