@@ -40,8 +40,9 @@ def archived(folder: Path) -> Path:
 def refused(root: Path, **paths: str) -> str:
     with pytest.raises(CockpitError) as caught:
         policies.read(root, **paths)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+    said = str(caught.value)
+    assert all(line.isprintable() and ": " in line for line in said.split("\n")), said
+    return said
 
 
 def test_no_path_is_no_policy(tmp_path):
@@ -221,6 +222,55 @@ def test_a_bound_that_nobody_states_is_named(tmp_path, place):
     assert place[-1] in said
 
 
+def test_all_that_is_wrong_is_told_line_by_line(tmp_path):
+    document = copy.deepcopy(GOOD)
+    rows = document["weekly_slo"]["per_kernel_size"]
+    rows["auto_t3_controlled:1400"] |= {"min_avg_gflop": 3, "max_p95_time_ms": -1}
+    document["x"] = 1
+    said = refused(tree(tmp_path, weekly=document), weekly="weekly.json").split("\n")
+    assert [line.split(": ")[1] for line in said] == [
+        "/weekly_slo/per_kernel_size/auto_t3_controlled:1400/max_p95_time_ms",
+        "/weekly_slo/per_kernel_size/auto_t3_controlled:1400/min_avg_gflop",
+        "/x",
+    ]
+    for bounds in (rows["auto_t3_controlled:1400"], document["weekly_slo"]["global_guardrails"]):
+        bounds.clear()
+    del document["x"]
+    said = refused(tree(tmp_path, weekly=document), weekly="weekly.json").split("\n")
+    assert len(said) == 9
+    assert "weekly.json: /weekly_slo/global_guardrails/max_p95_drift_percent: missing" in said[6]
+    many = {f"new{number}": 1 for number in range(300)}
+    said = refused(tree(tmp_path, weekly={**GOOD, **many}), weekly="weekly.json").split("\n")
+    assert len(said) == 21
+    assert said[-1] == "weekly.json: 280 more like these; correct them too"
+
+
+@pytest.mark.parametrize(
+    "number, told",
+    [
+        ("NaN", "NaN is no JSON number"),
+        ("-Infinity", "-Infinity is no JSON number"),
+        ("1e999", "1e999 is out of range"),
+        ("1" * 5000, f"{'1' * 20} is beyond 64 bits"),
+    ],
+)
+def test_a_number_that_is_none_has_its_key_and_its_line(tmp_path, number, told):
+    text = json.dumps({"status": "NaN: 1e999", **GOOD}, indent=1)
+    text = text.replace('"minimum_snapshots": 6', f'"minimum_snapshots": {number}')
+    line = 1 + text[: text.index("minimum_snapshots")].count("\n")
+    said = refused(tree(tmp_path, weekly=text), weekly="weekly.json")
+    assert said == f"weekly.json: line {line}: minimum_snapshots: {told}; correct it"
+
+
+def test_a_parent_that_is_missing_is_to_be_put_beside_its_policy(tmp_path):
+    (tmp_path / "policies").mkdir()
+    tree(tmp_path / "policies", weekly={**GOOD, "inherits_from": "research/old/parent.json"})
+    said = refused(tmp_path, weekly="policies/weekly.json")
+    assert "research/old/parent.json is missing; copy it to policies/parent.json, beside" in said
+    tree(tmp_path / "policies", parent={"policy_id": "parent", "abft_mode": {}})
+    assert policies.read(tmp_path, weekly="policies/weekly.json").weekly
+
+
 def test_an_unknown_key_of_a_parent_is_named_by_its_own_file(tmp_path):
     t5 = {"policy_id": "t5", "abft_mode": {"sampling_periods": 3}}
     root = tree(tmp_path, t5=t5, weekly={**GOOD, "inherits_from": "t5.json"})
@@ -253,7 +303,7 @@ VALUES = st.recursive(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
-def test_whatever_stands_in_a_policy_it_is_one_or_an_error_of_one_line(tmp_path, data):
+def test_whatever_stands_in_a_policy_it_is_one_or_an_error_in_lines(tmp_path, data):
     document = copy.deepcopy(GOOD)
     table = document
     while True:
@@ -267,7 +317,7 @@ def test_whatever_stands_in_a_policy_it_is_one_or_an_error_of_one_line(tmp_path,
     try:
         read = policies.read(tmp_path, weekly="weekly.json")
     except CockpitError as error:
-        said = str(error)
-        assert said.isprintable(), said
+        said = str(error).split("\n")
+        assert all(line.isprintable() and line for line in said), said
     else:
         assert read.weekly is not None

@@ -84,17 +84,17 @@ def _policies(context: Context, settings: Settings) -> Policies:
 
 
 def _read(made: _Judged, rule: str, read: Callable[[], Any]) -> Any:
-    """What is read; None, and a finding of the rule, where it is of no use."""
+    """What is read; None, and a finding of the rule for each fault, where it is of no use."""
     try:
         return read()
     except CockpitError as error:
-        message = one_line(str(error))
-        path, parted, rest = message.partition(": ")
-        inside = parted and not path.startswith(("/", "-"))
         made.checked += 1
-        made.findings.append(
-            Finding(rule, rest if inside else message, path=path if inside else None)
-        )
+        for message in map(one_line, str(error).split("\n")):
+            path, parted, rest = message.partition(": ")
+            inside = parted and not path.startswith(("/", "-"))
+            made.findings.append(
+                Finding(rule, rest if inside else message, path=path if inside else None)
+            )
         return None
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from pytest_cockpit.api import JSON, CockpitError
 from pytest_cockpit.records import artifacts
-from pytest_cockpit.records.text import parse, printable, sha256
+from pytest_cockpit.records.text import one_line, parse, sha256
+from pytest_cockpit_gates.gemm.strict import numerals
 
 _LONGEST = 16
 _LARGEST = 4 * 2**20
@@ -58,12 +59,12 @@ def resolve(root: Path, path: str) -> Document:
     while at is not None:
         if at in [name for name, _ in chain]:
             raise CockpitError(
-                f"{printable(chain[-1][0])}: inherits_from: {printable(at)} leads back here;"
+                f"{one_line(chain[-1][0])}: inherits_from: {one_line(at)} leads back here;"
                 " remove the key from one of them"
             )
         if len(chain) >= _LONGEST:
             raise CockpitError(
-                f"{printable(path)}: inherits_from: more than {_LONGEST} policies in a row;"
+                f"{one_line(path)}: inherits_from: more than {_LONGEST} policies in a row;"
                 " merge some of them"
             )
         document, digest = _load(root, at)
@@ -93,7 +94,7 @@ def load(root: Path, path: str) -> JSON:
 def _named(root: Path, path: str) -> str:
     found = _inside(root, path)
     if found is None:
-        raise CockpitError(f"{printable(path)}: no file below the repository's root; name one")
+        raise CockpitError(f"{one_line(path)}: no file below the repository's root; name one")
     return found
 
 
@@ -104,13 +105,15 @@ def _load(root: Path, path: str) -> tuple[JSON, str]:
     except OSError as error:
         raise artifacts.os_error(Path(path), "cannot read", error) from error
     if len(content) > _LARGEST:
-        raise CockpitError(f"{printable(path)}: larger than any policy; name another file")
+        raise CockpitError(f"{one_line(path)}: larger than any policy; name another file")
     try:
         document = parse(content)
     except ValueError as error:
-        raise CockpitError(f"{printable(path)}: not JSON ({error}); correct it") from error
+        where = one_line(path)
+        told = numerals.faults(content.decode("utf-8", "replace")) or [f"not JSON ({error})"]
+        raise CockpitError("\n".join(f"{where}: {each}; correct it" for each in told)) from error
     if not isinstance(document, Mapping):
-        raise CockpitError(f"{printable(path)}: expected an object; correct it")
+        raise CockpitError(f"{one_line(path)}: expected an object; correct it")
     return document, sha256(content)
 
 
@@ -118,7 +121,7 @@ def _parent(root: Path, path: str, document: JSON) -> str | None:
     named = document.get("inherits_from")
     if named is None:
         return None
-    where = f"{printable(path)}: inherits_from"
+    where = f"{one_line(path)}: inherits_from"
     if not isinstance(named, str) or not named:
         raise CockpitError(f"{where}: expected the path of a policy; correct or remove it")
     folder = PurePosixPath(path).parent
@@ -126,9 +129,11 @@ def _parent(root: Path, path: str, document: JSON) -> str | None:
         found = _inside(root, candidate)
         if found is not None:
             return found
+    beside = one_line(str(folder / PurePosixPath(named).name))[:200]
     raise CockpitError(
-        f"{where}: {printable(named)[:200]} is missing; put it there or beside the policy, or"
-        " remove the key"
+        f"{where}: {one_line(named)[:200]} is missing; copy it to {beside}, beside the policy;"
+        " where it is lost, judge by a copy of the policy that has its keys and not this one, so"
+        " that the archived file stays what it was"
     )
 
 

@@ -50,6 +50,12 @@ class Weekly:
     rows: Mapping[str, Row]
 
 
+_ROW = tuple(item.name for item in dataclasses.fields(Row))
+_BOUNDS = tuple(item.name for item in dataclasses.fields(Weekly) if item.name.startswith("m"))
+_SHOWN = 20
+"""Lines of what is wrong with policies."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policies:
     """The policies of one evaluation.
@@ -78,13 +84,18 @@ def read(root: Path, *, weekly: str = "", t3: str = "", t5: str = "") -> Policie
     Raises
     ------
     CockpitError: one cannot be read, what it inherits from is missing or leads back to it, or a key
-        is unknown, missing or no number; the text names file and key.
+        is unknown, missing or no number; the text names file and key, and has a line for each of
+        the first few that are wrong in a weekly policy.
     """
     paths = {"weekly": weekly, "t3": t3, "t5": t5}
     sources = {name: resolve(root, path) for name, path in paths.items() if path}
-    for source in sources.values():
-        for path, document in source.chain:
-            _known(path, document)
+    wrong = dict.fromkeys(
+        line
+        for source in sources.values()
+        for path, document in source.chain
+        for line in _wrong(path, document)
+    )
+    _refuse([*wrong] or (_lacking(sources["weekly"]) if weekly else []))
     return Policies(
         weekly=_weekly(sources["weekly"]) if weekly else None,
         t3=t3_of(_of_kind(sources["t3"], "T3"), sources["t3"].path) if t3 else None,
@@ -98,16 +109,24 @@ def problems(document: Any) -> list[str]:
     return [str(problem) for problem in problems_by(document, _schema())]
 
 
-def _known(path: str, document: JSON) -> None:
-    """Refuse a file with a key that its kind does not have."""
+def _refuse(lines: list[str]) -> None:
+    if lines:
+        more = len(lines) - _SHOWN
+        path = lines[0].partition(": ")[0]
+        rest = [f"{path}: {more} more like these; correct them too"] if more > 0 else []
+        raise CockpitError("\n".join([*lines[:_SHOWN], *rest]))
+
+
+def _wrong(path: str, document: JSON) -> list[str]:
+    """Keys that the kind of a file does not have, and values that are none."""
     kind = _kind(document)
-    if kind == "T3":
-        t3_of(document, path)
-    elif kind == "T5":
-        t5_of(document, path)
-    else:
-        for problem in problems(document):
-            raise CockpitError(f"{path}: {problem}; correct it")
+    if kind == "weekly":
+        return [f"{path}: {problem}; correct it" for problem in problems(document)]
+    try:
+        (t3_of if kind == "T3" else t5_of)(document, path)
+    except CockpitError as error:
+        return [str(error)]
+    return []
 
 
 def _kind(document: JSON) -> str:
@@ -122,41 +141,43 @@ def _of_kind(source: Document, kind: str) -> JSON:
     return source.merged
 
 
-def _weekly(source: Document) -> Weekly:
-    slo = _table(source.merged, "weekly_slo", source.path)
+def _lacking(source: Document) -> list[str]:
+    """Bounds that neither the policy states nor any that it inherits."""
+    slo = source.merged.get("weekly_slo")
+    if not isinstance(slo, Mapping):
+        return [_missing(source.path, "weekly_slo")]
     where = f"{source.path}: /weekly_slo"
-    bounds = _table(slo, "global_guardrails", where)
-    rows = _table(slo, "per_kernel_size", where)
+    found = []
+    for name, keys in (("global_guardrails", _BOUNDS), ("per_kernel_size", ())):
+        table = slo.get(name)
+        if isinstance(table, Mapping):
+            found += [_missing(f"{where}/{name}", key) for key in keys if key not in table]
+        else:
+            found.append(_missing(where, name))
+    for name, row in slo.get("per_kernel_size", {}).items():
+        there = f"{where}/per_kernel_size/{name}"
+        found += [_missing(there, key) for key in _ROW if key not in row]
+    return found
+
+
+def _missing(where: str, key: str) -> str:
+    parted = "/" if where.rpartition(": ")[2].startswith("/") else ": "
+    return f"{where}{parted}{key}: missing; add it, or inherit a policy that has it"
+
+
+def _weekly(source: Document) -> Weekly:
+    slo = source.merged["weekly_slo"]
     scope = source.merged.get("scope")
     platform = scope.get("platform") if isinstance(scope, Mapping) else None
-    wanted = [item.name for item in dataclasses.fields(Weekly) if item.name.startswith("m")]
     return Weekly(
         path=source.path,
         platform=platform.lower() if isinstance(platform, str) else "",
         rows={
-            name: Row(
-                **{
-                    key: _need(row, key, f"{where}/per_kernel_size/{name}")
-                    for key in ("min_avg_gflops", "max_p95_time_ms")
-                }
-            )
-            for name, row in rows.items()
+            name: Row(**{key: row[key] for key in _ROW})
+            for name, row in slo["per_kernel_size"].items()
         },
-        **{name: _need(bounds, name, f"{where}/global_guardrails") for name in wanted},
+        **{name: slo["global_guardrails"][name] for name in _BOUNDS},
     )
-
-
-def _table(parent: JSON, key: str, where: str) -> JSON:
-    found = parent.get(key)
-    if not isinstance(found, Mapping):
-        raise CockpitError(f"{where}: {key}: missing; add it, or inherit a policy that has it")
-    return found
-
-
-def _need(table: JSON, key: str, where: str) -> Any:
-    if key not in table:
-        raise CockpitError(f"{where}/{key}: missing; add it, or inherit a policy that has it")
-    return table[key]
 
 
 @functools.cache
