@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from statistics import median
 
+from pytest_cockpit.estimation.intervals import location
 from pytest_cockpit_gates.gemm.abft.policy import T5Policy
 
 _PERCENT = 100.0
 # Of shorter products the launches of the check are the larger part, whatever is done.
 _SHORTEST_S = 0.01
-# Of fewer checks the median may be one that the machine held up.
-_FEWEST = 3
+# Of fewer checks nobody can be sure what they cost; of more than these the last ones tell.
+_FEWEST, _MOST = 8, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Rails:
     ----------
     checks, alarms: products that were checked, and those of them with a false alarm.
     products: all that were seen.
-    shares: the guard's CPU time by the product's, of each check.
+    shares: the guard's CPU time by the product's, of the last checks.
     alarm_streak, overhead_streak: products in a row at which a limit was broken.
     reason: why the guard is off; None while it is on.
     """
@@ -71,6 +72,12 @@ class Rails:
             return None
         return _PERCENT * median(self.shares) * self.checks / self.products
 
+    @property
+    def surely_percent(self) -> float:
+        """What the guard costs at least, beyond doubt; nothing of too few checks to say so."""
+        found = location(self.shares) if len(self.shares) >= _FEWEST else None
+        return _PERCENT * found.low * self.checks / self.products if found else 0.0
+
     def after(self, seen: Seen) -> Rails:
         """The state after one more product; a guard that is off stays so."""
         if self.reason is not None:
@@ -83,20 +90,23 @@ class Rails:
             checks=self.checks + seen.checked,
             alarms=self.alarms + (seen.checked and seen.false_positives > 0),
             products=self.products + 1,
-            shares=self.shares + share,
+            shares=(self.shares + share)[-_MOST:],
         )
         policy = self.policy
-        rate, overhead = now.false_positive_rate, now.overhead_percent or 0.0
+        rate = now.false_positive_rate
         alarmed = seen.checked and rate is not None and rate > policy.max_false_positive_rate
-        told = seen.product_s >= _SHORTEST_S and len(now.shares) >= _FEWEST
+        surely = now.surely_percent if seen.product_s >= _SHORTEST_S and share else 0.0
         above, far = (
-            told and overhead > limit
-            for limit in (policy.max_overhead_percent, policy.hard_overhead_percent)
+            surely > limit for limit in (policy.max_overhead_percent, policy.hard_overhead_percent)
         )
+        # Products that were not checked say nothing of what a check costs.
+        streak = self.overhead_streak
+        if share:
+            streak = streak + 1 if above else 0
         now = replace(
             now,
             alarm_streak=now.alarm_streak + 1 if alarmed else 0,
-            overhead_streak=now.overhead_streak + 1 if above else 0,
+            overhead_streak=streak,
         )
         return replace(now, reason=now.why(seen.error, far=far))
 
@@ -114,5 +124,8 @@ class Rails:
         needed = policy.overhead_violations if policy.hysteresis else 1
         if far or self.overhead_streak >= needed:
             limit = policy.hard_overhead_percent if far else policy.max_overhead_percent
-            return f"overhead: {self.overhead_percent:.2f} % above {limit:g} %"
+            return (
+                f"overhead: {self.overhead_percent:.2f} %, surely more than"
+                f" {self.surely_percent:.2f} %, by {len(self.shares)} checks; {limit:g} % allowed"
+            )
         return None

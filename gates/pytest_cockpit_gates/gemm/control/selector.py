@@ -18,12 +18,18 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from pytest_cockpit.estimation.shares import share
 from pytest_cockpit_gates.gemm.control.policy import T3Policy
 
 # Deviation of a pair's log-ratio, as it is on a machine that does other things too.
 _NOISE = 0.05
-# A belief counts as beyond doubt when it is so many of its deviations away: one in a hundred.
+# Beyond doubt is one in a hundred: so many deviations of a normal distribution, and of Student's
+# with 1, 2 and so on degrees of freedom. One pair alone has none.
 _DOUBT = 2.326
+_STUDENT = (31.821, 6.965, 4.541, 3.747, 3.365, 3.143, 2.998, 2.896, 2.821, 2.764)
+# Chance that a selector which falls back no more than it may is switched off at one of its
+# products: it is looked at after each of them.
+_SURE = 0.001
 # Share of served products that are held against the static choice.
 _HELD = 0.25
 _PERCENT = 100.0
@@ -64,11 +70,24 @@ class Arm:
 
     def beyond(self, bound: float, weight: float) -> bool:
         """Whether it is faster than that, beyond doubt."""
-        return self.pairs > 0 and self.mean - _DOUBT * self.deviation(weight) > bound
+        return self.mean - self._doubt(weight) > bound
 
     def below(self, bound: float, weight: float) -> bool:
         """Whether it is slower than that, beyond doubt."""
-        return self.pairs > 0 and self.mean + _DOUBT * self.deviation(weight) < bound
+        return self.mean + self._doubt(weight) < bound
+
+    def late(self, reward: float, bound: float, weight: float) -> bool:
+        """Whether a pair is worse than that by more than pairs of this arm scatter."""
+        return reward + self._doubt(weight) * math.sqrt(max(self.pairs, 1)) < bound
+
+    def _doubt(self, weight: float) -> float:
+        """How far off the mean may be: by the usual noise, and by that of the pairs themselves."""
+        freedom = self.pairs - 1
+        if freedom < 1:
+            return math.inf
+        student = _STUDENT[freedom - 1] if freedom <= len(_STUDENT) else _tail(freedom)
+        own = student * math.sqrt(self.spread / freedom / self.pairs)
+        return max(own, _DOUBT * self.deviation(weight))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +160,9 @@ class Context:
         arm = self.arms[choice.arm]
         late = False
         if reward is not None and not wrong:
-            arm = arm.credited(reward)
             limit = -math.log1p(policy.regression_limit)
-            late = reward < limit
+            late = arm.late(reward, limit, policy.prior_weight)
+            arm = arm.credited(reward)
             if arm.below(limit, policy.prior_weight):
                 slower = _PERCENT * math.expm1(-arm.mean)
                 arm = replace(arm, dropped=f"slower by {slower:.1f} % in {arm.pairs} pairs")
@@ -182,5 +201,17 @@ def _breach(known: Context, choice: Choice, wrong: str, policy: T3Policy) -> str
         return f"correctness: {choice.arm} {wrong}"
     rate = known.fallback_rate
     if rate is not None and rate > policy.max_fallback_rate and policy.disable_on_fallback:
-        return f"fallback: rate {rate:.3f} above {policy.max_fallback_rate:g}"
+        found = share(known.fallbacks, known.decisions, _SURE)
+        if found.low > policy.max_fallback_rate:
+            return (
+                f"fallback: {known.fallbacks} of {known.decisions} products fell back, surely more"
+                f" than {found.low:.3f} of them, {policy.max_fallback_rate:g} allowed"
+            )
     return None
+
+
+def _tail(freedom: int) -> float:
+    """Student's quantile by that of the normal distribution (Cornish and Fisher)."""
+    z = _DOUBT
+    first, second = z**3 + z, 5 * z**5 + 16 * z**3 + 3 * z
+    return z + first / (4 * freedom) + second / (96 * freedom**2)

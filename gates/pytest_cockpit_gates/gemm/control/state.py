@@ -22,7 +22,7 @@ from pytest_cockpit.records import artifacts
 from pytest_cockpit.records.schema import problems_by
 from pytest_cockpit_gates.gemm.control.selector import Arm, Context
 
-_SCHEMA_NAME = "pytest-cockpit/gemm-selector/1"
+_SCHEMA_NAME = "pytest-cockpit/gemm-selector/2"
 _COUNT: JSON = {"type": "integer", "minimum": 0}
 _REASON: JSON = {"type": ["string", "null"]}
 _ARM: JSON = {
@@ -134,8 +134,7 @@ def held(folder: Path, fingerprint: str, policy: str) -> Iterator[State]:
     ------
     CockpitError: the folder cannot be written.
     """
-    name = re.sub(r"[^A-Za-z0-9_-]", "_", fingerprint)
-    path = folder / f"t3-{name}.json"
+    path = _path(folder, fingerprint)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -151,6 +150,27 @@ def held(folder: Path, fingerprint: str, policy: str) -> Iterator[State]:
         yield _loaded(path, fingerprint, policy)
     finally:
         os.close(lock)
+
+
+def forget(folder: Path, fingerprint: str) -> bool:
+    """Remove what is on file for a device; whether anything was.
+
+    Raises
+    ------
+    CockpitError: the file cannot be removed.
+    """
+    path = _path(folder, fingerprint)
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise artifacts.os_error(path, "cannot forget what a selector learned", error) from error
+    return True
+
+
+def _path(folder: Path, fingerprint: str) -> Path:
+    return folder / f"t3-{re.sub(r'[^A-Za-z0-9_-]', '_', fingerprint)}.json"
 
 
 def _loaded(path: Path, fingerprint: str, policy: str) -> State:

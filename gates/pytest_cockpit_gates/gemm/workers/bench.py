@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_cockpit_gates.gemm.abft import faults, overhead
 from pytest_cockpit_gates.gemm.abft import policy as guarding
+from pytest_cockpit_gates.gemm.control import state
 from pytest_cockpit_gates.gemm.kernels import shader_cache, table, tuning
 from pytest_cockpit_gates.gemm.kernels.device import open_device
 from pytest_cockpit_gates.gemm.kernels.shader_cache import Kept
@@ -113,9 +114,14 @@ class Bench:
         return self.do_session("static", size, size, size, seed, iterations)
 
     def do_tune(self, say: Say, sizes: list[int]) -> dict[str, Any]:
-        """Measure the variants at each size, and keep the choices for later runs."""
+        """Measure the variants at each size, and keep the choices for later runs.
+
+        The online selector begins anew: what it learned was held against the choices before.
+        """
         entries = tuning.tune(self._device, sizes, say)
         table.save(entries)
+        if state.forget(caches.folder("selector", Path.cwd()), self.info["fingerprint"]):
+            say("what the online selector had learned is forgotten")
         known = [(it.m, it.variant, it.sha256, it.gflops) for it in entries]
         keys = ("size", "variant", "source_sha256", "gflops")
         return {"entries": [dict(zip(keys, it, strict=True)) for it in known]}
