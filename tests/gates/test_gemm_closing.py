@@ -20,6 +20,7 @@ from pytest_cockpit_gates.gemm.closing import (
     branch,
     decision,
     documents,
+    drawing,
     report,
     results,
     severity,
@@ -440,9 +441,7 @@ def test_the_minutes_have_all_sections_and_numbers(tree):
     assert "| `auto_t3_controlled:1400@rusticl` | 2 of 2 | 2" in acta
     assert "| `p95_drift_bound` | `k:1400@clover` | `fail` | +9 % of at most +8 %" in acta
     assert "`sev3_medium`: respond by 2026-11-21T16:00:00Z" in acta
-    assert (
-        "| replay | evaluation | `fail` | 2026-11-20T10:00:00Z | 2026-11-20T10:00:00Z | 1 |" in acta
-    )
+    assert "| replay | evaluation | `fail` | - | - | - | 1 |" in acta
     assert re.search(r"\| replay \| `artifacts/gemm/replay_1.json` \| `[0-9a-f]{64}` \|", acta)
     assert report.checked == 2
 
@@ -568,7 +567,7 @@ SMALL = gemm_artifacts.split(iterations=2, sessions=1, seeds=(1,), pairs=2)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(PLACES), ANYTHING)
 def test_any_artifact_can_be_reported(tmp_path, monkeypatch, keys, value):
-    monkeypatch.setattr(report, "_draw", lambda *_: ({}, "nothing is drawn"))
+    monkeypatch.setattr(drawing, "draw", lambda *_: ({}, ["nothing is drawn"]))
     artifact = json.loads(json.dumps(SMALL))
     table = artifact
     for key in keys[:-1]:

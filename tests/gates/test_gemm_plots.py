@@ -15,9 +15,24 @@ import pytest
 from pytest_cockpit import process
 from pytest_cockpit.api import CockpitError, Verdict
 from pytest_cockpit.estimation.intervals import Interval
-from pytest_cockpit_gates.gemm.closing import documents, plots, report, results, severity, sla
+from pytest_cockpit.records.markdown import plain
+from pytest_cockpit_gates.gemm.closing import (
+    documents,
+    figures,
+    plots,
+    report,
+    results,
+    severity,
+    sla,
+)
+from pytest_cockpit_gates.gemm.closing.account import checks_of, timeline
 from pytest_cockpit_gates.gemm.closing.plots import Ceiling
 from pytest_cockpit_gates.gemm.closing.results import Ratio
+from pytest_cockpit_gates.gemm.phases import stopped
+from pytest_cockpit_gates.gemm.strict.demands import Demands
+from pytest_cockpit_gates.gemm.strict.evaluate import evaluate
+from pytest_cockpit_gates.gemm.strict.policies import Policies
+from pytest_cockpit_gates.gemm.strict.subject import spelled
 from pytest_cockpit_gates.gemm.verdicts import Check, Evaluation
 from tests import gemm_artifacts
 
@@ -228,12 +243,125 @@ def test_a_report_shows_its_plots(tmp_path):
     assert written.record["decision"] == "promote"
 
 
+def judged(artifact, **policies):
+    """The artifact as a strict evaluation judges it."""
+    return evaluate(artifact, Policies(**policies), demands=Demands(min_ratio=1.1))
+
+
+@drawn
+@pytest.mark.parametrize("artifact", [REPLAY, SPLIT], ids=["replay", "split"])
+def test_table_plot_and_check_have_the_same_figure(tmp_path, artifact):
+    made = judged(artifact)
+    write(tmp_path, artifact, made)
+    prefix = artifact["kind"]
+    page = (tmp_path / f"{prefix}_report.md").read_text()
+    costs = [it for it in made.checks if it.name == "t5_overhead_bound"]
+    assert costs
+    lines = {it.key: it for it in results.lines(artifact, checks_of(made))}
+    for check in costs:
+        ends = check.observed["overhead_percent"]
+        row = next(it for it in page.split("\n") if it.startswith(f"| `{check.key}` | 2 of 2"))
+        assert f"{check.observed['bound']:g}" in row
+        if ends is not None:
+            assert lines[check.key].overhead_interval.high == ends["high"]
+            assert f"{ends['estimate']:.4g}" in row
+    told = words((tmp_path / f"{prefix}_overhead.svg").read_bytes())
+    assert f"at most {costs[0].observed['bound']:g} %" in told
+    assert "largest of any row" not in told
+    for check in (it for it in made.checks if it.name == "rusticl_ratio_vs_clover"):
+        ratio = spelled(Interval(**check.observed["ratio"]))
+        assert f"| {plain(ratio)}, at least 1.1 | `pass` | 16 pairs from " in page
+        assert ratio in check.message
+
+
+def test_a_row_without_a_policy_has_its_interval_too():
+    (line, *_) = results.lines(SPLIT)
+    assert line.speed.bound is None
+    assert line.speed.interval.low < line.average < line.speed.interval.high
+    assert line.latency.interval.low < line.p95_ms < line.latency.interval.high
+    row = {"kernel": "k", "size": 7, "platform_selector": "p", "status": "ok"}
+    for walls in ([], [1.0], [0.0, -1, "x", None, float("inf"), 1e300], None, [1e-300] * 99):
+        (line,) = results.lines({"runs": [{**row, "sessions": [{"wall_s": walls}]}]})
+        assert (line.speed, line.latency) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "value, said",
+    [
+        (0, "0"), (0.0021349, "0.00213"), (0.99, "0.990"), (61.87, "61.9"), (-28.31, "-28.3"),
+        (178.72, "179"), (1480.4, "1480"), (1e-30, "0.000000000000"),
+    ],
+)  # fmt: skip
+def test_three_digits_count(value, said):
+    assert figures.significant(value) == said
+
+
+def test_a_ratio_names_the_platforms_that_were_compared(tmp_path):
+    key = "auto_t3_controlled:256@pocl/rusticl"
+    check = Check("rusticl_ratio_vs_clover", "gemm.ratio", Verdict.FAIL, "0.7", key, {}, "go back")
+    written = write(tmp_path, SPLIT, evaluation(check))
+    page = (tmp_path / "split_report.md").read_text()
+    assert "| `pocl_ratio_vs_rusticl` | `auto_t3_controlled:256@pocl/rusticl` | `fail`" in page
+    assert "`rusticl_ratio_vs_clover`" not in page
+    assert "pocl_ratio_vs_rusticl" in written.record["rationale"]
+
+
+def test_phases_are_told_in_their_order_with_begin_and_end(tmp_path):
+    told = [
+        {"phase": "plan", "verdict": "pass", "begun": "2026-11-21T11:00:00Z",
+         "ended": "2026-11-21T11:00:01Z"},
+        {"phase": "canary", "verdict": "fail", "begun": "2026-11-21T11:00:02Z",
+         "ended": "2026-11-21T11:09:02Z"},
+        {"phase": "evaluation", "verdict": "skip"},
+        "none",
+    ]  # fmt: skip
+    write(tmp_path, REPLAY, evaluation(GREEN), timeline=timeline(told))
+    page = (tmp_path / "replay_report.md").read_text()
+    table = page[page.index("## Checklist") : page.index("## Results")]
+    assert re.findall(r"^\| replay \| (.*) \| 1 \|$", table, re.MULTILINE) == [
+        "plan | `pass` | 2026-11-21T11:00:00Z | 2026-11-21T11:00:01Z | 1",
+        "canary | `fail` | 2026-11-21T11:00:02Z | 2026-11-21T11:09:02Z | 540",
+        "evaluation | `skip` | - | - | -",
+    ]
+    assert timeline(None) == timeline([None, 3]) == ()
+
+
+def test_a_stopped_replay_is_told_by_what_stopped_it(tmp_path):
+    event = {
+        "snapshot": 1,
+        "failed": ["t3_guardrails_all_runs"],
+        "reasons": ["auto_t3_controlled:128@pocl: fell back at 9.0% of products"],
+        "checks": {"t3_guardrails_all_runs": ["auto_t3_controlled:128@pocl: fell back at 9.0%"]},
+    }
+    artifact = {**REPLAY, "rollback_event": event}
+    made = stopped.told(evaluation(GREEN), artifact)
+    assert (made.decision, made.verdict) == ("iterate", Verdict.FAIL)
+    written = write(tmp_path, artifact, made)
+    page = (tmp_path / "replay_report.md").read_text()
+    assert "`t3_guardrails_all_runs` |  | `fail` | snapshot 1 ended the campaign" in page
+    assert "controlled:128" in page.partition("Snapshot 1 ended the campaign:")[2][:99]
+    assert written.record["severity"] == "sev2_high"
+    assert "run_failed" not in page
+    for odd in (None, 3, {}, {"failed": ["x"]}):
+        assert stopped.told(evaluation(GREEN), {"rollback_event": odd}).checks
+
+
+def test_what_is_green_has_no_remedy(tmp_path):
+    green = Check(
+        "t5_recall_bound", "gemm.guard-recall", Verdict.PASS, "fine", "", {}, "check more"
+    )
+    write(tmp_path, REPLAY, evaluation(green))
+    assert "check more" not in (tmp_path / "replay_report.md").read_text()
+
+
 def test_a_red_check_is_told_with_its_deadline(tmp_path):
     written = write(tmp_path, {}, evaluation(GREEN, RED))
     page = (tmp_path / "replay_report.md").read_text()
     assert "`p95_drift_bound` | `k:1@clover` | `fail` | +9 % of at most +8 %" in page
     assert "`sev3_medium`: respond by 2026-11-21T16:00:00Z" in page
-    assert "nothing was measured that could be drawn" in page
+    assert "- GFLOPS by size: not drawn, as nothing was measured\n" in page
+    assert "rusticl over clover: not drawn, as a replay measures no pairs of platforms" in page
+    assert "Roofline: not drawn" in page
     assert written.decision["block_decision"] == "iterate"
     assert written.record["red"][0]["check"] == "p95_drift_bound"
     assert written.record["severity"] == "sev3_medium"

@@ -4,14 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from pytest_cockpit.api import Verdict
+from pytest_cockpit.records.text import one_line
+from pytest_cockpit_gates.gemm.closing import figures
 from pytest_cockpit_gates.gemm.closing.decision import UNKNOWN, Track
 from pytest_cockpit_gates.gemm.verdicts import ITERATE, PROMOTE, Evaluation
 
 _MOST = 50
 """Incidents that the ledger keeps of one campaign; the artifact has all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A phase as it went; begin and end are empty where it was not done."""
+
+    name: str
+    verdict: str
+    begun: str = ""
+    ended: str = ""
+
+    @property
+    def seconds(self) -> str:
+        """How long it took, to the second; empty where nobody knows."""
+        try:
+            took = datetime.fromisoformat(self.ended) - datetime.fromisoformat(self.begun)
+        except (TypeError, ValueError):
+            return ""
+        return f"{took.total_seconds():.0f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +46,8 @@ class Account:
     decision: promote, iterate, stop, or unknown where it came to no evaluation.
     rationale: why, in words.
     verdict: of the session; empty while it runs.
-    phases: verdicts by name, in their order.
+    phases: verdicts by name.
+    timeline: the same in their order, with begin and end, where the engine has told.
     attempt: the how manieth of its plan; 0 where nobody counts.
     checks: of the evaluation, JSON-able.
     severity: as `Assessment.to_json` has it; None where nothing was evaluated.
@@ -42,11 +65,17 @@ class Account:
     verdict: str = ""
     attempt: int = 0
     phases: Mapping[str, str] = field(default_factory=dict)
+    timeline: tuple[Phase, ...] = ()
     checks: tuple[Mapping[str, Any], ...] = ()
     severity: Mapping[str, Any] | None = None
     escalation: tuple[Mapping[str, Any], ...] = ()
     evidence: tuple[tuple[str, str | None], ...] = ()
     artifact: Mapping[str, Any] | None = None
+
+    @property
+    def done(self) -> tuple[Phase, ...]:
+        """Its phases in their order."""
+        return self.timeline or tuple(Phase(name, it) for name, it in self.phases.items())
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -68,6 +97,13 @@ class Account:
         if self.severity is not None and self.severity.get("promotion") is False:
             barred = f"severity {self.severity.get('severity')} bars promotion"
         return Track(self.track, self.decision, self.rationale, self.evidence, barred)
+
+
+def timeline(told: Any) -> tuple[Phase, ...]:
+    """The phases of a session as the engine has told them, read with care."""
+    rows = [it for it in told if isinstance(it, Mapping)] if isinstance(told, list) else []
+    keys = ("phase", "verdict", "begun", "ended")
+    return tuple(Phase(*(one_line(str(row.get(key) or "")) for key in keys)) for row in rows)
 
 
 def checks_of(evaluation: Evaluation) -> tuple[dict[str, Any], ...]:
@@ -103,7 +139,8 @@ def rationale(evaluation: Evaluation | None, phases: Mapping[str, str], why: str
         return why or "it came to no evaluation"
     told = f"all {len(evaluation.checks)} checks are green"
     if evaluation.red or not evaluation.checks:
-        names = ", ".join(dict.fromkeys(check.name for check in evaluation.red))
+        shown = (figures.shown(check.name, check.key) for check in evaluation.red)
+        names = ", ".join(dict.fromkeys(shown))
         told = f"{len(evaluation.red)} of {len(evaluation.checks)} checks are not green: {names}"
     red = [f"{name} is {verdict}" for name, verdict in _red(phases).items()]
     return "; ".join([told, *red])

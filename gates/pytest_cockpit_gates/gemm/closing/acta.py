@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from pytest_cockpit.records.markdown import code, plain
-from pytest_cockpit_gates.gemm.closing import sections
+from pytest_cockpit_gates.gemm.closing import measured, sections
 from pytest_cockpit_gates.gemm.closing.account import Account
 from pytest_cockpit_gates.gemm.closing.selection import Selection
 from pytest_cockpit_gates.gemm.closing.severity import stamp
@@ -40,7 +40,7 @@ def page(
         "",
         *_section("Scope", _each(accounts, sections.scope)),
         *_section("Checklist", sections.checklist(accounts)),
-        *_section("Results", _each(accounts, sections.results)),
+        *_section("Results", _each(accounts, measured.results)),
         *_section("Checks", _each(accounts, sections.checks)),
         *_section("Severity and deadlines", _each(accounts, sections.severity)),
         *_section("Rollback", sections.rollback(selected, owed)),

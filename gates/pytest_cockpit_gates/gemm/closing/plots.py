@@ -45,7 +45,7 @@ class Ceiling:
 
 
 def throughput(lines: Sequence[Line]) -> bytes:
-    """GFLOPS by size, a panel for each platform, a line for each kernel; its peak dotted.
+    """GFLOPS by size with intervals, a panel for each platform; hollow marks are the best.
 
     Raises
     ------
@@ -59,14 +59,20 @@ def throughput(lines: Sequence[Line]) -> bytes:
                 _series(axis, [line for line in mine if line.kernel == kernel], kernel, number)
             axis.set_title(platform)
             axis.set_xlabel("N of N x N matrices")
-            axis.set_ylabel("GFLOPS (mean; dotted: best)")
-            axis.set_ylim(bottom=0)
+            axis.set_ylabel("GFLOPS (with interval; hollow: best)")
+            _sizes(axis, sorted({line.size for line in mine}))
+            # Room for the legend above what is highest.
+            axis.set_ylim(0, 1.2 * axis.get_ylim()[1])
             _legend(axis)
         return _svg(figure)
 
 
 def ratio(rows: Sequence[Ratio], bound: float, pair: tuple[str, str]) -> bytes:
     """The ratio of two platforms with its interval, beside the bound.
+
+    Parameters
+    ----------
+    bound: of rows that say none themselves.
 
     Raises
     ------
@@ -75,14 +81,20 @@ def ratio(rows: Sequence[Ratio], bound: float, pair: tuple[str, str]) -> bytes:
     with _figure(1, height=_height(len(rows))) as (figure, axes):
         named = [(f"{row.kernel} {row.size} ({row.pairs} pairs)", row.interval) for row in rows]
         _intervals(axes[0], named)
-        axes[0].axvline(bound, color="tab:red", linestyle="--", label=f"at least {bound:g}")
+        judged = {bound if row.bound is None else row.bound for row in rows} or {bound}
+        for least in sorted(judged):
+            axes[0].axvline(least, color="tab:red", linestyle="--", label=f"at least {least:g}")
         axes[0].set_xlabel(f"throughput of {pair[0]} over that of {pair[1]}")
         _legend(axes[0])
         return _svg(figure)
 
 
 def overhead(lines: Sequence[Line], bound: float | None) -> bytes:
-    """What fault detection costs in percent: each row's worst, and the interval of its pairs.
+    """What fault detection costs in percent, with its interval, beside what it is held to.
+
+    Parameters
+    ----------
+    bound: percent; None draws those that the checks of the lines have judged by.
 
     Raises
     ------
@@ -92,12 +104,9 @@ def overhead(lines: Sequence[Line], bound: float | None) -> bytes:
     with _figure(1, height=_height(len(mine))) as (figure, axes):
         axis = axes[0]
         _intervals(axis, [(line.key, line.overhead_interval) for line in mine])
-        for at, line in enumerate(mine):
-            if line.overhead is not None:
-                label = "largest of any row" if at == 0 else None
-                axis.plot([line.overhead], [at], "x", color="tab:orange", label=label)
-        if bound is not None:
-            axis.axvline(bound, color="tab:red", linestyle="--", label=f"at most {bound:g} %")
+        judged = {line.cost.bound for line in mine if line.cost and line.cost.bound is not None}
+        for most in sorted(judged) if bound is None else [bound]:
+            axis.axvline(most, color="tab:red", linestyle="--", label=f"at most {most:g} %")
         axis.set_xlabel("cost of fault detection in percent")
         _legend(axis)
         return _svg(figure)
@@ -149,6 +158,9 @@ def _roof(axis: Axes, ceiling: Ceiling, lines: Sequence[Line]) -> None:
             [line.average or math.nan for line in points],
             _MARKS[number % len(_MARKS)],
             color=f"C{number}",
+            # Kernels of the same speed are seen through each other.
+            markerfacecolor="none" if number else f"C{number}",
+            markersize=6 + 3 * number,
             label=kernel,
         )
     axis.set_xscale("log", base=2)
@@ -159,19 +171,38 @@ def _roof(axis: Axes, ceiling: Ceiling, lines: Sequence[Line]) -> None:
 
 
 def _series(axis: Axes, lines: Sequence[Line], kernel: str, number: int) -> None:
-    sizes = [line.size for line in lines]
     mark, color = _MARKS[number % len(_MARKS)], f"C{number}"
-    means = [math.nan if line.average is None else line.average for line in lines]
+    # Beside each other, where intervals of two kernels would hide each other.
+    width = max(1.0, 0.006 * max((line.size for line in lines), default=1)) * number
+    sizes = [line.size + width for line in lines]
+    found = [line.speed.interval if line.speed else None for line in lines]
+    middles = [
+        it.estimate if it else math.nan if line.average is None else line.average
+        for it, line in zip(found, lines, strict=True)
+    ]
+    axis.plot(sizes, middles, marker=mark, markersize=4, color=color, label=kernel)
+    for size, it in zip(sizes, found, strict=True):
+        if it is not None and math.isfinite(it.low) and math.isfinite(it.high):
+            axis.plot([size, size], [it.low, it.high], color=color, marker="_", linewidth=1.5)
     peaks = [math.nan if line.peak is None else line.peak for line in lines]
-    axis.plot(sizes, means, marker=mark, color=color, label=kernel)
-    axis.plot(sizes, peaks, linestyle=":", color=color)
+    hollow: dict[str, Any] = {"marker": mark, "markersize": 4, "markerfacecolor": "none"}
+    axis.plot(sizes, peaks, linestyle=":", linewidth=1, color=color, **hollow)
+
+
+def _sizes(axis: Axes, sizes: Sequence[int]) -> None:
+    """Ticks at what was measured, and room on both sides also of a single size."""
+    room = max(0.15 * (sizes[-1] - sizes[0]), 0.05 * sizes[-1], 1) if sizes else 1
+    axis.set_xticks(list(sizes), [str(size) for size in sizes])
+    if sizes:
+        axis.set_xlim(sizes[0] - room, sizes[-1] + room)
 
 
 def _intervals(axis: Axes, rows: Sequence[tuple[str, Interval | None]]) -> None:
     for at, (_, interval) in enumerate(rows):
         if interval is None:
             continue
-        axis.plot([interval.low, interval.high], [at, at], color="C0", linewidth=2)
+        if math.isfinite(interval.low) and math.isfinite(interval.high):
+            axis.plot([interval.low, interval.high], [at, at], color="C0", linewidth=2, marker="|")
         axis.plot([interval.estimate], [at], "o", color="C0")
     labels = [f"{name}{'' if interval else ': no interval'}" for name, interval in rows]
     axis.set_yticks(range(len(rows)), labels)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pytest_cockpit.api import CockpitError
 from pytest_cockpit.records import artifacts
 from pytest_cockpit.records.markdown import plain
-from pytest_cockpit_gates.gemm.closing import account, decision, plots, results, sections
-from pytest_cockpit_gates.gemm.closing.account import Account
+from pytest_cockpit_gates.gemm.closing import (
+    account,
+    decision,
+    drawing,
+    measured,
+    sections,
+)
+from pytest_cockpit_gates.gemm.closing.account import Account, Phase
 from pytest_cockpit_gates.gemm.closing.decision import UNKNOWN, Review
 from pytest_cockpit_gates.gemm.closing.escalation import Matrix, who
 from pytest_cockpit_gates.gemm.closing.plots import Ceiling
@@ -32,8 +37,8 @@ class Session:
     prefix: what the names of its files begin with.
     output: repository-relative folder that they come to.
     candidate, fallback, min_ratio: what a split compares, and its bound.
-    max_overhead: percent that fault detection may cost; None draws no bound.
     phases: verdicts of its phases so far.
+    timeline: the same in their order, with begin and end.
     evidence: repository-relative paths with digests, the run's artifact first.
     ceilings: what each platform was measured to be capable of; without, there is no roofline.
     selected, owed: the platform that is selected, and the rerun that is owed in words.
@@ -47,9 +52,9 @@ class Session:
     candidate: str = "rusticl"
     fallback: str = "clover"
     min_ratio: float = 0.85
-    max_overhead: float | None = None
     attempt: int = 1
     phases: Mapping[str, str] = field(default_factory=dict)
+    timeline: tuple[Phase, ...] = ()
     evidence: Sequence[tuple[str, str | None]] = ()
     ceilings: Mapping[str, Ceiling] = field(default_factory=dict)
     matrix: Matrix | None = None
@@ -98,6 +103,7 @@ def write(
         ended=stamp(now),
         attempt=session.attempt,
         phases=session.phases,
+        timeline=session.timeline,
         checks=account.checks_of(evaluation) if evaluation else (),
         severity=assessment.to_json() if assessment else None,
         escalation=tuple(it.to_json() for it in told),
@@ -112,7 +118,10 @@ def write(
     # A rerun that is promote is the one that was owed.
     owed = "" if decision.block([made.as_track]).decision == PROMOTE else session.owed
     decided = decision.document(_review(session, made, page), [made.as_track], owed)
-    drawn, said = _draw(folder, artifact, session)
+    pair = session.candidate, session.fallback
+    drawn, said = drawing.draw(
+        folder, session.prefix, made, pair, session.min_ratio, session.ceilings
+    )
     text = _page(made, decided, dataclasses.replace(session, owed=owed), drawn, said)
     name = f"{session.prefix}_decision.json"
     artifacts.write(folder / name, decided)
@@ -143,53 +152,19 @@ def _review(session: Session, made: Account, page: str) -> Review:
     )
 
 
-def _draw(
-    folder: Path, artifact: Mapping[str, Any], session: Session
-) -> tuple[dict[str, str], str]:
-    """The plots that there is something for, by title; and what is said of those there are not."""
-    lines = results.lines(artifact)
-    pair = session.candidate, session.fallback
-    compared = results.compared(artifact, *pair, session.min_ratio)
-    guarded = [line for line in lines if line.overhead is not None or line.pairs]
-    wanted: dict[str, tuple[str, object, Callable[[], bytes]]] = {
-        "GFLOPS by size": ("gflops", lines, lambda: plots.throughput(lines)),
-        f"{pair[0]} over {pair[1]}": (
-            "ratio",
-            compared,
-            lambda: plots.ratio(compared, session.min_ratio, pair),
-        ),
-        "Cost of fault detection": (
-            "overhead",
-            guarded,
-            lambda: plots.overhead(lines, session.max_overhead),
-        ),
-        "Roofline": ("roofline", session.ceilings, lambda: plots.roofline(lines, session.ceilings)),
-    }
-    drawn: dict[str, str] = {}
-    for title, (kind, data, draw) in wanted.items():
-        if not data:
-            continue
-        try:
-            content = draw()
-        except CockpitError as error:
-            return drawn, str(error)
-        drawn[title] = f"{session.prefix}_{kind}.svg"
-        artifacts.write_bytes(folder / drawn[title], content)
-    return drawn, "" if drawn else "nothing was measured that could be drawn"
-
-
 def _page(
     made: Account,
     decided: Mapping[str, Any],
     session: Session,
     drawn: Mapping[str, str],
-    said: str,
+    said: Sequence[str],
 ) -> str:
     parts = [
         ("Scope", sections.scope(made)),
         ("Checklist", sections.checklist([made])),
-        ("Results", sections.results(made)),
+        ("Results", measured.results(made)),
         ("Plots", _plots(drawn, said)),
+        ("Snapshots", measured.snapshots(made)),
         ("Checks", sections.checks(made)),
         ("Severity", sections.severity(made)),
         ("Rollback", sections.rollback(session.selected, session.owed)),
@@ -198,10 +173,11 @@ def _page(
         ("Escalation", sections.escalation(made.escalation, matrix=session.matrix is not None)),
     ]
     title = f"# GEMM: {plain(made.track)}, {plain(made.ended)}"
-    body = [line for name, lines in parts for line in (f"## {name}", "", *lines)]
+    body = [line for name, lines in parts if lines for line in (f"## {name}", "", *lines)]
     return "\n".join([title, "", f"Session {plain(made.session_id)}.", "", *body]).rstrip() + "\n"
 
 
-def _plots(drawn: Mapping[str, str], said: str) -> list[str]:
+def _plots(drawn: Mapping[str, str], said: Sequence[str]) -> list[str]:
     out = [f"![{plain(title)}](<{name}>)" for title, name in drawn.items()]
-    return [line for it in out for line in (it, "")] + ([f"{plain(said)}.", ""] if said else [])
+    why = [f"- {plain(it)}" for it in said]
+    return [line for it in out for line in (it, "")] + ([*why, ""] if why else [])

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
 from pytest_cockpit.estimation.intervals import Interval, location
 from pytest_cockpit.records.text import one_line
+from pytest_cockpit_gates.gemm.closing import figures
+from pytest_cockpit_gates.gemm.closing.figures import Figure
 from pytest_cockpit_gates.gemm.strict import levels, ratios
 from pytest_cockpit_gates.gemm.strict.ratios import Pair
 
@@ -26,12 +28,14 @@ class Line:
     Parameters
     ----------
     rows, failed: how many there are, and how many of them failed.
-    average, peak: GFLOPS, means over the rows.
-    p95_ms: mean over the rows.
+    average, peak: GFLOPS, means over the rows; of all iterations, and of each session's best.
+    p95_ms: milliseconds, mean over the rows.
     error, bound: the largest error of a result, and the smallest bound it is held to.
     fallback: the largest share of multiplications in which the selector fell back.
     overhead: of fault detection in percent, the largest of any row.
     pairs: of fault detection, guarded over plain seconds less one, in percent.
+    speed, latency, cost: GFLOPS, 95th percentile in milliseconds, and percent of fault detection,
+        as the checks judge them.
     """
 
     kernel: str
@@ -47,6 +51,9 @@ class Line:
     fallback: float | None
     overhead: float | None
     pairs: tuple[float, ...] = ()
+    speed: Figure | None = None
+    latency: Figure | None = None
+    cost: Figure | None = None
 
     @property
     def key(self) -> str:
@@ -55,7 +62,9 @@ class Line:
 
     @property
     def overhead_interval(self) -> Interval | None:
-        """Of the overhead in percent, from its pairs; None where there are too few."""
+        """Of the overhead in percent, as its check says or from its pairs; None of too few."""
+        if self.cost is not None:
+            return self.cost.interval
         return location(levels.batches(self.pairs))
 
 
@@ -68,10 +77,19 @@ class Ratio:
     pairs: int
     interval: Interval | None
     verdict: str
+    bound: float | None = None
 
 
-def lines(artifact: Mapping[str, Any]) -> tuple[Line, ...]:
-    """One line per kernel, size and platform, sorted by these."""
+def lines(
+    artifact: Mapping[str, Any], checks: Iterable[Mapping[str, Any]] = ()
+) -> tuple[Line, ...]:
+    """One line per kernel, size and platform, sorted by these.
+
+    Parameters
+    ----------
+    checks: of the artifact's evaluation, JSON-able; what they have judged has their figure.
+    """
+    judged, attempt = figures.of_checks(checks), _attempt(artifact)
     groups: dict[Key, list[Mapping[str, Any]]] = {}
     for row in _tables(artifact.get("runs")):
         size = row.get("size")
@@ -80,14 +98,37 @@ def lines(artifact: Mapping[str, Any]) -> tuple[Line, ...]:
             platform = row.get("platform_selector") or metrics.get("platform") or ""
             key = one_line(str(row.get("kernel"))), size, one_line(str(platform))
             groups.setdefault(key, []).append(row)
-    return tuple(_line(key, rows) for key, rows in sorted(groups.items()))
+    found = []
+    for key, rows in sorted(groups.items()):
+        line = _line(key, rows)
+        good = [row for row in rows if row.get("status") == "ok"]
+        walls = [session for row in good for session in figures.times(row)]
+        found.append(
+            replace(
+                line,
+                speed=judged.get((figures.SPEED, line.key))
+                or figures.speed(line.size, walls, attempt),
+                latency=judged.get((figures.P95, line.key)) or figures.p95(walls, attempt),
+                cost=judged.get((figures.COST, line.key)),
+            )
+        )
+    return tuple(found)
 
 
 def compared(
-    artifact: Mapping[str, Any], candidate: str, fallback: str, bound: float
+    artifact: Mapping[str, Any],
+    candidate: str,
+    fallback: str,
+    bound: float,
+    checks: Iterable[Mapping[str, Any]] = (),
 ) -> tuple[Ratio, ...]:
-    """The ratio of two platforms at each kernel and size that was measured in pairs."""
-    attempt = _table(artifact.get("metadata")).get("attempt")
+    """The ratio of two platforms at each kernel and size that was measured in pairs.
+
+    Parameters
+    ----------
+    checks: of the artifact's evaluation, JSON-able; what they have judged has their figure.
+    """
+    judged, attempt = figures.of_checks(checks), _attempt(artifact)
     groups: dict[tuple[str, int], list[Pair]] = {}
     for row in _tables(artifact.get("pairs")):
         pair, size = _pair(row, candidate, fallback), row.get("size")
@@ -95,9 +136,11 @@ def compared(
             groups.setdefault((one_line(str(row.get("kernel"))), size), []).append(pair)
     found = []
     for (kernel, size), pairs in sorted(groups.items()):
-        nth = attempt if isinstance(attempt, int) and attempt > 0 else 1
-        made = ratios.compare(pairs, bound, attempt=nth)
-        found.append(Ratio(kernel, size, made.pairs, made.ratio, made.verdict.value))
+        made = ratios.compare(pairs, bound, attempt=attempt)
+        said = judged.get((figures.RATIO, f"{kernel}:{size}@{candidate}/{fallback}"))
+        interval, verdict = (said.interval, said.verdict) if said else (made.ratio, made.verdict)
+        held_to = said.bound if said else bound
+        found.append(Ratio(kernel, size, made.pairs, interval, str(verdict), held_to))
     return tuple(found)
 
 
@@ -106,6 +149,11 @@ def number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if math.isfinite(value) else None
+
+
+def _attempt(artifact: Mapping[str, Any]) -> int:
+    attempt = _table(artifact.get("metadata")).get("attempt")
+    return attempt if isinstance(attempt, int) and attempt > 0 else 1
 
 
 def _line(key: Key, rows: Sequence[Mapping[str, Any]]) -> Line:

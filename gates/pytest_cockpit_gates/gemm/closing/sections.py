@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pytest_cockpit.records.markdown import code, plain
-from pytest_cockpit_gates.gemm.closing.account import Account
-from pytest_cockpit_gates.gemm.closing.results import lines
+from pytest_cockpit_gates.gemm.closing import figures
+from pytest_cockpit_gates.gemm.closing.account import Account, Phase
 from pytest_cockpit_gates.gemm.closing.selection import Selection
 
-_NONE = "-"
+NONE = "-"
 
 
 def grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -44,52 +44,21 @@ def scope(account: Account) -> list[str]:
 
 
 def checklist(accounts: Sequence[Account]) -> list[str]:
-    """Each campaign's phases with their verdicts, when it began and ended, which attempt it was."""
+    """Each campaign's phases in their order: verdict, begin and end, and which attempt it was."""
     rows = [
         (
             plain(account.track),
-            plain(phase),
-            code(verdict),
-            plain(account.begun or _NONE),
-            plain(account.ended or _NONE),
-            str(account.attempt or _NONE),
+            plain(phase.name),
+            code(phase.verdict),
+            plain(phase.begun or NONE),
+            plain(phase.ended or NONE),
+            plain(phase.seconds or NONE),
+            str(account.attempt or NONE),
         )
         for account in accounts
-        for phase, verdict in (account.phases or {"(none)": "unknown"}).items()
+        for phase in account.done or (Phase("(none)", "unknown"),)
     ]
-    return grid(("track", "phase", "verdict", "begun", "ended", "attempt"), rows)
-
-
-def results(account: Account) -> list[str]:
-    """What was measured of each kernel, size and platform."""
-    rows = [
-        (
-            code(line.key),
-            f"{line.rows - line.failed} of {line.rows}",
-            _number(line.average, 1),
-            _number(line.peak, 1),
-            _number(line.p95_ms, 2),
-            _scientific(line.error),
-            _scientific(line.bound),
-            _number(line.overhead, 2),
-            _number(line.fallback, 3),
-        )
-        for line in lines(account.artifact or {})
-    ]
-    return grid(
-        (
-            "kernel:size@platform",
-            "rows ok",
-            "GFLOPS mean",
-            "GFLOPS best",
-            "p95 ms",
-            "error",
-            "bound",
-            "T5 cost %",
-            "T3 fallback",
-        ),
-        rows,
-    )
+    return grid(("track", "phase", "verdict", "begun", "ended", "s", "attempt"), rows)
 
 
 def checks(account: Account) -> list[str]:
@@ -97,11 +66,12 @@ def checks(account: Account) -> list[str]:
     ranked = sorted(account.checks, key=lambda it: it.get("verdict") in ("pass", "warn"))
     rows = [
         (
-            code(str(check.get("name"))),
+            code(figures.shown(str(check.get("name")), str(check.get("key") or ""))),
             code(str(check["key"])) if check.get("key") else "",
             code(str(check.get("verdict"))),
             plain(str(check.get("message", ""))),
-            plain(str(check.get("remedy", ""))),
+            # What is green needs none, whatever an older evaluation says.
+            plain("" if check.get("verdict") == "pass" else str(check.get("remedy", ""))),
         )
         for check in ranked
     ]
@@ -128,7 +98,7 @@ def severity(account: Account) -> list[str]:
         out += [f"Of a rollback the SLA names {words}; nothing of that was run.", ""]
     rows = [
         (
-            code(str(it.get("check"))),
+            code(figures.shown(str(it.get("check")), str(it.get("key") or ""))),
             code(str(it["key"])) if it.get("key") else "",
             code(str(it.get("verdict"))),
             code(str(it.get("severity"))),
@@ -206,15 +176,7 @@ def _words(value: Any) -> str:
         return " ".join(map(_words, value))
     if isinstance(value, Mapping):
         return ", ".join(f"{key}={_words(it)}" for key, it in sorted(value.items()))
-    return _NONE if value is None else str(value)
-
-
-def _number(value: float | None, digits: int) -> str:
-    return _NONE if value is None else f"{value:.{digits}f}"
-
-
-def _scientific(value: float | None) -> str:
-    return _NONE if value is None else f"{value:.2e}"
+    return NONE if value is None else str(value)
 
 
 def _table(value: Any) -> Mapping[str, Any]:

@@ -106,6 +106,7 @@ class Campaign:
                 "at": now(),
                 "failed": list(against),
                 "reasons": [line for lines in against.values() for line in lines][:50],
+                "checks": {name: lines[:20] for name, lines in against.items()},
                 "next": _UNDO,
             }
         return decision != ROLLBACK

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pytest_cockpit.api import JSON, Context, Evidence, Finding, Report, Severity
 from pytest_cockpit.records import artifacts
+from pytest_cockpit_gates.gemm.phases import stopped
 from pytest_cockpit_gates.gemm.phases.state import State, now
 from pytest_cockpit_gates.gemm.strict import documents, policies
 from pytest_cockpit_gates.gemm.strict.demands import Demands
@@ -40,6 +41,7 @@ def run(phase: str, context: Context, options: JSON) -> Report:
             place=plan.place,
         ),
     )
+    evaluation = stopped.told(evaluation, measured)
     document = documents.to_json(evaluation)
     state.keep("evaluation", {**document, "evaluated_at": now()})
     artifacts.write(state.artifact_path("evaluation.json"), document)

@@ -66,9 +66,9 @@ def run(phase: str, context: Context, options: JSON) -> Report:
         candidate=settings.candidate,
         fallback=settings.fallback,
         min_ratio=plan.min_ratio if plan else settings.min_ratio,
-        max_overhead=_max_overhead(context, plan),
         attempt=options["attempt"],
         phases=options["verdicts"],
+        timeline=account.timeline(options.get("timeline")),
         evidence=_evidence(output, state, made),
         matrix=escalation.load(context.root, settings.escalation, agreed),
         selected=selection.read(context.root),
@@ -156,13 +156,6 @@ def _assessed(
     return severity.assess(
         evaluation, agreed, at=at, bounds=bounds, pair=pair, measured=plan.parameters
     )
-
-
-def _max_overhead(context: Context, plan: Plan | None) -> float | None:
-    if plan is None or not plan.policy:
-        return None
-    weekly = policies.read(context.root, weekly=plan.policy).weekly
-    return weekly.max_t5_overhead_percent if weekly else None
 
 
 def _evidence(

@@ -1,0 +1,45 @@
+"""What ended a replay before its time, as checks: a stopped campaign is told by what stopped it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pytest_cockpit.api import Verdict
+from pytest_cockpit.records.text import one_line
+from pytest_cockpit_gates.gemm.phases import snapshots
+from pytest_cockpit_gates.gemm.verdicts import ITERATE, PROMOTE, Check, Evaluation
+
+_SHOWN = 3
+
+
+def told(evaluation: Evaluation, run: Mapping[str, Any]) -> Evaluation:
+    """The evaluation, with the checks of the snapshot that ended the campaign; no promotion then.
+
+    Parameters
+    ----------
+    run: the artifact that was evaluated.
+    """
+    found = tuple(_checks(run.get("rollback_event")))
+    if not found:
+        return evaluation
+    decision = ITERATE if evaluation.decision == PROMOTE else evaluation.decision
+    return dataclasses.replace(evaluation, checks=(*evaluation.checks, *found), decision=decision)
+
+
+def _checks(event: Any) -> Iterator[Check]:
+    if not isinstance(event, Mapping):
+        return
+    number, by_check = event.get("snapshot"), event.get("checks") or {}
+    for name in event.get("failed") or ():
+        lines = [str(it) for it in by_check.get(name) or event.get("reasons") or ()]
+        more = f"; and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
+        yield Check(
+            name,
+            snapshots.RULES.get(name, "gemm.run-failed"),
+            Verdict.FAIL,
+            one_line(f"snapshot {number} ended the campaign: {'; '.join(lines[:_SHOWN])}{more}"),
+            observed={"snapshot": number},
+            remedy="mend it and replay; --cockpit-gemm-rollback=plan shows the way back",
+        )
