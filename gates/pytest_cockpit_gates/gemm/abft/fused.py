@@ -87,7 +87,7 @@ class Fused:
             "left": self._bands * _PLANES * k,
             "right": self._blocks * _PLANES * self._stride,
             "sums": self._rows * _PLANES * self._stride,
-            "shares": self._stride,
+            "shares": self._stride + grid.across,
             "counters": grid.across,
         }
         packed = grid.high * row * k, self._stride * k
@@ -99,8 +99,7 @@ class Fused:
                 for name in ("pack_left", "pack_right", "multiply", "look")
             }
             self._of: dict[str, Any] = {name: buffer(device, it) for name, it in sizes.items()}
-        self._shares = np.empty(self._stride, np.float32)
-        self._unknown = np.full(self._stride, np.nan, np.float32)
+        self._shares = np.empty(sizes["shares"], np.float32)
         self._chooser = np.random.Generator(np.random.PCG64(abs(seed)))
         self._pool = np.empty(0, np.float32)
         self._left, self._at = 0, np.int32(0)
@@ -132,19 +131,20 @@ class Fused:
         """
         operands.release()
         bound = (operands.a_buffer, operands.b_buffer, operands.c_buffer, alpha)
-        queue = self._device.queue
         with refusals(self._device, self._what):
             if bound != self._bound:
                 self._bind(*bound)
             self._draw()
-            # Kernels that do not run must not leave what was found of the product before.
-            cl.enqueue_copy(queue, self._of["shares"], self._unknown, is_blocking=False)
             for name, place, groups in self._launches:
                 kernel = self._kernels[name]
                 if place is not None:
                     kernel.set_arg(place, self._at)
-                cl.enqueue_nd_range_kernel(queue, kernel, groups, (1, 1))
-            return self._judged()
+                cl.enqueue_nd_range_kernel(self._device.queue, kernel, groups, (1, 1))
+            found = self._judged()
+        if (self._shares[self._stride :] == self._at).all():
+            return found
+        # Kernels that did not run have left what was found of the product before.
+        return Looked(np.ones(self._size[1], np.bool_), 0.0)
 
     def _bind(self, a: Any, b: Any, c: Any, alpha: float) -> None:
         """Give the kernels all that stays the same from one product to the next."""
@@ -218,7 +218,8 @@ class Fused:
             self._pool = checks.vectors(self._chooser, 2 * self._size[0] + _POOL, 1)[0]
             cl.enqueue_copy(self._device.queue, self._of["pool"], self._pool)
         self._left -= 1
-        self._at = np.int32(self._chooser.integers(_POOL))
+        # Never where the product before began: by this the two are told apart.
+        self._at = np.int32((self._at + 1 + self._chooser.integers(_POOL - 1)) % _POOL)
 
     def _told(self, alpha: float) -> Any:
         m, _, k = self._size

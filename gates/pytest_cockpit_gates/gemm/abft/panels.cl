@@ -91,11 +91,12 @@ static void judged(const int n, const int j, const int lefts, const int rights, 
     }
 }
 
-// Whoever is the last of the groups above each other judges their columns.
+// Whoever is the last of the groups above each other judges their columns, and leaves the `stamp`
+// of this product behind the shares.
 static void finished(const int n, const int g, const int across, const int j0, const int j1,
                      const int lefts, const int rights, const float alpha, const float4 told,
-                     __global const float *c, __global const float *ab, __global float *shares,
-                     volatile __global int *counters)
+                     const int stamp, __global const float *c, __global const float *ab,
+                     __global float *shares, volatile __global int *counters)
 {
     mem_fence(CLK_GLOBAL_MEM_FENCE);
     if (atomic_inc(counters + g % across) != lefts - 1)
@@ -103,6 +104,7 @@ static void finished(const int n, const int g, const int across, const int j0, c
     mem_fence(CLK_GLOBAL_MEM_FENCE);
     for (int j = j0; j < j1; ++j)
         judged(n, j, lefts, rights, alpha, told, c, ab, shares);
+    shares[(size_t)((n + NR - 1) / NR) * NR + g % across] = stamp;
 }
 
 // A band of panels of A, one block along k. `band` sums of each plane, k numbers each, come out.

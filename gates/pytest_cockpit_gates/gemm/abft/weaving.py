@@ -20,8 +20,8 @@ _TILE = """
             }
         }
     }
-    finished(n, g, across, j0, j1, (high + tall - 1) / tall, rights, alpha, told, sums, ab, shares,
-             counters);
+    finished(n, g, across, j0, j1, (high + tall - 1) / tall, rights, alpha, told, from_sign, sums,
+             ab, shares, counters);
 }
 """
 _LAST_ARGUMENT = "const int across)"
@@ -36,8 +36,8 @@ static void taken_of_c(const int m, const int n, const int i, const int j, const
                        __global float *to, const size_t stride);
 static void finished(const int n, const int g, const int across, const int j0, const int j1,
                      const int lefts, const int rights, const float alpha, const float4 told,
-                     __global const float *c, __global const float *ab, __global float *shares,
-                     volatile __global int *counters);
+                     const int stamp, __global const float *c, __global const float *ab,
+                     __global float *shares, volatile __global int *counters);
 """
 
 
