@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from pytest_cockpit.api import Proof, Verdict
+from pytest_cockpit_gates.gemm import proving_policies as policies
 from pytest_cockpit_gates.gemm import proving_trees as trees
 from pytest_cockpit_gates.gemm.proving_trees import SIZE, Table
 from pytest_cockpit_gates.gemm.settings import KERNELS
@@ -19,7 +20,7 @@ _WEEKLY = {**_SETTINGS, "policy": "policy.json"}
 
 def proofs() -> Iterator[Proof]:
     """All of them."""
-    good = trees.weekly()
+    good = policies.weekly()
     yield _proof("replay", trees.replay(), policy=good)
     yield _proof("split", trees.split())
     yield Proof("policy", {"policy.json": '{"weekly": 1}'}, Verdict.FAIL, "gemm.policy", _WEEKLY)
@@ -69,24 +70,24 @@ def _broken() -> Iterator[Proof]:
         ("not-finite", "gemm.correctness", infinite),
         ("pressure", "gemm.pressure", stalled),
     ):
-        yield _proof(name, _changed(trees.replay(), change), rule, policy=trees.weekly())
+        yield _proof(name, _changed(trees.replay(), change), rule, policy=policies.weekly())
     yield _proof("one-platform", _changed(trees.split(), alone), "gemm.platform-missing")
 
 
 def _slow() -> Iterator[Proof]:
     """Artifacts that are too slow, or become so."""
     yield _proof(
-        "throughput", trees.replay(), "gemm.throughput", policy=trees.weekly(min_avg_gflops=1e4)
+        "throughput", trees.replay(), "gemm.throughput", policy=policies.weekly(min_avg_gflops=1e4)
     )
     yield _proof(
-        "latency", trees.replay(), "gemm.latency", policy=trees.weekly(max_p95_time_ms=1e-3)
+        "latency", trees.replay(), "gemm.latency", policy=policies.weekly(max_p95_time_ms=1e-3)
     )
-    yield _proof("drift", _drifting(), "gemm.drift", policy=trees.weekly())
+    yield _proof("drift", _drifting(), "gemm.drift", policy=policies.weekly())
     yield _proof(
         "regression",
         trees.replay(slower=1.5),
         "gemm.regression",
-        policy=trees.weekly(min_avg_gflops=1.0, max_p95_time_ms=1e3),
+        policy=policies.weekly(min_avg_gflops=1.0, max_p95_time_ms=1e3),
         baseline=trees.before(trees.replay()),
     )
     yield _proof("ratio", trees.split(slower=1.6), "gemm.ratio")
@@ -116,7 +117,7 @@ def _guards() -> Iterator[Proof]:
         ("recall", "gemm.guard-recall", blind),
     ):
         made = _changed(trees.replay(), change)
-        yield _proof(name, made, rule, policy=trees.weekly(), guard=trees.guard())
+        yield _proof(name, made, rule, policy=policies.weekly(), guard=policies.guard())
 
 
 def _drifting() -> Table:

@@ -16,8 +16,8 @@ from pytest_cockpit_gates.gemm.strict.artifacts import SCHEMA
 SIZE = 512
 SNAPSHOTS = 8
 _SESSIONS, _ITERATIONS, _PAIRS = 2, 8, 12
-_GFLOPS = 20.0
-_WALL = 2 * SIZE**3 / 1e9 / _GFLOPS
+GFLOPS = 20.0
+WALL = 2 * SIZE**3 / 1e9 / GFLOPS
 _DIGEST = "5" * 64
 _SEEDS = (412, 512)
 _SPREAD = 0.003
@@ -25,6 +25,7 @@ _INFO = {
     "rusticl": ("rusticl", "OpenCL 3.0"),
     "clover": ("Clover", "OpenCL 1.1 Mesa 22.3.6"),
 }
+_SELECTOR = {"fallback_rate": 0.0, "vacuous": False, "policy_disabled": False, "arms": {}}
 
 Table = dict[str, Any]
 
@@ -67,7 +68,7 @@ def split(*, slower: float = 1.0) -> Table:
     for kernel in KERNELS:
         for number in range(2 * _PAIRS):
             turn = len(made["pairs"])
-            times = [_WALL * slower * _noise(turn, 1), _WALL * _noise(turn, 2)]
+            times = [WALL * slower * _noise(turn, 1), WALL * _noise(turn, 2)]
             timed = [{"wall_s": time, "cpu_s": 2 * time} for time in times]
             made["pairs"].append(
                 {
@@ -81,45 +82,6 @@ def split(*, slower: float = 1.0) -> Table:
                 }
             )
     return made
-
-
-def weekly(**bounds: float) -> Table:
-    """A weekly policy that the replay keeps to, but for these bounds."""
-    guardrails = {
-        "minimum_snapshots": 6,
-        "max_correctness_error": 0.001,
-        "max_t3_fallback_rate": 0.08,
-        "max_t5_disable_events_total": 0,
-        "max_t5_overhead_percent": 3.0,
-        "max_abs_throughput_drift_percent": 3.0,
-        "max_p95_drift_percent": 8.0,
-    }
-    row = {"min_avg_gflops": 0.9 * _GFLOPS, "max_p95_time_ms": 1100 * _WALL}
-    row |= {key: value for key, value in bounds.items() if key in row}
-    guardrails |= {key: value for key, value in bounds.items() if key in guardrails}
-    return {
-        "policy_id": "proof-weekly",
-        "scope": {"platform": "rusticl"},
-        "weekly_slo": {
-            "global_guardrails": guardrails,
-            "per_kernel_size": {f"{kernel}:{SIZE}": dict(row) for kernel in KERNELS},
-        },
-    }
-
-
-def guard() -> Table:
-    """A policy of fault detection that asks for recall."""
-    return {
-        "policy_id": "proof-t5",
-        "abft_mode": {"sampling_period": 1, "projection_count": 2},
-        "runtime_guardrails": {
-            "disable_if_false_positive_rate_gt": 0.05,
-            "disable_if_effective_overhead_percent_gt": 3.0,
-            "disable_if_correctness_error_gt": 0.001,
-            "disable_if_uniform_recall_lt": 0.97,
-            "disable_if_critical_recall_lt": 0.99,
-        },
-    }
 
 
 def text(data: Mapping[str, Any]) -> str:
@@ -223,7 +185,7 @@ def _run(
 
 
 def _session(number: int, where: tuple[int, ...], slower: float) -> Table:
-    wall = [_WALL * slower * _noise(*where, number, at) for at in range(_ITERATIONS)]
+    wall = [WALL * slower * _noise(*where, number, at) for at in range(_ITERATIONS)]
     return {
         "session": number,
         "seed": 13011 + 1000 * number,
@@ -235,19 +197,14 @@ def _session(number: int, where: tuple[int, ...], slower: float) -> Table:
 
 
 def _selector() -> Table:
-    return {
-        "t3_fallback_rate": 0.0,
-        "t3_vacuous": False,
-        "t3_policy_disabled": False,
-        "t3_arms": {},
-    }
+    return {f"t3_{key}": value for key, value in _SELECTOR.items()}
 
 
 def _guard(where: tuple[int, ...]) -> Table:
     pairs = [
         {
-            "guarded_s": 1.005 * _WALL * _noise(*where, 3, at),
-            "plain_s": _WALL * _noise(*where, 4, at),
+            "guarded_s": 1.005 * WALL * _noise(*where, 3, at),
+            "plain_s": WALL * _noise(*where, 4, at),
         }
         for at in range(_PAIRS)
     ]
