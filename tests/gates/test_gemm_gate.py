@@ -238,6 +238,10 @@ def test_what_selector_and_guard_say_is_summed_up():
     assert rows.added_percent([]) is None
 
 
+def fallen_back(times, of):
+    return {"fallback_rate": times / of, "decisions": of, "fallbacks": times}
+
+
 def watch(**baseline):
     return Watch(Limits.of(Policies()), baseline)
 
@@ -252,7 +256,7 @@ def test_a_good_snapshot_goes_on():
         ("all_runs_success", row(failure=WorkerError("crash", "died")), []),
         ("correctness_bound_all_runs", row(answer(error=None)), []),
         ("correctness_bound_all_runs", row(answer(error=1e-3)), []),
-        ("t3_guardrails_all_runs", row(answer(t3={"fallback_rate": 0.2})), []),
+        ("t3_guardrails_all_runs", row(answer(t3=fallen_back(20, 100))), []),
         ("t3_guardrails_all_runs", row(answer(t3={"policy_disabled": True})), []),
         ("t5_guardrails_hard", row(answer(t5={"disable_events": 1})), []),
         ("t5_guardrails_hard", row(answer(t5={"false_positive_rate": 0.1})), []),
@@ -269,18 +273,47 @@ def test_a_hard_check_stops_at_once(name, made, pulses):
     assert list(against) == [name]
 
 
-def costing(percent):
+def costing(percent, period=1):
     pairs = [{"guarded_s": 1 + percent / 100, "plain_s": 1.0}]
-    return row(answer(t5={"pairs": pairs}), kernel="auto_t5_guarded")
+    told = {"pairs": pairs, "sampling_period": period}
+    return row(answer(t5=told), kernel="auto_t5_guarded")
 
 
 def test_what_the_guard_costs_warns_and_then_stops():
     seen = watch()
     decisions = [seen.judge([costing(4)], [])[0] for _ in range(6)]
     assert decisions == [*[snapshots.CONTINUE] * 4, snapshots.WARN, snapshots.ROLLBACK]
+    for good in (costing(2), costing(29, period=10)):
+        seen = watch()
+        decisions = [seen.judge([good], [])[0] for _ in range(8)]
+        assert decisions == [snapshots.CONTINUE] * 8
+
+
+def test_what_the_guard_surely_costs_too_much_stops_by_its_own_rule():
     seen = watch()
-    decisions = [seen.judge([costing(2)], [])[0] for _ in range(8)]
-    assert decisions == [snapshots.CONTINUE] * 8
+    for _ in range(7):
+        decision, against = seen.judge([costing(9)], [])
+    decision, against = seen.judge([costing(9)], [])
+    assert decision == snapshots.ROLLBACK
+    assert against[snapshots.HARD] == [
+        "auto_t5_guarded:64@rusticl: fault detection costs 9 %, surely more than 9 %, by 8 pairs;"
+        " 5 % allowed"
+    ]
+
+
+def test_one_fallback_of_few_products_stops_nothing():
+    seen = watch()
+    assert seen.judge([row(answer(t3=fallen_back(1, 12)))], []) == (snapshots.CONTINUE, {})
+    # The snapshots so far count together.
+    decisions = [seen.judge([row(answer(t3=fallen_back(4, 12)))], [])[0] for _ in range(2)]
+    assert decisions[-1] == snapshots.ROLLBACK
+
+
+def test_a_selector_that_is_off_says_why_and_how_it_begins_anew():
+    off = {"policy_disabled": True, "disable_reason": "fallback: 9 of 20 products"}
+    _, against = watch().judge([row(answer(t3=off))], [])
+    [line] = against["t3_guardrails_all_runs"]
+    assert "switched off: fallback: 9 of 20 products; --cockpit-gemm-tune" in line
 
 
 def test_throughput_is_held_against_a_baseline_of_the_same_machine_alone():
@@ -289,11 +322,21 @@ def test_throughput_is_held_against_a_baseline_of_the_same_machine_alone():
     assert baselines.levels(None, "proof") == {}
     known = baselines.levels(before, "proof")
     assert set(known) == {"auto_t3_controlled:512@rusticl", "auto_t5_guarded:512@rusticl"}
-    slow = trees.replay(slower=1.3)["runs"][:2]
-    decision, against = Watch(Limits(), known).judge(slow, [])
-    assert decision == snapshots.ROLLBACK
-    assert list(against) == ["no_regression_vs_baseline"]
-    assert Watch(Limits(), known).judge(before["runs"][:2], [])[0] == snapshots.CONTINUE
+    slow, seen = trees.replay(slower=1.3)["runs"], Watch(Limits(), known)
+    decisions = []
+    for number in range(1, 4):
+        decision, against = seen.judge([it for it in slow if it["snapshot"] == number], [])
+        decisions.append(decision)
+    # One session beside a baseline is no evidence, however slow it was.
+    assert decisions[0] == snapshots.CONTINUE
+    assert decisions[-1] == snapshots.ROLLBACK
+    [line, *_] = against["no_regression_vs_baseline"]
+    assert "GFLOPS in " in line
+    assert "; the baseline has " in line
+    seen = Watch(Limits(), known)
+    for number in range(1, 4):
+        same = [it for it in before["runs"] if it["snapshot"] == number]
+        assert seen.judge(same, [])[0] == snapshots.CONTINUE
 
 
 def test_every_check_of_a_snapshot_has_a_rule():

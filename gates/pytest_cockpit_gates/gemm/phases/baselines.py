@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from pytest_cockpit.api import CockpitError
 from pytest_cockpit.records import artifacts
 from pytest_cockpit.records.text import parse, printable, sha256
 from pytest_cockpit_gates.gemm.closing import results
+from pytest_cockpit_gates.gemm.closing.results import number
 
 _LARGEST = 256 * 2**20
 
@@ -65,10 +68,16 @@ def read(root: Path, path: str) -> Baseline:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """What one kernel at one size on one platform had: GFLOPS and milliseconds."""
+    """What one kernel at one size on one platform had: GFLOPS and milliseconds.
+
+    Parameters
+    ----------
+    sessions: logarithms of the GFLOPS of each.
+    """
 
     average: float
     p95_ms: float
+    sessions: tuple[float, ...] = ()
 
 
 def levels(data: Mapping[str, Any] | None, fingerprint: str) -> dict[str, Level]:
@@ -78,8 +87,28 @@ def levels(data: Mapping[str, Any] | None, fingerprint: str) -> dict[str, Level]
     told = machine.get("fingerprint") if isinstance(machine, Mapping) else None
     if data is None or not told or told != fingerprint:
         return {}
+    sessions: dict[str, list[float]] = {}
+    for row in data.get("runs") or ():
+        key, found = _sessions(row)
+        sessions.setdefault(key, []).extend(found)
     return {
-        line.key: Level(line.average, line.p95_ms)
+        line.key: Level(line.average, line.p95_ms, tuple(sessions.get(line.key, ())))
         for line in results.lines(data)
         if line.average is not None and line.p95_ms is not None
     }
+
+
+def _sessions(row: Any) -> tuple[str, list[float]]:
+    """A row's key, and the logarithms of what each of its sessions did in GFLOPS."""
+    if not isinstance(row, Mapping) or row.get("status") != "ok":
+        return "", []
+    size, told = number(row.get("size")), row.get("sessions")
+    key = f"{row.get('kernel')}:{row.get('size')}@{row.get('platform_selector')}"
+    found = []
+    for session in told if isinstance(told, list) else ():
+        walls = session.get("wall_s") if isinstance(session, Mapping) else None
+        times = [number(it) for it in walls] if isinstance(walls, list) else []
+        good = [it for it in times if it is not None and it > 0]
+        if size is not None and size > 0 and good:
+            found.append(math.log(fmean(2 * size**3 / 1e9 / it for it in good)))
+    return key, found

@@ -25,7 +25,7 @@ def complete(
     Parameters
     ----------
     bound: percent that the guard may cost.
-    until: moment of the monotonic clock after which no more pairs are begun.
+    until: moment of the monotonic clock after which no second portion of pairs is begun.
     """
     groups: dict[str, dict[int, list[Row]]] = {}
     for row in rows:
@@ -37,11 +37,11 @@ def complete(
         try:
             with crew.worker(platform) as worker:
                 for size, mine in sizes.items():
-                    while _open(mine, bound, attempt) and not _late(until):
+                    while (more := _more(mine, bound, attempt)) and _due(mine, until):
                         answer = worker.ask(
                             "overhead",
                             size=size,
-                            pairs=levels.PORTION,
+                            pairs=more,
                             seed=mine[-1].task.inputs,
                             t5_policy=crew.t5_policy,
                         )
@@ -59,10 +59,18 @@ def _take(crew: Crew, row: Row, pairs: Sequence[Mapping[str, Any]]) -> None:
     crew.state.log("overhead", {"row": row.task.key, "pairs": made})
 
 
-def _open(rows: Sequence[Row], bound: float, attempt: int) -> bool:
-    """Whether more pairs are worth their time."""
+def _more(rows: Sequence[Row], bound: float, attempt: int) -> int:
+    """Pairs that are worth their time: up to a whole number of portions, none when they decide."""
     cost, pairs = _cost(rows, attempt)
-    return pairs < levels.MOST_PAIRS and cost.at_most(bound) is None
+    if pairs >= levels.MOST_PAIRS or cost.at_most(bound) is not None:
+        return 0
+    return levels.PORTION - pairs % levels.PORTION
+
+
+def _due(rows: Sequence[Row], until: float | None) -> bool:
+    """Whether there is time left; for the first portion there always is."""
+    first = _cost(rows, 1)[1] < levels.PORTION
+    return first or until is None or time.monotonic() < until
 
 
 def _cost(rows: Sequence[Row], attempt: int) -> tuple[guard_costs.Cost, int]:
@@ -71,10 +79,6 @@ def _cost(rows: Sequence[Row], attempt: int) -> tuple[guard_costs.Cost, int]:
     pairs = [pair for it in told for pair in it["pairs"]]
     period = max(int(it.get("sampling_period") or 1) for it in told)
     return guard_costs.cost(pairs, period, levels.of_pairs(len(pairs), attempt)), len(pairs)
-
-
-def _late(until: float | None) -> bool:
-    return until is not None and time.monotonic() > until
 
 
 def _words(rows: Sequence[Row], attempt: int) -> str:

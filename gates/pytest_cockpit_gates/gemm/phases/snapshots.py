@@ -1,28 +1,32 @@
 """What is decided after each snapshot of a replay: go on, warn, or stop and go back.
 
 A snapshot is small, so only what is beyond doubt stops a campaign: a number beside its bound
-fails when its interval lies beyond it, and throughput when every session of the row does.
+fails when its interval over all snapshots so far lies beyond it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
-from pytest_cockpit.estimation.intervals import LEVEL, location, quantile
+from pytest_cockpit.estimation.intervals import LEVEL, Interval, quantile, shift
+from pytest_cockpit.estimation.shares import share
 from pytest_cockpit_gates.gemm.phases.baselines import Level
+from pytest_cockpit_gates.gemm.strict import guard_costs, levels
 from pytest_cockpit_gates.gemm.strict.policies import Policies
 
 CONTINUE, WARN, ROLLBACK = "continue", "warn", "rollback"
-SOFT = "t5_overhead_soft_limit"
+SOFT, HARD = "t5_overhead_soft_limit", "t5_overhead_hard_limit"
 RULES: Mapping[str, str] = {
     "all_runs_success": "gemm.run-failed",
     "pressure_failures_zero": "gemm.pressure",
     "correctness_bound_all_runs": "gemm.correctness",
     "t3_guardrails_all_runs": "gemm.fallback-rate",
     "t5_guardrails_hard": "gemm.guard-disabled",
+    HARD: "gemm.guard-overhead",
     SOFT: "gemm.guard-overhead",
     "no_regression_vs_baseline": "gemm.regression",
 }
@@ -30,7 +34,10 @@ _P95 = 0.95
 _LEAST_THROUGHPUT, _MOST_P95 = 0.92, 1.15
 _CONSECUTIVE = 2
 _SOFT_LEVEL = 0.1
-"""Chance of a warning without cause; five snapshots are enough for one."""
+"""Chance of a warning without cause; five pairs are enough for one."""
+FEWEST_SESSIONS = 4
+"""Processes differ, so that fewer of them on either side say nothing against a baseline."""
+_FORGET = "--cockpit-gemm-tune measures the choices again, and begins the selector anew"
 
 Row = Mapping[str, Any]
 
@@ -54,7 +61,11 @@ class Limits:
             fallback=t3.max_fallback_rate if t3 else usual.fallback,
             false_positives=t5.max_false_positive_rate if t5 else usual.false_positives,
             soft_overhead=weekly.max_t5_overhead_percent if weekly else usual.soft_overhead,
-            hard_overhead=t5.hard_overhead_percent if t5 else usual.hard_overhead,
+            # Nobody goes back for a cost that the weekly objectives allow.
+            hard_overhead=max(
+                t5.hard_overhead_percent if t5 else usual.hard_overhead,
+                weekly.max_t5_overhead_percent if weekly else 0.0,
+            ),
         )
 
 
@@ -70,8 +81,7 @@ class Watch:
     limits: Limits
     baseline: Mapping[str, Level]
     streak: int = 0
-    _times: dict[str, list[float]] = field(default_factory=dict)
-    _costs: dict[str, list[float]] = field(default_factory=dict)
+    _seen: dict[str, _Seen] = field(default_factory=dict)
 
     def judge(
         self, rows: Sequence[Row], pressure: Sequence[Row]
@@ -79,10 +89,7 @@ class Watch:
         """The decision, and by check what speaks against the snapshot."""
         good = [row for row in rows if row["status"] == "ok"]
         for row in good:
-            times = self._times.setdefault(_key(row), [])
-            times += [wall for session in row["sessions"] for wall in session["wall_s"]]
-            cost = row["metrics"].get("t5_overhead_percent")
-            self._costs.setdefault(_key(row), []).extend([] if cost is None else [cost])
+            self._seen.setdefault(_key(row), _Seen()).add(row)
         found = {
             "all_runs_success": [
                 f"{_key(row)}: {row['error']}" for row in rows if row["status"] != "ok"
@@ -95,6 +102,7 @@ class Watch:
             "correctness_bound_all_runs": _each(good, self._incorrect),
             "t3_guardrails_all_runs": _each(good, self._fallen_back),
             "t5_guardrails_hard": _each(good, self._unguarded),
+            HARD: _each(good, lambda row: self._costly(row, self.limits.hard_overhead, LEVEL)),
             SOFT: _each(
                 good, lambda row: self._costly(row, self.limits.soft_overhead, _SOFT_LEVEL)
             ),
@@ -118,13 +126,19 @@ class Watch:
         return ""
 
     def _fallen_back(self, row: Row) -> str:
-        metrics = row["metrics"]
+        metrics, seen = row["metrics"], self._seen[_key(row)]
         if metrics.get("t3_policy_disabled"):
-            return "the selector was switched off"
-        rate = metrics.get("t3_fallback_rate")
-        if rate is not None and rate > self.limits.fallback:
-            return f"fell back at {rate:.1%} of products, more than {self.limits.fallback:.1%}"
-        return ""
+            reason = metrics.get("t3_disable_reason") or "it does not say why"
+            return f"the selector is switched off: {reason}; {_FORGET}"
+        if not seen.decisions:
+            return ""
+        found = share(seen.fallbacks, seen.decisions)
+        if found.low <= self.limits.fallback:
+            return ""
+        return (
+            f"fell back at {seen.fallbacks} of {seen.decisions} products, surely more than"
+            f" {found.low:.1%} of them; {self.limits.fallback:.1%} allowed; {_FORGET}"
+        )
 
     def _unguarded(self, row: Row) -> str:
         metrics = row["metrics"]
@@ -133,33 +147,75 @@ class Watch:
         rate = metrics.get("t5_false_positive_rate")
         if rate is not None and rate > self.limits.false_positives:
             return f"{rate:.1%} of checks were false alarms"
-        return self._costly(row, self.limits.hard_overhead, LEVEL)
+        return ""
 
     def _costly(self, row: Row, percent: float, level: float) -> str:
         """Whether fault detection surely costs more than this, over the snapshots so far."""
-        cost = location(self._costs[_key(row)], level)
-        if cost is None or cost.low <= percent:
+        seen = self._seen[_key(row)]
+        cost = guard_costs.cost(seen.pairs, seen.period, level)
+        if cost.found is None or cost.at_most(percent) is not False:
             return ""
-        return f"fault detection costs {cost.estimate:.3g} %, surely more than {percent:g} %"
+        return (
+            f"fault detection costs {cost.found.estimate:.3g} %, surely more than"
+            f" {cost.found.low:.3g} %, by {len(seen.pairs)} pairs; {percent:g} % allowed"
+        )
 
     def _slower(self, row: Row) -> str:
-        before = self.baseline.get(_key(row))
+        before, seen = self.baseline.get(_key(row)), self._seen[_key(row)]
         if before is None:
             return ""
-        work = 2 * row["size"] ** 3 / 1e9
-        shares = [
-            fmean(work / wall for wall in session["wall_s"]) / before.average
-            for session in row["sessions"]
-            if session["wall_s"]
-        ]
-        if shares and max(shares) < _LEAST_THROUGHPUT:
-            return f"every session has at most {max(shares):.1%} of the baseline's throughput"
-        p95 = quantile(self._times[_key(row)], _P95)
+        speed = _speed(seen.sessions, before.sessions)
+        if speed is not None and speed.high < _LEAST_THROUGHPUT:
+            now = fmean(math.exp(each) for each in seen.sessions)
+            return (
+                f"{now:.4g} GFLOPS in {len(seen.sessions)} sessions; the baseline has"
+                f" {before.average:.4g} in {len(before.sessions)}: at most {speed.high:.1%} of"
+                f" it, {_LEAST_THROUGHPUT:.0%} is the least"
+            )
+        if len(seen.sessions) < FEWEST_SESSIONS:
+            return ""
+        p95 = quantile(seen.times, _P95)
         if p95 is not None and p95.low * 1e3 > _MOST_P95 * before.p95_ms:
             return (
-                f"the 95th percentile is above {p95.low * 1e3:.4g} ms; it was {before.p95_ms:.4g}"
+                f"the 95th percentile of {len(seen.times)} times is above {p95.low * 1e3:.4g} ms;"
+                f" the baseline has {before.p95_ms:.4g} ms, {_MOST_P95:.0%} of it is the most"
             )
         return ""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What there is of a row over the snapshots so far."""
+
+    times: list[float] = field(default_factory=list)
+    sessions: list[float] = field(default_factory=list)
+    pairs: list[Mapping[str, float]] = field(default_factory=list)
+    period: int = 1
+    decisions: int = 0
+    fallbacks: int = 0
+
+    def add(self, row: Row) -> None:
+        """Take in a row of another snapshot."""
+        metrics, work = row["metrics"], 2 * row["size"] ** 3 / 1e9
+        for session in row["sessions"]:
+            self.times += session["wall_s"]
+            if session["wall_s"]:
+                self.sessions.append(math.log(fmean(work / it for it in session["wall_s"])))
+        self.pairs += metrics.get("t5_pairs") or ()
+        self.period = max(self.period, metrics.get("t5_sampling_period") or 1)
+        self.decisions += metrics.get("t3_decisions") or 0
+        self.fallbacks += metrics.get("t3_fallbacks") or 0
+
+
+def _speed(now: Sequence[float], before: Sequence[float]) -> Interval | None:
+    """Throughput now over that of the baseline, from logarithms of its sessions.
+
+    None of so few sessions on either side that it could be chance.
+    """
+    if min(len(now), len(before)) < FEWEST_SESSIONS:
+        return None
+    found = shift(before, now, LEVEL)
+    return None if found is None else levels.exponential(found)
 
 
 def _each(rows: Sequence[Row], judge: Callable[[Row], str]) -> list[str]:

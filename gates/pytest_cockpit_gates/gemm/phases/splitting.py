@@ -49,13 +49,19 @@ class Split:
     Parameters
     ----------
     attempt: the how manieth run of its plan it is.
-    until: moment of the monotonic clock after which nothing more is begun that is not needed.
+    until: moments of the monotonic clock after which no more is begun than is needed: of pairs of
+        platforms, and of pairs with and without the guard.
     """
 
-    def __init__(self, crew: Crew, attempt: int, until: float | None = None) -> None:
+    def __init__(
+        self,
+        crew: Crew,
+        attempt: int,
+        until: tuple[float | None, float | None] = (None, None),
+    ) -> None:
         self.crew = crew
         self._made = Measured(crew.plan.kind, now())
-        self.pairing = Pairing(crew, self._made.pairs, attempt, until)
+        self.pairing = Pairing(crew, self._made.pairs, attempt, until[0])
         self._rows: list[Row] = []
         self._attempt, self._until = attempt, until
         self._found: list[Finding] = []
@@ -73,7 +79,7 @@ class Split:
         if {plan.candidate, plan.fallback} <= set(plan.platforms):
             self.pairing.measure()
         self._found += guarding.complete(
-            self.crew, self._rows, max_overhead, attempt=self._attempt, until=self._until
+            self.crew, self._rows, max_overhead, attempt=self._attempt, until=self._until[1]
         )
         self._made.recall = recall.measure(self.crew)
 

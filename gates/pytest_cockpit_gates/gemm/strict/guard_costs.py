@@ -96,8 +96,5 @@ def added_percent(pairs: Pairs, period: int = 1) -> float | None:
     """
     if not pairs:
         return None
-    guarded, plain = (
-        math.fsum(pair[key] for pair in pairs) for key in _KEYS[clock(pairs)]
-    )
+    guarded, plain = (math.fsum(pair[key] for pair in pairs) for key in _KEYS[clock(pairs)])
     return _PERCENT * (guarded - plain) / plain / period if plain else None
-
