@@ -9,7 +9,13 @@ from typing import Any
 from pytest_cockpit.api import CockpitError
 from pytest_cockpit_gates.gemm.compat import guardrails
 from pytest_cockpit_gates.gemm.compat import rows as reading
-from pytest_cockpit_gates.gemm.compat.rows import Check, Evaluation, Run
+from pytest_cockpit_gates.gemm.compat.rows import (
+    Check,
+    Evaluation,
+    Run,
+    at_least,
+    at_most,
+)
 
 MINIMUM_SNAPSHOTS = 2
 MAX_DRIFT = 10.0
@@ -43,7 +49,7 @@ def snapshot(rows: Sequence[Run], pressure: Sequence[Any], baseline: Sequence[Ru
         guardrails.correctness(good),
         guardrails.fallback(good),
         hard,
-        Check(SOFT, overhead <= guardrails.SOFT_OVERHEAD, {"observed_overhead_max": overhead}),
+        at_most(SOFT, overhead, guardrails.SOFT_OVERHEAD),
         guardrails.no_regression("no_regression_vs_block6_clover", found),
     )
     failed = [check.name for check in checks if not check.passed]
@@ -101,11 +107,15 @@ def evaluate(artifact: Mapping[str, Any], baseline: Mapping[str, Any]) -> Evalua
     ]
     furthest = max(map(abs, drifts), default=0.0)
     checks = (
-        Check("minimum_snapshots_completed", len(done) >= MINIMUM_SNAPSHOTS),
-        Check("all_snapshot_hard_checks_passed", not hard),
-        Check("soft_overhead_consecutive_below_limit", streak < stops_at),
-        Check("rollback_policy_enforced", not stopped or _invoked(event)),
-        Check("drift_abs_percent_bounded", furthest <= MAX_DRIFT),
+        at_least("minimum_snapshots_completed", len(done), MINIMUM_SNAPSHOTS),
+        Check("all_snapshot_hard_checks_passed", not hard, {"failed": list(dict.fromkeys(hard))}),
+        Check(
+            "soft_overhead_consecutive_below_limit",
+            streak < stops_at,
+            {"observed": streak, "below": stops_at},
+        ),
+        Check("rollback_policy_enforced", not stopped or _invoked(event), {"stopped": stopped}),
+        at_most("drift_abs_percent_bounded", furthest, MAX_DRIFT),
     )
     return Evaluation(
         checks,

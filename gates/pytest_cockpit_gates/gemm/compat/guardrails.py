@@ -19,7 +19,10 @@ MIN_THROUGHPUT_DELTA, MAX_P95_DELTA = -8.0, 15.0
 
 def success(rows: Sequence[Run]) -> Check:
     """Whether every row has the status ok; not of no rows at all."""
-    return Check("all_runs_success", bool(rows) and all(row.ok for row in rows))
+    failed = sum(not row.ok for row in rows)
+    return Check(
+        "all_runs_success", bool(rows) and not failed, {"runs": len(rows), "failed": failed}
+    )
 
 
 def pressure(records: Any) -> Check:
@@ -52,7 +55,11 @@ def fallback(rows: Sequence[Run]) -> Check:
     return Check(
         "t3_guardrails_all_runs",
         rate <= MAX_FALLBACK and not disabled,
-        {"observed_fallback_max": rate, "observed_policy_disabled_total": disabled},
+        {
+            "observed_fallback_max": rate,
+            "required_fallback_max": MAX_FALLBACK,
+            "observed_policy_disabled_total": disabled,
+        },
     )
 
 
@@ -68,7 +75,9 @@ def guarded(rows: Sequence[Run], name: str, max_overhead: float) -> Check:
         {
             "observed_disable_total": disables,
             "observed_fp_max": false,
+            "required_fp_max": MAX_FALSE_POSITIVES,
             "observed_overhead_max": overhead,
+            "required_overhead_max": max_overhead,
         },
     )
 
@@ -91,14 +100,17 @@ def regressions(rows: Iterable[Run], baseline: Iterable[Run]) -> list[dict[str, 
 
 def no_regression(name: str, found: Iterable[Mapping[str, Any]]) -> Check:
     """Whether no group lost more than permitted; of no groups at all, none did."""
-    return Check(
-        name,
-        all(
+    beyond = [
+        f"{row['kernel']}:{row['size']}: throughput {row['throughput_delta_percent']:+.2f} %,"
+        f" 95th percentile {row['p95_delta_percent']:+.2f} %"
+        for row in found
+        if not (
             row["throughput_delta_percent"] >= MIN_THROUGHPUT_DELTA
             and row["p95_delta_percent"] <= MAX_P95_DELTA
-            for row in found
-        ),
-    )
+        )
+    ]
+    bounds = {"throughput_at_least": MIN_THROUGHPUT_DELTA, "p95_at_most": MAX_P95_DELTA}
+    return Check(name, not beyond, {"beyond": beyond, **bounds})
 
 
 def _delta(before: Sequence[Run], after: Sequence[Run], metric: str) -> float:

@@ -59,6 +59,16 @@ class Check:
     observed: Mapping[str, Any] = field(default_factory=dict)
 
 
+def at_least(name: str, observed: float, bound: float) -> Check:
+    """Whether a number reaches a bound."""
+    return Check(name, observed >= bound, {"observed": observed, "at_least": bound})
+
+
+def at_most(name: str, observed: float, bound: float) -> Check:
+    """Whether a number keeps to a bound."""
+    return Check(name, observed <= bound, {"observed": observed, "at_most": bound})
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """All checks in their order, the decision, and the numbers it was made from."""

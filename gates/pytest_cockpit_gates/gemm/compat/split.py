@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pytest_cockpit_gates.gemm.compat import guardrails
 from pytest_cockpit_gates.gemm.compat import rows as reading
 from pytest_cockpit_gates.gemm.compat.policy import Weekly
 from pytest_cockpit_gates.gemm.compat.rows import (
@@ -16,6 +17,7 @@ from pytest_cockpit_gates.gemm.compat.rows import (
     Check,
     Evaluation,
     Run,
+    at_most,
 )
 
 
@@ -62,16 +64,25 @@ def evaluate(
         and _mean(named[name], "p95_time_ms") <= bound.max_p95_time_ms
         for name, bound in policy.rows.items()
     ]
+    beyond = [name for name, good in zip(policy.rows, held, strict=True) if not good]
     checks = (
-        Check("all_runs_success", bool(everything) and len(rows) == len(everything)),
-        Check("platform_split_present", bool(on[CLOVER]) and bool(on[RUSTICL])),
-        Check("correctness_error_bound", error <= policy.max_correctness_error),
-        Check("t3_fallback_bound", fallback <= policy.max_t3_fallback_rate),
-        Check("t5_overhead_bound", overhead <= policy.max_t5_overhead_percent),
-        Check("t5_disable_events_total_bound", disables <= policy.max_t5_disable_events_total),
-        Check("clover_policy_rows", all(held)),
-        Check("rusticl_ratio_vs_clover", bool(ratios) and lowest >= min_rusticl_ratio),
-        Check("required_sizes_present_on_split", not missing),
+        guardrails.success(everything),
+        Check(
+            "platform_split_present",
+            bool(on[CLOVER]) and bool(on[RUSTICL]),
+            {"missing": [name for name, groups in on.items() if not groups]},
+        ),
+        at_most("correctness_error_bound", error, policy.max_correctness_error),
+        at_most("t3_fallback_bound", fallback, policy.max_t3_fallback_rate),
+        at_most("t5_overhead_bound", overhead, policy.max_t5_overhead_percent),
+        at_most("t5_disable_events_total_bound", disables, policy.max_t5_disable_events_total),
+        Check("clover_policy_rows", all(held), {"beyond": beyond}),
+        Check(
+            "rusticl_ratio_vs_clover",
+            bool(ratios) and lowest >= min_rusticl_ratio,
+            {"observed": lowest, "at_least": min_rusticl_ratio},
+        ),
+        Check("required_sizes_present_on_split", not missing, {"missing": missing}),
     )
     return Evaluation(
         checks,

@@ -7,7 +7,15 @@ from typing import Any
 
 from pytest_cockpit_gates.gemm.compat import rows as reading
 from pytest_cockpit_gates.gemm.compat.policy import Weekly
-from pytest_cockpit_gates.gemm.compat.rows import ABSENT, T3, T5, Check, Evaluation
+from pytest_cockpit_gates.gemm.compat.rows import (
+    ABSENT,
+    T3,
+    T5,
+    Check,
+    Evaluation,
+    at_least,
+    at_most,
+)
 
 
 def evaluate(artifact: Mapping[str, Any], policy: Weekly) -> Evaluation:
@@ -20,7 +28,7 @@ def evaluate(artifact: Mapping[str, Any], policy: Weekly) -> Evaluation:
     rows = [row for row in reading.runs(artifact) if row.ok]
     seen = {reading.named(key): _of(group) for key, group in reading.grouped(rows).items()}
     missing = sorted(name for name in policy.rows if name not in seen)
-    present = [(seen[name], bound) for name, bound in policy.rows.items() if name in seen]
+    present = [(name, seen[name], bound) for name, bound in policy.rows.items() if name in seen]
     metadata = artifact.get("metadata")
     told = metadata if isinstance(metadata, Mapping) else {}
     executed = reading.whole_at(told, "executed_snapshots", "metadata", 0)
@@ -35,18 +43,24 @@ def evaluate(artifact: Mapping[str, Any], policy: Weekly) -> Evaluation:
     within = [
         row["avg_gflops_mean"] >= bound.min_avg_gflops
         and row["p95_time_ms_mean"] <= bound.max_p95_time_ms
-        for row, bound in present
+        for _, row, bound in present
+    ]
+    beyond = [
+        f"{name}: {row['avg_gflops_mean']:.6g} GFLOPS of at least {bound.min_avg_gflops:g},"
+        f" {row['p95_time_ms_mean']:.6g} ms of at most {bound.max_p95_time_ms:g}"
+        for (name, row, bound), held in zip(present, within, strict=True)
+        if not held
     ]
     checks = (
-        Check("minimum_snapshots", executed >= policy.minimum_snapshots),
-        Check("correctness_error_bound", error <= policy.max_correctness_error),
-        Check("t3_fallback_bound", fallback <= policy.max_t3_fallback_rate),
-        Check("t5_disable_events_total_bound", disables <= policy.max_t5_disable_events_total),
-        Check("t5_overhead_bound", overhead <= policy.max_t5_overhead_percent),
-        Check("all_policy_rows_present", not missing),
-        Check("per_kernel_size_slo", bool(within) and all(within)),
-        Check("throughput_drift_abs_bound", throughput <= policy.max_abs_throughput_drift_percent),
-        Check("p95_drift_bound", p95 <= policy.max_p95_drift_percent),
+        at_least("minimum_snapshots", executed, policy.minimum_snapshots),
+        at_most("correctness_error_bound", error, policy.max_correctness_error),
+        at_most("t3_fallback_bound", fallback, policy.max_t3_fallback_rate),
+        at_most("t5_disable_events_total_bound", disables, policy.max_t5_disable_events_total),
+        at_most("t5_overhead_bound", overhead, policy.max_t5_overhead_percent),
+        Check("all_policy_rows_present", not missing, {"missing": missing}),
+        Check("per_kernel_size_slo", bool(within) and all(within), {"beyond": beyond}),
+        at_most("throughput_drift_abs_bound", throughput, policy.max_abs_throughput_drift_percent),
+        at_most("p95_drift_bound", p95, policy.max_p95_drift_percent),
     )
     return Evaluation(
         checks,
