@@ -23,7 +23,7 @@ from pytest_cockpit.sessions import campaign_plan
 from pytest_cockpit.sessions.conductor import Conductor
 from pytest_cockpit.sessions.gating import scratch
 from pytest_cockpit.sessions.lock import SessionLock
-from pytest_cockpit.sessions.settings import artifacts_folder, load_checked
+from pytest_cockpit.sessions.settings import artifacts_folder, load_checked, uncommitted
 from pytest_cockpit.sessions.tail import Tail
 from pytest_cockpit.sessions.takeover import take_over
 
@@ -168,7 +168,7 @@ class CampaignConductor(Conductor):
             records=self.settings.records,
             ledger=self.settings.ledger,
             base=self.base,
-            changed=tuple(self.repository.dirty()),
+            changed=tuple(uncommitted(self.repository, self.settings)),
             pass_environment=self.settings.pass_environment,
         )
 

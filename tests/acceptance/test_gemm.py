@@ -100,7 +100,8 @@ def test_a_crash_is_a_failed_run_and_stops_the_replay(bay):
     assert done.returncode == 1, done.stdout
     said = verdicts(bay)
     assert said["canary"] == "fail"
-    assert said["evaluation"] == "skip"
+    # What there is by then is judged.
+    assert said["evaluation"] == "fail"
     assert (said["post-gate"], said["report"]) == ("pass", "pass")
     run = written(bay, "replay_run.json")
     assert {row["status"] for row in run["runs"]} == {"failed"}
@@ -117,7 +118,7 @@ def test_without_a_platform_nothing_is_measured_and_the_way_to_it_is_told(bay, t
     done = bay.pytest("--cockpit-replay", *TINY, env={"OCL_ICD_VENDORS": str(tmp_path)})
     assert done.returncode == 1
     assert verdicts(bay) == {
-        "plan": "pass", "pre-gate": "unknown", "canary": "skip", "evaluation": "skip",
+        "plan": "pass", "pre-gate": "unknown", "canary": "skip", "evaluation": "unknown",
         "post-gate": "unknown", "report": "pass",
     }  # fmt: skip
     assert "install it: apt-get install ocl-icd-libopencl1 pocl-opencl-icd" in done.stdout
@@ -152,6 +153,13 @@ def test_a_split_takes_pairs_until_they_decide(bay):
         ("--cockpit-replay --cockpit-split", "one mode at a time"),
         ("--cockpit-gemm-sizes 5", "--cockpit-gemm-sizes: needs a mode such as --cockpit-replay"),
         ("--cockpit-replay --cockpit-gemm-output-dir ../x", "../x: outside the repository"),
+        ("--cockpit-replay --cockpit-gemm-seeds 3", "--cockpit-replay takes no such option"),
+        ("--cockpit-split --cockpit-gemm-min-ratio nan", "invalid number above 0"),
+        ("--cockpit-evaluate gone.json", "--cockpit-evaluate: gone.json: no such file; name the"),
+        (
+            "-m gemm_slo --cockpit-set gate.gemm.fallback='rusticl'",
+            "gate.gemm.fallback: 'rusticl' is the candidate too; name another platform",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_refused(bay, arguments, said):
@@ -160,12 +168,23 @@ def test_what_does_not_go_together_is_refused(bay, arguments, said):
     assert said in done.stderr
 
 
+def test_collecting_alone_shows_what_would_be_measured(bay):
+    done = bay.pytest("--cockpit-split", "--co", *gemm(sizes=48, iterations=4, seeds=3))
+    assert done.returncode == 0, done.stderr
+    assert (
+        "cockpit: auto_t3_controlled, auto_t5_guarded at 48 on rusticl, clover: seeds 3, "
+        "1 sessions of 4 iterations each" in done.stdout
+    )
+    assert "cockpit: 8 products on each platform, 16 in all, and 8 to 48 pairs" in done.stdout
+    assert "cockpit: judged by policy of the guard t5.json" in done.stdout
+
+
 def test_a_plan_that_cannot_be_done_is_told_in_one_line(bay):
     bay.write({"p.json": '{"inherits_from": "gone.json"}'})
     done = bay.pytest("--cockpit-replay", "-q", "--cockpit-gemm-policy", "p.json")
-    assert done.returncode == 1
-    assert "gemm: p.json: inherits_from: gone.json is missing" in done.stdout
-    assert verdicts(bay)["report"] == "pass"
+    assert done.returncode == 4
+    assert "--cockpit-gemm-policy: p.json: inherits_from: gone.json is missing" in done.stderr
+    assert not (bay.root / "artifacts").exists()
 
 
 def workers(scratch: Path) -> list[int]:

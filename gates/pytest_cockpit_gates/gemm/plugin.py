@@ -41,6 +41,7 @@ _ROLLBACK = {
 }
 _RECORDED = ("replay", "split", "gemm-close")
 _PATHS = ("policy", "t3_policy", "t5_policy", "baseline", "sla")
+_MOST_RATIO = 100
 _CLOSING = {
     # What a red canary has measured is judged too: wrong results decide otherwise than slow ones.
     "replay": ("evaluation", "post-gate", "report"),
@@ -170,7 +171,7 @@ def _add_parameters(group: Any) -> None:
         group.addoption(f"--cockpit-gemm-{name}", nargs="+", metavar="NAME", help=text)
     group.addoption(
         "--cockpit-gemm-min-ratio",
-        type=float,
+        type=_ratio,
         metavar="RATIO",
         help="throughput of the candidate over that of the fallback, at least (default: "
         "gate.gemm.min_ratio, else 0.85)",
@@ -223,6 +224,16 @@ def pytest_cockpit_campaign(options: argparse.Namespace) -> Campaign | None:
             "output": "--cockpit-gemm-output-dir",
         },
     )
+
+
+def _ratio(text: str) -> float:
+    given = float(text)
+    if not 0 < given <= _MOST_RATIO:
+        raise ValueError(text)
+    return given
+
+
+_ratio.__name__ = f"number above 0, at most {_MOST_RATIO},"
 
 
 def _name(mode: str) -> str:

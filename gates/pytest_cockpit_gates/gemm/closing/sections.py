@@ -25,8 +25,10 @@ def scope(account: Account) -> list[str]:
     """What was measured, where, by which policies."""
     meta = account.metadata
     given, machine = _table(meta.get("parameters")), _table(meta.get("machine"))
-    rows = [(key, _words(given.get(key))) for key in sorted(given)]
+    rows = [("commit", _commit(meta))] if meta.get("base") else []
+    rows += [(key, _words(given.get(key))) for key in sorted(given)]
     rows += [(f"machine: {key}", _words(machine.get(key))) for key in sorted(machine)]
+    rows += [(f"machine: load at its {key}", _words(it)) for key, it in _load(meta)]
     rows += [
         (f"{key}", f"{_words(table.get('id'))}, {_words(table.get('sha256'))}")
         for key in ("policy", "t3_policy", "t5_policy", "baseline")
@@ -41,6 +43,14 @@ def scope(account: Account) -> list[str]:
         for key, it in sorted(_table(meta.get("software")).items())
     ]
     return grid(("what", "is"), [(plain(key), plain(value)) for key, value in rows])
+
+
+def _commit(meta: Mapping[str, Any]) -> str:
+    """What was measured, and whether it was more than what is committed."""
+    changed = meta.get("dirty")
+    if not changed:
+        return _words(meta.get("base"))
+    return f"{_words(meta.get('base'))}; {_words(changed)} files were not as it has them"
 
 
 def checklist(accounts: Sequence[Account]) -> list[str]:
@@ -169,6 +179,12 @@ def escalation(told: Iterable[Mapping[str, Any]], *, matrix: bool) -> list[str]:
 def _sla(told: Mapping[str, Any]) -> str:
     sla = _table(told.get("sla"))
     return f"{code(str(sla.get('id')))} ({code(str(sla.get('path')))})"
+
+
+def _load(meta: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Load averages over 1, 5 and 15 minutes, where they were recorded."""
+    told = _table(meta.get("load"))
+    return [(key, it) for key in ("begin", "end") if (it := told.get(key))]
 
 
 def _words(value: Any) -> str:

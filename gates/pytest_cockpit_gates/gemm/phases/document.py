@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,12 +15,21 @@ from pytest_cockpit_gates.gemm.phases.state import now
 from pytest_cockpit_gates.gemm.strict.artifacts import SCHEMA
 
 
+def _load() -> list[float] | None:
+    """Processes that wanted to run in the last 1, 5 and 15 minutes; None where nobody counts."""
+    try:
+        return [round(it, 2) for it in os.getloadavg()]
+    except (AttributeError, OSError):
+        return None
+
+
 @dataclass(slots=True)
 class Measured:
     """What a campaign has measured so far.
 
     Parameters
     ----------
+    load: of the machine when it began, as processes that want to run.
     recall: of fault detection, as its workers told it.
     """
 
@@ -31,6 +41,7 @@ class Measured:
     pairs: list[dict[str, Any]] = field(default_factory=list)
     recall: list[dict[str, Any]] = field(default_factory=list)
     rollback_event: dict[str, Any] | None = None
+    load: list[float] | None = field(default_factory=_load)
 
 
 def artifact(
@@ -54,11 +65,13 @@ def artifact(
             "attempt": options["attempt"],
             "plan_sha256": options["plan_sha256"],
             "base": context.base,
+            "dirty": dirty(context, options),
             **{key: sources.get(key) for key in ("policy", "t3_policy", "t5_policy", "baseline")},
             "parameters": plan.parameters,
             "executed_snapshots": len(made.snapshots),
             "machine": seen.machine or {"fingerprint": "unknown"},
             "software": seen.software,
+            "load": {"begin": made.load, "end": _load()},
             "platforms": seen.platforms,
         },
         "snapshots": made.snapshots,
@@ -69,6 +82,12 @@ def artifact(
         "rollback_event": made.rollback_event,
         "evaluation": None,
     }
+
+
+def dirty(context: Context, options: JSON) -> int:
+    """How many files are not as the commit has them, but for records and artifacts."""
+    own = (f"{context.records}/", f"{options.get('output') or 'artifacts/gemm'}/")
+    return sum(not path.startswith(own) for path in context.changed)
 
 
 def digest(content: bytes) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pytest_cockpit.api import JSON, CockpitError, Context, Preparation
-from pytest_cockpit.records.text import one_line
+from pytest_cockpit.records.text import one_line, printable
 from pytest_cockpit_gates.gemm.closing import escalation, sla
 from pytest_cockpit_gates.gemm.closing.documents import prefix
 from pytest_cockpit_gates.gemm.phases import archived, baselines, planning
@@ -162,11 +163,18 @@ def _archived(asked: _Asked, mode: str) -> Preparation:
         asked.read("baseline", partial(archived.load, root, baseline))
     named = list(dict.fromkeys(asked.options["artifacts"]))
     for artifact in named:
-        asked.read("artifacts", partial(archived.content, root, artifact))
+        asked.read("artifacts", partial(_content, root, artifact))
     if asked.problems:
         return Preparation(problems=tuple(asked.problems))
     by = f" by {path}" if path else ", and no policy is named"
     return Preparation(lines=(f"{', '.join(named)}{by}",))
+
+
+def _content(root: Path, path: str) -> bytes:
+    """The bytes of an artifact; whether they are one is for the phase to judge."""
+    if not (root / path).is_file():
+        raise CockpitError(f"{printable(path)}: no such file; name the artifact of a run")
+    return archived.content(root, path)
 
 
 def _lines(plan: Plan, weekly: Policies | None) -> list[str]:
