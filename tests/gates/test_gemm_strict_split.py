@@ -263,6 +263,25 @@ def test_pairs_that_were_left_out_fail(read):
     assert "auto_t3_controlled:1400: 1 of 8 pairs are missing" in found.message
 
 
+def test_rows_of_exchanged_platforms_fail(read):
+    document = copy.deepcopy(GOOD)
+    other = {"rusticl": "clover", "clover": "rusticl"}
+    for run in document["runs"]:
+        run["platform_selector"] = other[run["platform_selector"]]
+    assert verdicts(document, read)["platform_and_device"] is FAIL
+
+
+def test_a_kernel_by_another_name_is_missing(read):
+    """Its checks would be left out otherwise, and all else be green."""
+    document = copy.deepcopy(GOOD)
+    for row in [*document["runs"], *document["pairs"]]:
+        row["kernel"] = row["kernel"].replace("auto_t5_guarded", "static")
+    document["metadata"]["parameters"]["kernels"] = ["auto_t3_controlled", "static"]
+    found = verdicts(document, read)
+    assert "t5_overhead_bound" not in found
+    assert found["required_sizes_present_on_split"] is FAIL
+
+
 def test_a_pair_twice_fails(read):
     document = copy.deepcopy(GOOD)
     document["pairs"].append(document["pairs"][0])
