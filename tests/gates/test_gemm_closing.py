@@ -175,8 +175,9 @@ class Tree:
         options = {"mode": "gemm-close", "session_id": "close-1", "output": "artifacts/gemm"}
         report = closing.close(context, options, now)
         folder = self.scratch / "artifacts"
-        made = json.loads((folder / "gemm-close_decision.json").read_text())
-        return report, made, (folder / "gemm-close_acta.md").read_text()
+        name = f"gemm-close_{week.of(now)}"
+        made = json.loads((folder / f"{name}_decision.json").read_text())
+        return report, made, (folder / f"{name}_acta.md").read_text()
 
 
 @pytest.fixture
@@ -192,7 +193,7 @@ def test_a_week_in_which_all_is_green_is_promoted(tree):
     assert report.summary.startswith("2026-W47: promote: replay and split: all promote")
     assert made["depends_on"] == ["replay:s1", "split:s2"]
     assert made["scope"]["week"] == "2026-W47"
-    assert made["acta_path"] == "artifacts/gemm/gemm-close_acta.md"
+    assert made["acta_path"] == "artifacts/gemm/gemm-close_2026-W47_acta.md"
     assert [it["evidence"][0]["path"] for it in made["tracks"]] == [
         "artifacts/gemm/replay_1.json",
         "artifacts/gemm/split_2.json",
@@ -435,8 +436,8 @@ def test_the_minutes_have_all_sections_and_numbers(tree):
     ]}))  # fmt: skip
     report, _, acta = tree.close(escalation="who.json")
     assert re.findall(r"^## (.*)$", acta, re.MULTILINE) == [
-        "Scope", "Checklist", "Results", "Checks", "Severity and deadlines", "Rollback",
-        "Decisions", "Evidence", "Escalation",
+        "Scope", "Checklist", "Campaigns", "Results", "Checks", "Severity and deadlines",
+        "Rollback", "Decisions", "Evidence", "Escalation",
     ]  # fmt: skip
     assert "| `auto_t3_controlled:1400@rusticl` | 2 of 2 | 2" in acta
     assert "| `p95_drift_bound` | `k:1400@clover` | `fail` | +9 % of at most +8 %" in acta
@@ -444,6 +445,63 @@ def test_the_minutes_have_all_sections_and_numbers(tree):
     assert "| replay | evaluation | `fail` | - | - | - | 1 |" in acta
     assert re.search(r"\| replay \| `artifacts/gemm/replay_1.json` \| `[0-9a-f]{64}` \|", acta)
     assert report.checked == 2
+
+
+def test_the_minutes_of_another_week_are_other_files(tree):
+    tree.both()
+    tree.close()
+    tree.close(NOW.replace(day=28))
+    assert sorted(it.name for it in (tree.scratch / "artifacts").iterdir()) == [
+        "gemm-close_2026-W47_acta.md",
+        "gemm-close_2026-W47_decision.json",
+        "gemm-close_2026-W48_acta.md",
+        "gemm-close_2026-W48_decision.json",
+    ]
+
+
+def test_phases_in_the_minutes_are_in_their_order(tree):
+    told = [
+        {"phase": "plan", "verdict": "pass", "begun": "2026-11-20T10:00:00Z",
+         "ended": "2026-11-20T10:00:02Z"},
+        {"phase": "canary", "verdict": "pass", "begun": "2026-11-20T10:00:02Z",
+         "ended": "2026-11-20T10:30:02Z"},
+    ]  # fmt: skip
+    tree.campaign("replay", timeline=told)
+    acta = tree.close()[2]
+    assert (
+        "| replay | plan | `pass` | 2026-11-20T10:00:00Z | 2026-11-20T10:00:02Z | 2 | 1 |\n"
+        "| replay | canary | `pass` | 2026-11-20T10:00:02Z | 2026-11-20T10:30:02Z | 1800 | 1 |"
+    ) in acta
+
+
+def test_all_campaigns_of_the_week_are_told(tree):
+    tree.campaign("replay", RED, at="2026-11-16T09:00:00Z")
+    tree.campaign("replay", at="2026-11-17T09:00:00Z", verdict="error", record={},
+                  phases={"plan": "error", "report": "pass"})  # fmt: skip
+    tree.campaign("replay", at="2026-11-18T09:00:00Z", end=False)
+    tree.campaign("split", at="2026-11-10T09:00:00Z")
+    rolled_back(tree)
+    tree.campaign("replay", at="2026-11-20T12:00:00Z")
+    acta = tree.close()[2]
+    table = acta[acta.index("## Campaigns") : acta.index("## Results")]
+    rows = [row.split(" | ") for row in table.split("\n") if row.startswith("| 2026")]
+    assert [(row[2], row[5], row[6], row[7]) for row in rows] == [
+        ("replay", "`fail`", "iterate", "because"),
+        ("replay", "`error`", "unknown", "plan is error"),
+        ("replay", "`unknown`", "unknown", "it has no end"),
+        ("gemm-rollback", "`pass`", "apply", "sev1"),
+        ("replay", "`pass`", "promote", "because"),
+    ]
+
+
+def test_evidence_that_was_changed_is_told_whatever_was_decided(tree):
+    path = tree.campaign("replay", RED)
+    was = sha256(path.read_bytes())
+    path.write_bytes(path.read_bytes() + b" ")
+    report, _, acta = tree.close()
+    told = f"is not what the ledger vouches for, which is {was[:12]}"
+    assert any(told in it.message and it.severity is Severity.UNKNOWN for it in report.findings)
+    assert told in acta.replace("\\", "")
 
 
 def test_minutes_without_a_matrix_say_so(tree):

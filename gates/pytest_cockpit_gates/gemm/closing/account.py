@@ -54,6 +54,7 @@ class Account:
     escalation: as `Told.to_json` has it.
     evidence: paths with the digests of what is there; None where nothing is.
     artifact: the run's document, for its tables.
+    doubt: why its evidence is not what was recorded; empty where it is.
     """
 
     track: str
@@ -71,6 +72,7 @@ class Account:
     escalation: tuple[Mapping[str, Any], ...] = ()
     evidence: tuple[tuple[str, str | None], ...] = ()
     artifact: Mapping[str, Any] | None = None
+    doubt: str = ""
 
     @property
     def done(self) -> tuple[Phase, ...]:

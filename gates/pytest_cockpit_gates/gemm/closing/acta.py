@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from pytest_cockpit.records.markdown import code, plain
-from pytest_cockpit_gates.gemm.closing import measured, sections
+from pytest_cockpit_gates.gemm.closing import history, measured, sections
 from pytest_cockpit_gates.gemm.closing.account import Account
+from pytest_cockpit_gates.gemm.closing.history import Campaign
 from pytest_cockpit_gates.gemm.closing.selection import Selection
 from pytest_cockpit_gates.gemm.closing.severity import stamp
 
@@ -22,6 +23,7 @@ def page(
     selected: Selection | None,
     owed: str,
     matrix: bool,
+    campaigns: Sequence[Campaign] = (),
 ) -> str:
     """The minutes in Markdown.
 
@@ -30,6 +32,7 @@ def page(
     document: the decision.
     selected, owed: the platform that is selected, and the rerun that is owed in words.
     matrix: whether there is an escalation matrix.
+    campaigns: all of the week, also those that came to nothing.
     """
     told = [it for account in accounts for it in account.escalation]
     review = code(document["review_id"])
@@ -40,6 +43,7 @@ def page(
         "",
         *_section("Scope", _each(accounts, sections.scope)),
         *_section("Checklist", sections.checklist(accounts)),
+        *_section("Campaigns", history.section(campaigns)),
         *_section("Results", _each(accounts, measured.results)),
         *_section("Checks", _each(accounts, sections.checks)),
         *_section("Severity and deadlines", _each(accounts, sections.severity)),

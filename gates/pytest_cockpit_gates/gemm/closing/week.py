@@ -13,7 +13,7 @@ from pytest_cockpit.api import CockpitError
 from pytest_cockpit.records import artifacts, campaigns
 from pytest_cockpit.records.text import one_line, parse, sha256
 from pytest_cockpit_gates.gemm.closing import debts, documents
-from pytest_cockpit_gates.gemm.closing.account import Account
+from pytest_cockpit_gates.gemm.closing.account import Account, timeline
 from pytest_cockpit_gates.gemm.closing.debts import Row
 from pytest_cockpit_gates.gemm.closing.decision import UNKNOWN
 from pytest_cockpit_gates.gemm.verdicts import ITERATE, PROMOTE, STOP
@@ -98,6 +98,8 @@ def _account(root: Path, rows: Sequence[Row], week: Week, track: str) -> Account
     record = _table(ended.get("record"))
     evidence, artifact, why = _evidence(root, record)
     decision, rationale = _decision(ended, record, why)
+    if evidence and why and why not in rationale:
+        rationale = f"{rationale}; {why}"
     before = _came_to(rows, begun[:-1])
     if before:
         rationale = f"{rationale}; campaigns of the week before it: {', '.join(before)}"
@@ -108,6 +110,8 @@ def _account(root: Path, rows: Sequence[Row], week: Week, track: str) -> Account
         ended=str(ended.get("at")),
         verdict=str(ended.get("verdict")),
         phases={str(key): str(value) for key, value in _table(ended.get("phases")).items()},
+        timeline=timeline(ended.get("timeline")),
+        doubt=why if evidence else "",
         checks=_checks(artifact, record),
         severity=_table(record.get("assessment")) or None,
         escalation=tuple(_tables(record.get("escalation"))),
@@ -160,7 +164,10 @@ def _evidence(
             continue
         found.append((path, sha256(content)))
         if sha256(content) != digest:
-            whys.append(f"{artifacts.printable(path)} is not what the ledger vouches for")
+            whys.append(
+                f"{artifacts.printable(path)} is not what the ledger vouches for, which is "
+                f"{str(digest)[:12]}"
+            )
         elif number == 0:
             artifact = _read(content)
     if not found:

@@ -25,6 +25,7 @@ from pytest_cockpit_gates.gemm.closing import (
     decision,
     demanded,
     escalation,
+    history,
     selection,
     severity,
     sla,
@@ -66,7 +67,8 @@ def close(context: Context, options: JSON, now: datetime) -> Report:
         _judged(demanded.held(it, settings, context.root), agreed, matrix, now)
         for it in week.accounts(context.root, rows, this)
     ]
-    name = prefix(options)
+    # Another week's minutes are other minutes, and other files.
+    name = f"{prefix(options)}_{this}"
     folder = str(options.get("output") or "artifacts/gemm")
     page = f"{name}_acta.md"
     tracks = [account.as_track for account in found]
@@ -91,6 +93,7 @@ def close(context: Context, options: JSON, now: datetime) -> Report:
         selected=selected,
         owed=owed,
         matrix=matrix is not None,
+        campaigns=history.of(rows, this),
     )
     place = context.scratch / "artifacts"
     artifacts.write(place / f"{name}_decision.json", decided)
@@ -131,6 +134,14 @@ def _findings(
     """Why the week is not promoted."""
     ledger = f"{records}/{campaigns.NAME}"
     for account, track in zip(found, tracks, strict=True):
+        if account.doubt and track.decision != UNKNOWN:
+            yield Finding(
+                _RULE,
+                f"{track.name}: {account.doubt}",
+                Severity.UNKNOWN,
+                path=ledger,
+                remedy="bring the recorded file back, or run the campaign again",
+            )
         if track.decision == UNKNOWN:
             yield Finding(
                 _RULE,
