@@ -775,6 +775,40 @@ def test_without_a_policy_of_the_guard_nobody_asks_for_recall(read):
     assert "t5_recall_bound" not in {check.name for check in evaluate(GOOD, read()).checks}
 
 
+def fallen_back(times, of):
+    told = {"t3_fallback_rate": times / of, "t3_decisions": of, "t3_fallbacks": times}
+
+    def change(document: Any) -> None:
+        for run in document["runs"]:
+            if run["kernel"] == "auto_t3_controlled":
+                run["metrics"] |= told
+
+    return change
+
+
+@pytest.mark.parametrize(("times", "of", "expected"), [(0, 8, PASS), (1, 8, UNKNOWN), (8, 8, FAIL)])
+def test_falling_back_is_counted_over_all_products_of_a_row(read, times, of, expected):
+    found = evaluate(changed(fallen_back(times, of)), read())
+    assert verdict(found, "t3_fallback_bound") is expected
+
+
+def checked_alone(document: Any, cost: float) -> None:
+    """Pairs of checked products, one in ten of all; wall time is of a machine that is busy."""
+    for run in document["runs"]:
+        if run["metrics"].get("t5_pairs"):
+            run["metrics"]["t5_sampling_period"] = 10
+        for at, pair in enumerate(run["metrics"].get("t5_pairs", ())):
+            plain = pair["plain_s"]
+            pair |= {"plain_cpu_s": plain, "guarded_cpu_s": plain * (1 + cost)}
+            pair["guarded_s"] = plain * (1 + cost) * (0.5, 2.0)[at % 2]
+
+
+@pytest.mark.parametrize(("cost", "expected"), [(0.2, PASS), (0.6, FAIL)])
+def test_a_guard_that_samples_is_judged_by_the_cpu_time_of_its_checks(read, cost, expected):
+    found = evaluate(changed(lambda it: checked_alone(it, cost)), read())
+    assert verdict(found, "t5_overhead_bound") is expected
+
+
 def test_stricter_policies_of_selector_and_guard_hold_too(read):
     t3 = {"selector_policy": {}, "guardrails": {"disable_if_fallback_rate_gt": 0.01}}
     limits = {

@@ -31,6 +31,7 @@ class Measured:
     ----------
     load: of the machine when it began, as processes that want to run.
     recall: of fault detection, as its workers told it.
+    ceilings: what each platform is capable of, by name.
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Measured:
     pressure: list[dict[str, Any]] = field(default_factory=list)
     pairs: list[dict[str, Any]] = field(default_factory=list)
     recall: list[dict[str, Any]] = field(default_factory=list)
+    ceilings: dict[str, dict[str, float]] = field(default_factory=dict)
     rollback_event: dict[str, Any] | None = None
     load: list[float] | None = field(default_factory=_load)
 
@@ -79,6 +81,7 @@ def artifact(
         "runs": made.runs,
         "pairs": made.pairs,
         **({"recall": list(recall)} if recall else {}),
+        **({"ceilings": made.ceilings} if made.ceilings else {}),
         "rollback_event": made.rollback_event,
         "evaluation": None,
     }

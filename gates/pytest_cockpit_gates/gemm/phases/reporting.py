@@ -29,6 +29,7 @@ from pytest_cockpit_gates.gemm.closing import (
     severity,
     sla,
 )
+from pytest_cockpit_gates.gemm.closing.plots import Ceiling
 from pytest_cockpit_gates.gemm.closing.severity import Assessment
 from pytest_cockpit_gates.gemm.closing.sla import Sla
 from pytest_cockpit_gates.gemm.phases.plan import Plan
@@ -70,6 +71,7 @@ def run(phase: str, context: Context, options: JSON) -> Report:
         phases=options["verdicts"],
         timeline=account.timeline(options.get("timeline")),
         evidence=_evidence(output, state, made),
+        ceilings={name: Ceiling(**it) for name, it in (made or {}).get("ceilings", {}).items()},
         matrix=escalation.load(context.root, settings.escalation, agreed),
         selected=selection.read(context.root),
         owed=_owed(context),

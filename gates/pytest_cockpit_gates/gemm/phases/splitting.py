@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 
 from pytest_cockpit.api import JSON, Context, Evidence, Finding, Report
-from pytest_cockpit_gates.gemm.phases import document, guarding, recall
+from pytest_cockpit_gates.gemm.phases import document, guarding, recall, roofs
 from pytest_cockpit_gates.gemm.phases.document import Measured
 from pytest_cockpit_gates.gemm.phases.measuring import Crew, pulses, rows_of
 from pytest_cockpit_gates.gemm.phases.pairing import Pairing
+from pytest_cockpit_gates.gemm.phases.plan import SPLIT
 from pytest_cockpit_gates.gemm.phases.pressure import Pressure
 from pytest_cockpit_gates.gemm.phases.rows import Row, pace
 from pytest_cockpit_gates.gemm.phases.state import State, now
@@ -82,6 +83,8 @@ class Split:
             self.crew, self._rows, max_overhead, attempt=self._attempt, until=self._until[1]
         )
         self._made.recall = recall.measure(self.crew)
+        if plan.kind == SPLIT:
+            self._made.ceilings = roofs.measure(self.crew)
 
     def measured(self) -> Measured:
         """What there is by now."""

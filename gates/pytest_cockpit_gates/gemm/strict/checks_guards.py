@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from typing import Any
 
-from pytest_cockpit.estimation import intervals
-from pytest_cockpit.estimation.intervals import Interval
 from pytest_cockpit.estimation.shares import share
 from pytest_cockpit_gates.gemm.compat.guardrails import MAX_FALSE_POSITIVES
 from pytest_cockpit_gates.gemm.compat.rows import T3, T5
-from pytest_cockpit_gates.gemm.strict import guard_costs, levels, needed
-from pytest_cockpit_gates.gemm.strict.guard_costs import Cost
+from pytest_cockpit_gates.gemm.strict import checks_cost
 from pytest_cockpit_gates.gemm.strict.model import Run, grouped
 from pytest_cockpit_gates.gemm.strict.subject import (
     UNKNOWN,
     Subject,
-    as_json,
     check,
     gathered,
     spelled,
@@ -27,12 +21,12 @@ from pytest_cockpit_gates.gemm.verdicts import Check
 
 _FALLBACK, _DISABLES = 0.08, 0
 """What is tolerated where no policy says it."""
+_T3 = ("fallback_rate", "policy_disabled", "disable_reason", "decisions", "fallbacks")
 _LOST = "no telemetry is no evidence: measure again"
-_CHEAPER = (
-    "check every so many products alone: abft_mode.sampling_period of the policy of the guard"
+_RETUNE = (
+    "measure the variants again, which begins the selector anew: --cockpit-gemm-tune; or take the"
+    " static choice: bootstrap.freeze_sizes of its policy"
 )
-PAIRS = 1
-"""Pairs with and without the guard that each session has at least."""
 
 
 def checks(subject: Subject) -> Iterator[Check]:
@@ -45,7 +39,7 @@ def checks(subject: Subject) -> Iterator[Check]:
         yield _disables(subject, t5)
         yield _false_alarms(subject, t5)
         for key, runs in grouped(t5).items():
-            yield _overhead(subject, key, runs)
+            yield checks_cost.overhead(subject, key, runs)
         yield from _recall(subject)
 
 
@@ -55,31 +49,49 @@ def _fallback(subject: Subject, runs: list[Run]) -> Check:
     bounds += [policy.max_fallback_rate] if policy else []
     bound = min(bounds, default=_FALLBACK)
     wrong, missing, vacuous, highest = [], [], 0, 0.0
+    counts: dict[str, list[int]] = {}
     for run in runs:
-        rate, disabled = (
-            run.metrics.get(f"t3_{key}") for key in ("fallback_rate", "policy_disabled")
-        )
+        rate, disabled, reason, decisions, fallbacks = (run.metrics.get(f"t3_{key}") for key in _T3)
         if disabled:
-            wrong.append(f"{run.key}: the selector was switched off")
+            wrong.append(f"{run.key}: the selector was switched off{f': {reason}' * bool(reason)}")
         if disabled is None:
             missing.append(f"{run.key}: it is not recorded whether the selector was on")
         if rate is not None:
             highest = max(highest, rate)
-            if rate > bound:
+            if decisions:
+                counted = counts.setdefault(run.key, [0, 0])
+                counted[0] += fallbacks or 0
+                counted[1] += decisions
+            elif rate > bound:
                 wrong.append(f"{run.key}: fell back at a rate of {rate:.3g}, above {bound:.3g}")
         elif run.metrics.get("t3_vacuous"):
             vacuous += 1
         else:
             missing.append(f"{run.key}: no rate of falling back")
+    above, unproven = _counted(counts, bound, subject.level)
     return gathered(
         "t3_fallback_bound",
         f"falls back at a rate of at most {highest:.3g}, {bound:.3g} allowed; in {vacuous} of"
         f" {len(runs)} runs there was nothing to choose",
-        failed=wrong,
-        unknown=missing,
-        remedy=_LOST if not wrong else "take the static choice until the variants are tuned again",
+        failed=[*wrong, *above],
+        unknown=[*missing, *unproven],
+        remedy=_RETUNE if wrong or above or unproven else _LOST,
         observed={"max_t3_fallback_rate": highest, "vacuous": vacuous, "bound": bound},
     )
+
+
+def _counted(
+    counts: dict[str, list[int]], bound: float, level: float
+) -> tuple[list[str], list[str]]:
+    """Rows that fell back too often beyond doubt, and those of which too few products say so."""
+    above, unproven = [], []
+    for key, (fell, of) in counts.items():
+        told = f"{key}: fell back at {fell} of {of} products, a rate of {fell / of:.3g}"
+        if share(fell, of, level).low > bound:
+            above.append(f"{told}, surely above {bound:.3g}")
+        elif fell > bound * of:
+            unproven.append(f"{told}, above {bound:.3g}, which so few products do not prove")
+    return above, unproven
 
 
 def _disables(subject: Subject, runs: list[Run]) -> Check:
@@ -133,98 +145,6 @@ def _false_alarms(subject: Subject, runs: list[Run]) -> Check:
         remedy=_LOST,
         observed={"max_t5_false_positive_rate": max(known, default=None), "bound": bound},
     )
-
-
-def _overhead(subject: Subject, key: str, runs: list[Run]) -> Check:
-    bound = guard_costs.bound(subject.policies)
-    rows = [pairs for run in runs if (pairs := run.metrics.get("t5_pairs"))]
-    pairs = [pair for row in rows for pair in row]
-    told = [each for run in runs if (each := run.metrics.get("t5_overhead_percent")) is not None]
-    periods = [each for run in runs if (each := run.metrics.get("t5_sampling_period"))]
-    if periods:
-        cost = guard_costs.cost(pairs, max(periods), _looked(subject, len(pairs)))
-    else:
-        # Pairs of all products, those that were not checked too.
-        policy = subject.policies.t5
-        added = _added(rows, policy.sampling_period if policy else 1, subject.level)
-        cost = Cost(added, guard_costs.WALL, None)
-    found, held = cost.found, cost.at_most(bound)
-    if found is None:
-        recorded = f"on record: {max(told):.3g} %, of no certainty" if told else "nothing on record"
-        message = (
-            f"{recorded}; {len(pairs)} pairs with and without the guard are too few to"
-            f" test it against {bound:g} %"
-        )
-    else:
-        of = " of CPU time" if cost.clock == guard_costs.CPU else ""
-        message = (
-            f"the guard costs {spelled(found, '%', 3)}{of}, at most {bound:g} % allowed,"
-            f" {len(pairs)} pairs"
-        )
-    return check(
-        "t5_overhead_bound",
-        verdict_of(held),
-        message,
-        key=key,
-        remedy=_cost_remedy(subject, cost, len(pairs), bound) if held is None else _CHEAPER,
-        observed={
-            "overhead_percent": as_json(found),
-            "recorded": max(told, default=None),
-            "bound": bound,
-            "pairs": len(pairs),
-        },
-    )
-
-
-def _looked(subject: Subject, pairs: int) -> float:
-    """The level: where pairs are added until they decide, each look has its part of it."""
-    if subject.artifact.kind == "replay":
-        return subject.level
-    return levels.of_pairs(pairs, subject.attempt)
-
-
-def _cost_remedy(subject: Subject, cost: Cost, pairs: int, bound: float) -> str:
-    kind, found = subject.artifact.kind, cost.found
-    if subject.artifact.archived:
-        return _LOST
-    if found is not None and found.at_most(bound) is not None:
-        return "CPU time and wall time contradict each other: measure while nothing else runs"
-    if kind != "replay" and pairs >= levels.MOST_PAIRS:
-        return (
-            f"{pairs} pairs are the most that are measured: measure while nothing else runs, or"
-            " allow more: weekly_slo.global_guardrails.max_t5_overhead_percent"
-        )
-    if kind == "gate":
-        return (
-            "the time of the profile was over before enough pairs were measured: measure while"
-            " nothing else runs, or with profile nightly"
-        )
-    few = intervals.values_needed(subject.level)
-    wanted = few if found is None else needed.enough(found, bound, pairs)
-    return needed.more_sessions(
-        subject.artifact,
-        None if wanted is None else math.ceil(wanted / PAIRS),
-        "weekly_slo.global_guardrails.max_t5_overhead_percent",
-    )
-
-
-def _added(rows: list[list[Any]], period: int, level: float) -> Interval | None:
-    """Time added by the guard in percent.
-
-    What is checked only now and then costs nothing most of the time, and a median would not see it:
-    sums over whole periods are compared, or those of whole rows where there are enough.
-    """
-    whole = intervals.location(levels.batches([_percent(row) for row in rows]), level)
-    if whole is not None:
-        return whole
-    pairs = [pair for row in rows for pair in row]
-    blocks = [pairs[at : at + period] for at in range(0, len(pairs) - period + 1, period)]
-    return intervals.location(levels.batches([_percent(block) for block in blocks]), level)
-
-
-def _percent(pairs: list[Any]) -> float:
-    guarded, plain = (math.fsum(pair[key] for pair in pairs) for key in ("guarded_s", "plain_s"))
-    return 100 * (guarded - plain) / plain
 
 
 def _recall(subject: Subject) -> Iterator[Check]:

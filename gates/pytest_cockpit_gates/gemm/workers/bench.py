@@ -10,7 +10,7 @@ from typing import Any
 from pytest_cockpit_gates.gemm.abft import faults, overhead
 from pytest_cockpit_gates.gemm.abft import policy as guarding
 from pytest_cockpit_gates.gemm.control import state
-from pytest_cockpit_gates.gemm.kernels import shader_cache, table, tuning
+from pytest_cockpit_gates.gemm.kernels import ceilings, shader_cache, table, tuning
 from pytest_cockpit_gates.gemm.kernels.device import open_device
 from pytest_cockpit_gates.gemm.kernels.shader_cache import Kept
 from pytest_cockpit_gates.gemm.workers import caches, sessions
@@ -151,6 +151,10 @@ class Bench:
             return {**found.to_json(), "policy": policy.name, **product.verdict()}
         finally:
             product.free()
+
+    def do_ceilings(self) -> dict[str, Any]:
+        """What the device does at most: GFLOPS in registers, and GB/s of memory."""
+        return asdict(ceilings.measure(self._device))
 
     @functools.cached_property
     def _kept(self) -> Kept | None:
