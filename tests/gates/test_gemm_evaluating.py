@@ -238,6 +238,18 @@ def test_a_split_that_was_held_to_less_than_the_settings_ask_for_pays_no_rerun(t
     told = "its ratio was held to 0.5, and gate.gemm.min_ratio is 0.85"
     assert (record["decision"], record["short"]) == ("promote", [told])
     assert any(it.message.startswith(told) for it in report.findings)
+    tree.put(before=replay())
+    state = State.of(tree.context, {"mode": "split"})
+    run = state.run()
+    run["metadata"]["parameters"]["kernels"] = ["auto_t3_controlled"]
+    state.keep_run(run)
+    report = reported(tree, "split", min_ratio=0.5, baseline="before.json")
+    assert evidence(report, "record")["short"] == [
+        "it did not measure auto_t5_guarded",
+        "it was not judged by gate.gemm.baseline as that is now",
+    ]
+    with pytest.raises(CockpitError, match=r"gone\.json"):
+        reported(tree, "split", baseline="gone.json")
     row = {"kind": campaigns.ENDED, "mode": "split", "verdict": "pass"}
     assert not debts.pays({**row, "record": record})
     assert debts.pays({**row, "record": {**record, "short": []}})

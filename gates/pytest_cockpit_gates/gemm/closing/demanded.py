@@ -7,8 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pytest_cockpit.records import artifacts
+from pytest_cockpit.records.text import sha256
+from pytest_cockpit_gates.gemm.closing import documents
 from pytest_cockpit_gates.gemm.closing.account import Account
-from pytest_cockpit_gates.gemm.settings import Settings
+from pytest_cockpit_gates.gemm.settings import KERNELS, Settings
 from pytest_cockpit_gates.gemm.strict import inheritance
 from pytest_cockpit_gates.gemm.verdicts import ITERATE, PROMOTE
 
@@ -20,7 +23,7 @@ def held(account: Account, settings: Settings, root: Path) -> Account:
 
     Raises
     ------
-    CockpitError: a policy of the settings cannot be read.
+    CockpitError: a policy or the baseline of the settings cannot be read.
     """
     if account.decision != PROMOTE:
         return account
@@ -44,18 +47,42 @@ def short(
     metadata: of its artifact.
     checks: of its evaluation.
     """
-    return [*_policies(metadata, settings, root), *_ratios(checks, settings.min_ratio)]
+    return [
+        *_kernels(metadata),
+        *_files(metadata, settings, root),
+        *_ratios(checks, settings.min_ratio),
+    ]
 
 
-def _policies(metadata: Mapping[str, Any], settings: Settings, root: Path) -> Iterator[str]:
-    for name in ("policy", "t3_policy", "t5_policy"):
+def _kernels(metadata: Mapping[str, Any]) -> Iterator[str]:
+    given = metadata.get("parameters")
+    measured = given.get("kernels") if isinstance(given, Mapping) else None
+    for kernel in KERNELS:
+        if not isinstance(measured, list) or kernel not in measured:
+            yield f"it did not measure {kernel}"
+
+
+def _files(metadata: Mapping[str, Any], settings: Settings, root: Path) -> Iterator[str]:
+    for name in ("policy", "t3_policy", "t5_policy", "baseline"):
         path = getattr(settings, name)
         if not path:
             continue
         used = metadata.get(name)
         digest = used.get("sha256") if isinstance(used, Mapping) else None
-        if digest != inheritance.resolve(root, path).sha256:
+        read = _content if name == "baseline" else _policy
+        if digest != read(root, path):
             yield f"it was not judged by gate.gemm.{name} as that is now"
+
+
+def _policy(root: Path, path: str) -> str:
+    return inheritance.resolve(root, path).sha256
+
+
+def _content(root: Path, path: str) -> str:
+    try:
+        return sha256(documents.inside(root, path).read_bytes())
+    except OSError as error:
+        raise artifacts.os_error(Path(path), "cannot read", error) from error
 
 
 def _ratios(checks: Iterable[Mapping[str, Any]], least: float) -> Iterator[str]:
