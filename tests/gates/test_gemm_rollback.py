@@ -17,7 +17,7 @@ from pytest_cockpit.api import CockpitError, Context, Verdict
 from pytest_cockpit.records import campaigns
 from pytest_cockpit_gates.gemm.closing import debts, documents, selection, verifying
 from pytest_cockpit_gates.gemm.closing.selection import PATH, Choice, Selection
-from pytest_cockpit_gates.gemm.phases import rollback
+from pytest_cockpit_gates.gemm.phases import canonical, rollback
 from pytest_cockpit_gates.gemm.workers import platforms
 from pytest_cockpit_gates.gemm.workers.client import WorkerError
 from tests import gemm_devices
@@ -108,9 +108,13 @@ def seen(monkeypatch, tmp_path):
 def test_a_plan_says_what_would_be_done_and_writes_nothing(tree, seen):
     report = tree.session_of("plan")
     assert report.verdict is Verdict.PASS
+    vendors = os.environ["OCL_ICD_VENDORS"]
     assert report.summary == (
-        "would go from rusticl back to clover (Clover, llvmpipe): "
-        "asked for; no campaign is on record"
+        "would go from rusticl back to clover (Clover, llvmpipe): asked for; no campaign is on "
+        f"record; pytest --cockpit-gemm-rollback=apply would write {PATH} and "
+        f"gemm-rollback_platform.env with LP_CL=1 OCL_ICD_VENDORS={vendors}/mesa.icd, look what a "
+        "process with these is on, and run the canonical gate; a rerun would be owed; "
+        "pytest --cockpit-gemm-rollback=undo takes it back"
     )
     assert tree.files == []
     assert not list(tree.scratch.rglob("*.*"))
@@ -131,6 +135,7 @@ def test_an_applied_rollback_is_in_the_file(tree, seen):
         "device": DEVICE,
     }
     assert data["previous"]["platform"] == "rusticl"
+    assert data["previous"]["device"] == {**DEVICE, "platform_name": "rusticl"}
     assert data["previous"]["environment"]["RUSTICL_ENABLE"] == "llvmpipe"
     assert (data["kind"], data["session_id"], data["base"]) == ("rollback", "s1", "a" * 40)
 
@@ -187,14 +192,40 @@ def test_again_and_back_again(tree, seen):
 
 def test_there_is_nothing_to_roll_back_twice(tree, seen):
     tree.session_of("apply")
-    with pytest.raises(CockpitError, match="clover is selected already; there is nothing to roll"):
+    told = r"clover is selected already, since .* by session s1; there is nothing to roll back: "
+    with pytest.raises(CockpitError, match=told + r".*=verify tries it"):
         tree.session_of("apply")
-    assert tree.session_of("plan").summary == "nothing to do: clover is selected already"
+    said = "nothing to do: clover is selected already, since "
+    assert tree.session_of("plan").summary.startswith(said)
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        WorkerError("hang", "rusticl: no answer"),
+        {"info": {**DEVICE, "platform_name": "Clover"}, "smoke": SMOKE},
+    ],
+)
+def test_a_platform_that_works_no_more_can_be_left(tree, seen, lost):
+    there, seen["rusticl"] = seen["rusticl"], lost
+    assert tree.session_of("apply").verdict is Verdict.PASS
+    assert selection.read(tree.root).previous.device is None
+    seen["rusticl"] = there
+    assert tree.session_of("undo").verdict is Verdict.PASS
+    back = selection.read(tree.root).selected
+    assert back.device == {**DEVICE, "platform_name": "rusticl"}
 
 
 def test_the_fallback_itself_under_judgement_leaves_nothing_to_do(tree, seen):
     with pytest.raises(CockpitError, match="nothing to roll back"):
         tree.session_of("apply", candidate="clover")
+
+
+@pytest.mark.parametrize("verdicts", [{"plan": "error"}, {"plan": "pass", "apply": "error"}])
+def test_the_gate_does_not_run_where_nothing_was_selected(tree, verdicts):
+    options = {"mode": "gemm-rollback", "action": "apply", "session_id": "s", "verdicts": verdicts}
+    report = canonical.run("post-gate", Context(tree.root, tree.scratch), options)
+    assert (report.verdict, report.summary) == (Verdict.SKIP, "not done: nothing was selected")
 
 
 @pytest.mark.parametrize("after", [[], ["apply", "undo"]])
@@ -405,14 +436,15 @@ def test_the_file_of_the_selection_makes_a_debt_too(rows, made, owed):
 
 def test_why_is_what_the_last_campaign_came_to(tree, seen):
     rows = campaign("replay", 10, "a", "iterate", "fail", severity="sev1_critical",
-                    red=[{"check": "correctness_error_bound"}] * 2)  # fmt: skip
+                    red=[{"check": "correctness_error_bound"}] * 2 +
+                    [{"check": "rusticl_ratio_vs_clover", "key": "k:1@pocl/rusticl"}])  # fmt: skip
     book = campaigns.path_of(tree.root, ".cockpit")
     for it in rows:
         campaigns.append(book, tree.scratch / "lock", it)
-    assert tree.session_of("plan").summary.endswith(
+    assert (
         ": the replay of 2026-11-10T00:00:00Z is fail, severity sev1_critical: "
-        "correctness_error_bound"
-    )
+        "correctness_error_bound, pocl_ratio_vs_rusticl; "
+    ) in tree.session_of("plan").summary
 
 
 def test_a_missing_driver_is_unknown_with_its_remedy(tree, monkeypatch, tmp_path):

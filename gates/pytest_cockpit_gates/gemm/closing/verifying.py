@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,8 @@ from pytest_cockpit_gates.gemm.workers import platforms
 from pytest_cockpit_gates.gemm.workers.client import Worker, WorkerError
 
 _SMOKE = 64
+_PATIENCE_S = 30.0
+"""Seconds that a platform which is left has to tell its device: a rollback is urgent."""
 _KINDS = {"missing": "gemm.platform-missing", "wrong": "gemm.wrong-device"}
 
 
@@ -58,6 +61,22 @@ def seen(chosen: Choice, scratch: Path, timeout_s: float) -> dict[str, Any]:
     with Worker(chosen.platform, place, timeout_s=timeout_s, env=chosen.environment) as worker:
         smoke = worker.ask("smoke", size=_SMOKE)
         return {"info": worker.info, "smoke": smoke}
+
+
+def known(chosen: Choice, scratch: Path, timeout_s: float) -> Choice:
+    """The choice with the device it has now, where nobody has looked; as it is if it has none.
+
+    It may well not work any more: that is why people go back from it.
+    """
+    if chosen.device is not None:
+        return chosen
+    try:
+        told = seen(chosen, scratch, min(timeout_s, _PATIENCE_S))
+    except WorkerError:
+        return chosen
+    device = selection.strings(told["info"])
+    named = platforms.is_named(chosen.platform, device["platform_name"])
+    return dataclasses.replace(chosen, device=device) if named else chosen
 
 
 def failure(error: WorkerError, platform: str, *, selected: bool = False) -> Finding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_cockpit.api import JSON, Context, Evidence, Finding, Report
+from pytest_cockpit.api import JSON, Context, Evidence, Finding, Report, Verdict
 from pytest_cockpit_gates.gemm import findings
 from pytest_cockpit_gates.gemm.phases.state import State
 from pytest_cockpit_gates.gemm.settings import Settings
@@ -19,6 +19,8 @@ _KEPT = "devices"
 
 def run(phase: str, context: Context, options: JSON) -> Report:
     """Judge the platforms of the plan; after a rollback, which has none, the fallback alone."""
+    if options.get("action") == "apply" and not _applied(options):
+        return Report(Verdict.SKIP, "not done: nothing was selected", checked=0)
     settings = Settings.of(context.settings)
     state = State.of(context, options)
     planned = (state.folder / "plan.json").is_file()
@@ -48,6 +50,10 @@ def run(phase: str, context: Context, options: JSON) -> Report:
         findings=found,
         evidence=[Evidence("platforms", seen)],
     )
+
+
+def _applied(options: JSON) -> bool:
+    return any(name == "apply" and Verdict(it).opens for name, it in options["verdicts"].items())
 
 
 def smoke(name: str, state: State, timeout_s: float) -> tuple[dict[str, Any], list[Finding]]:

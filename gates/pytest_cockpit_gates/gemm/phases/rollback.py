@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +17,13 @@ from pytest_cockpit.api import (
 )
 from pytest_cockpit.records import artifacts, limits
 from pytest_cockpit.records.text import one_line
-from pytest_cockpit_gates.gemm.closing import debts, documents, selection, verifying
+from pytest_cockpit_gates.gemm.closing import (
+    debts,
+    documents,
+    figures,
+    selection,
+    verifying,
+)
 from pytest_cockpit_gates.gemm.closing.selection import Choice, Selection
 from pytest_cockpit_gates.gemm.closing.severity import stamp
 from pytest_cockpit_gates.gemm.settings import Settings
@@ -25,6 +32,7 @@ from pytest_cockpit_gates.gemm.workers.client import WorkerError
 
 _PLANNED = "rollback.json"
 _LONGEST = 500
+_COMMAND = "pytest --cockpit-gemm-rollback"
 
 
 def run(phase: str, context: Context, options: JSON) -> Report:
@@ -44,11 +52,13 @@ def _plan(context: Context, options: JSON) -> Report:
     now = selection.read(context.root)
     current = now.selected.platform if now else settings.candidate
     if current == settings.fallback:
-        same = f"{current} is selected already"
+        same = f"{current} is selected already{_since(now)}"
         if options["action"] == "apply":
-            raise CockpitError(f"{selection.PATH}: {same}; there is nothing to roll back")
+            raise CockpitError(
+                f"{selection.PATH}: {same}; there is nothing to roll back: "
+                f"{_COMMAND}=verify tries it, {_COMMAND}=undo goes back"
+            )
         return Report.judge(f"nothing to do: {same}", checked=1)
-    previous = now.selected if now else selection.choice(current, context.scratch)
     wanted = selection.choice(settings.fallback, context.scratch)
     try:
         told = verifying.seen(wanted, context.scratch, settings.timeout_s)
@@ -61,6 +71,8 @@ def _plan(context: Context, options: JSON) -> Report:
         summary = f"{settings.fallback} cannot be gone back to: {wrong[0].message}"
         return Report.judge(summary, checked=1, findings=wrong)
     wanted = selection.choice(settings.fallback, context.scratch, told["info"])
+    previous = now.selected if now else selection.choice(current, context.scratch)
+    previous = verifying.known(previous, context.scratch, settings.timeout_s)
     made = Selection(
         selection.ROLLBACK,
         wanted,
@@ -74,8 +86,11 @@ def _plan(context: Context, options: JSON) -> Report:
         state = context.scratch / "state"
         artifacts.write(state / _PLANNED, made.to_json())
     verb = "goes" if options["action"] == "apply" else "would go"
+    summary = f"{verb} from {current} back to {settings.fallback} ({_named(wanted)}): {made.reason}"
+    if options["action"] == "plan":
+        summary = f"{summary}; {_would(wanted, documents.prefix(options))}"
     return Report.judge(
-        f"{verb} from {current} back to {settings.fallback} ({_named(wanted)}): {made.reason}",
+        summary,
         checked=1,
         evidence=[Evidence("rollback", {"file": selection.PATH, **made.to_json()})],
     )
@@ -99,10 +114,10 @@ def _undo(context: Context, options: JSON) -> Report:
     now = selection.read(context.root)
     if now is None or now.kind != selection.ROLLBACK:
         raise CockpitError(f"{selection.PATH}: no rollback is in force; there is nothing to undo")
-    back = now.previous
-    why = platforms.missing(back.platform)
+    why = platforms.missing(now.previous.platform)
     if why is not None:
         raise CockpitError(why)
+    back = verifying.known(now.previous, context.scratch, Settings.of(context.settings).timeout_s)
     made = Selection(
         selection.UNDO,
         back,
@@ -160,6 +175,22 @@ def _verify(context: Context, options: JSON) -> Report:
     )
 
 
+def _since(now: Selection | None) -> str:
+    return f", since {now.at} by session {now.session_id}" if now else " by gate.gemm.candidate"
+
+
+def _would(wanted: Choice, prefix: str) -> str:
+    """What would be written, and the commands that do it and take it back."""
+    variables = " ".join(
+        f"{name}={shlex.quote(value)}" for name, value in sorted(wanted.environment.items())
+    )
+    return (
+        f"{_COMMAND}=apply would write {selection.PATH} and {prefix}_platform.env with "
+        f"{variables}, look what a process with these is on, and run the canonical gate; "
+        f"a rerun would be owed; {_COMMAND}=undo takes it back"
+    )
+
+
 def _leave(context: Context, options: JSON, made: Mapping[str, Any]) -> None:
     """Leave the file for the work tree, and its variables among the session's artifacts."""
     documents.demand(made, selection.SCHEMA, selection.PATH)
@@ -178,7 +209,11 @@ def _reason(among: list[dict[str, Any]]) -> str:
     words = f"the {row['mode']} of {row['at']} is {row.get('verdict')}"
     if isinstance(severity, str) and severity:
         words += f", severity {severity}"
-    red = [str(it.get("check")) for it in told.get("red", ()) if isinstance(it, Mapping)]
+    red = [
+        figures.shown(str(it.get("check")), str(it.get("key") or ""))
+        for it in told.get("red", ())
+        if isinstance(it, Mapping)
+    ]
     words += f": {', '.join(dict.fromkeys(red))}" if red else ""
     return limits.short(one_line(words), _LONGEST)
 
