@@ -1,0 +1,162 @@
+"""What a campaign of the gate `gemm` is refused for before it begins, and what it says it will do."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from pytest_cockpit.api import Context, Preparation
+from pytest_cockpit_gates.gemm.gate import gate
+from tests.gemm_artifacts import replay, weekly_policy
+
+WEEKLY = json.dumps(weekly_policy())
+
+
+@pytest.fixture
+def tree(tmp_path):
+    root = tmp_path / "root"
+    root.mkdir()
+    for name, text in {
+        "cockpit.toml": "",
+        "weekly.json": WEEKLY,
+        "broken.json": "{}",
+        "run.json": json.dumps(replay(snapshots=1, iterations=1)),
+    }.items():
+        (root / name).write_text(text)
+    return root
+
+
+def prepared(root, mode="replay", settings: Any = None, **options) -> Preparation:
+    context = Context(root=root, scratch=root, settings=settings or {})
+    return gate.prepare(context, {"mode": mode, "artifacts": [], "action": "", **options})
+
+
+def test_all_that_is_wrong_is_told_by_option_or_setting(tree):
+    made = prepared(
+        tree,
+        settings={"escalation": "gone.json", "t3_policy": "broken.json"},
+        sizes=[0],
+        policy="nix.json",
+        baseline="broken.json",
+        output_prefix="a/b",
+    )
+    said = [line.partition(": ")[0] for line in made.problems]
+    assert said == [
+        "--cockpit-gemm-output-prefix",
+        "--cockpit-gemm-sizes",
+        "--cockpit-gemm-policy",
+        "cockpit.toml",
+        "--cockpit-gemm-baseline",
+        "cockpit.toml",
+    ]
+    assert any("cockpit.toml: gate.gemm.t3_policy: broken.json" in it for it in made.problems)
+    assert any("cockpit.toml: gate.gemm.escalation: gone.json" in it for it in made.problems)
+    (tree / "cockpit.toml").unlink()
+    [line] = prepared(tree, settings={"sla": "broken.json"}).problems
+    assert line.startswith("pyproject.toml: tool.cockpit.gate.gemm.sla: broken.json: ")
+
+
+def test_a_policy_lacks_a_row_of_a_required_size(tree):
+    [line] = prepared(tree, policy="weekly.json", required_sizes=[7]).problems
+    assert "weekly.json: weekly_slo/per_kernel_size/" in line
+    assert ":7: missing" in line
+
+
+def test_what_will_be_measured_is_told(tree):
+    made = prepared(tree, "split", policy="weekly.json", iterations=8, seeds=[1, 2])
+    assert made.problems == ()
+    assert made.lines[0].endswith("seeds 1, 2, 1 sessions of 8 iterations each")
+    assert made.lines[1].startswith("96 products on each platform, 192 in all, and 8 to 48 pairs")
+    assert made.lines[2] == "judged by policy weekly.json"
+    assert (
+        "16 times of each row are too few for its 95th percentile, which takes 59"
+        in (made.lines[3])
+    )
+    assert len(prepared(tree, "split", policy="weekly.json").lines) == 3
+
+
+def test_what_is_judged_tells_attempts_and_how_it_is_measured_does_not(tree):
+    def subject(**options):
+        return prepared(tree, **{"policy": "weekly.json", **options}).subject
+
+    first = subject()
+    assert first is not None
+    for more in (
+        {"seed": 2},
+        {"iterations": 6},
+        {"snapshots": 9},
+        {"sessions": 3},
+        {"min_ratio": 0.8},
+        {"output_prefix": "again"},
+        {"pressure_pulses": 0},
+        {"settings": {"pairs": 16, "timeout_s": 5.0}},
+        {"platforms": ["clover", "rusticl"]},
+    ):
+        assert subject(**more) == first, more
+    for more in (
+        {"sizes": [512]},
+        {"kernels": ["static"]},
+        {"platforms": ["rusticl"]},
+        {"baseline": "run.json"},
+        {"policy": ""},
+    ):
+        assert subject(**more) != first, more
+    (tree / "weekly.json").write_text(WEEKLY + " ")
+    assert subject() != first
+
+
+def test_a_file_that_the_session_reads_is_not_put_aside(tree):
+    assert "replay_run.json" in prepared(tree).replaces
+    folder = tree / "artifacts/gemm"
+    folder.mkdir(parents=True)
+    (folder / "replay_run.json").write_text((tree / "run.json").read_text())
+    made = prepared(tree, baseline="artifacts/gemm/replay_run.json")
+    assert made.problems == ()
+    assert "replay_run.json" not in made.replaces
+    assert "replay_report.md" in made.replaces
+
+
+@pytest.mark.parametrize("mode", ["evaluate", "recalibrate"])
+def test_archived_artifacts_have_to_be_there(tree, mode):
+    made = prepared(tree, mode, artifacts=["run.json", "nix.json", "."], policy="weekly.json")
+    assert made.problems == (
+        f"--cockpit-{mode}: nix.json: no such file; name the artifact of a run",
+        f"--cockpit-{mode}: .: no such file; name the artifact of a run",
+    )
+    assert prepared(tree, mode, artifacts=["run.json"], policy="weekly.json").lines == (
+        "run.json by weekly.json",
+    )
+
+
+def test_the_close_reads_what_it_goes_by(tree):
+    assert prepared(tree, "gemm-close") == Preparation()
+    [line] = prepared(tree, "gemm-close", settings={"escalation": "broken.json"}).problems
+    assert "gate.gemm.escalation: broken.json: " in line
+
+
+def test_tuning_says_what_it_tunes(tree):
+    made = prepared(tree, "gemm-tune", platforms=["pocl"], sizes=[5, 6])
+    assert made.lines == ("the variants of pocl at 5, 6",)
+    assert prepared(tree, "gemm-tune", sizes=[0]).problems[0].startswith("--cockpit-gemm-sizes: 0")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, []),
+        ({"platforms": ["pocl", "rusticl"]}, ["fallback: 'clover', the default, is not among"]),
+        ({"candidate": "clover"}, ["fallback: 'clover' is the candidate too; name another"]),
+        (
+            {"platforms": ["pocl", "x"], "candidate": "y", "fallback": "z"},
+            ["candidate: 'y' is not among platforms (pocl, x)", "fallback: 'z' is not among"],
+        ),
+        ({"platforms": ["pocl"]}, ["platforms: pocl alone is compared with nothing"]),
+        ({"platforms": ["pocl"], "live": False}, []),
+    ],
+)
+def test_settings_that_contradict_each_other_are_told(settings, said):
+    found = gate.contradictions(settings)
+    assert len(found) == len(said)
+    assert all(line.startswith(begin) for line, begin in zip(found, said, strict=True)), found
