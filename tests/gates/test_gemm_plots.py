@@ -32,7 +32,7 @@ from pytest_cockpit_gates.gemm.phases import stopped
 from pytest_cockpit_gates.gemm.strict.demands import Demands
 from pytest_cockpit_gates.gemm.strict.evaluate import evaluate
 from pytest_cockpit_gates.gemm.strict.policies import Policies
-from pytest_cockpit_gates.gemm.strict.subject import spelled
+from pytest_cockpit_gates.gemm.strict.subject import as_json, spelled
 from pytest_cockpit_gates.gemm.verdicts import Check, Evaluation
 from tests import gemm_artifacts
 
@@ -91,6 +91,13 @@ def test_pairs_come_to_a_ratio():
     assert first.interval.low < 1.2 < first.interval.high
     assert second.verdict == "pass"
     assert results.compared(SPLIT, "pocl", "clover", 0.85) == ()
+    judged = {
+        check.key.partition("@")[0]: check.observed["ratio"]
+        for check in evaluate(SPLIT, Policies(), demands=Demands()).checks
+        if check.name == "rusticl_ratio_vs_clover"
+    }
+    for row in (first, second):
+        assert as_json(row.interval) == judged[f"{row.kernel}:{row.size}"]
 
 
 def test_pairs_that_are_none_do_not_count():

@@ -192,11 +192,14 @@ def _pair(row: Mapping[str, Any], candidate: str, fallback: str) -> Pair | None:
         for platform in (candidate, fallback)
         for clock in ("wall_s", "cpu_s")
     ]
-    session = row.get("session", row.get("seed", 0))
+    # As strict evaluation has it: without a session of its own a pair shares that of its seed.
+    session = row.get("seed", 0), row.get("session", -1)
     wall_a, cpu_a, wall_b, cpu_b = times
     if wall_a is None or cpu_a is None or wall_b is None or cpu_b is None:
         return None
-    if min(wall_a, wall_b) <= 0 or min(cpu_a, cpu_b) < 0 or not isinstance(session, int):
+    if min(wall_a, wall_b) <= 0 or min(cpu_a, cpu_b) < 0:
+        return None
+    if not all(isinstance(it, int) for it in session):
         return None
     return Pair(str(row.get("order")), session, wall_a, cpu_a, wall_b, cpu_b)
 
