@@ -150,11 +150,12 @@ def test_one_that_cannot_be_read_fails_and_the_next_is_judged(tree, content, tol
     tree.put(run=split())
     report = tree.evaluate("bad.json", "run.json", "nope.json", "../scratch")
     assert report.verdict is FAIL
-    found = {finding.path: finding for finding in reversed(report.findings)}
+    red = [finding for finding in report.findings if finding.severity is Severity.ERROR]
+    found = {finding.path: finding for finding in reversed(red)}
     assert told in found["bad.json"].message
     assert found["bad.json"].rule == "gemm.artifact"
-    assert "No such file" in found["nope.json"].message
-    assert "outside the repository" in found["../scratch"].message
+    assert "no such file" in found["nope.json"].message
+    assert "outside the repository" in found[None].message
     assert any(case.name.startswith("run.json::rusticl_ratio") for case in report.cases)
     assert all("\n" not in finding.message for finding in report.findings)
 

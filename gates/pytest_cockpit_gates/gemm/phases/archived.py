@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,29 +20,46 @@ from pytest_cockpit.api import (
     Verdict,
 )
 from pytest_cockpit.records import artifacts
-from pytest_cockpit.records.text import one_line, printable
-from pytest_cockpit_gates.gemm.compat import ours
+from pytest_cockpit.records.text import one_line
+from pytest_cockpit_gates.gemm.compat import ours, telling
+from pytest_cockpit_gates.gemm.phases.reading import content, load, within
 from pytest_cockpit_gates.gemm.phases.state import State
 from pytest_cockpit_gates.gemm.settings import Settings
 from pytest_cockpit_gates.gemm.strict import documents, inheritance, policies
-from pytest_cockpit_gates.gemm.strict.artifacts import parse
 from pytest_cockpit_gates.gemm.strict.demands import Demands
 from pytest_cockpit_gates.gemm.strict.evaluate import evaluate
 from pytest_cockpit_gates.gemm.strict.policies import Policies
 
-_LARGEST = 64 * 2**20
+__all__ = ["content", "given", "load", "run"]
+
+_FEW = 3
+"""Decisions that a summary names one by one."""
 _COMPAT = "this is the decision as it was once made; it says nothing of what is sound"
 
 
 @dataclass(slots=True)
 class Judged:
-    """What came out so far."""
+    """What came out so far.
+
+    Parameters
+    ----------
+    words: an artifact's decision and what stands against it.
+    decisions: of each artifact the decision alone, or that it is unreadable.
+    """
 
     words: list[str] = field(default_factory=list)
+    decisions: list[str] = field(default_factory=list)
     checked: int = 0
     findings: list[Finding] = field(default_factory=list)
     cases: list[Case] = field(default_factory=list)
     documents: dict[str, Any] = field(default_factory=dict)
+
+    def unreadable(self, name: str, wrong: str, path: str | None) -> None:
+        """Take down what nothing can be said of."""
+        self.words.append(f"{name}: unreadable")
+        self.decisions.append("unreadable")
+        self.findings.append(Finding("gemm.artifact", wrong, path=path))
+        self.cases.append(Case(f"{name}::readable", Verdict.FAIL, wrong))
 
 
 def run(phase: str, context: Context, options: JSON) -> Report:
@@ -54,15 +73,15 @@ def run(phase: str, context: Context, options: JSON) -> Report:
     compat = options.get("evaluate_mode") == "compat"
     judged = Judged()
     judge = _compat(context, options, settings) if compat else _strict(context, options, settings)
-    for path in dict.fromkeys(options["artifacts"]):
-        where = printable(path)
+    for path, times in _named(context.root, options["artifacts"], judged).items():
+        where = one_line(path)
+        if times > 1:
+            twice = f"named {times} times, and judged once"
+            judged.findings.append(Finding("gemm.artifact", twice, Severity.INFO, path=where))
         try:
             judge(judged, where, load(context.root, path))
         except CockpitError as error:
-            wrong = one_line(str(error)).removeprefix(f"{where}: ")
-            judged.words.append(f"{where}: unreadable")
-            judged.findings.append(Finding("gemm.artifact", wrong, path=where))
-            judged.cases.append(Case(f"{where}::readable", Verdict.FAIL, wrong))
+            judged.unreadable(where, one_line(str(error)).removeprefix(f"{where}: "), where)
     state = State.of(context, options)
     for number, (name, document) in enumerate(judged.documents.items(), 1):
         stem = (
@@ -70,7 +89,7 @@ def run(phase: str, context: Context, options: JSON) -> Report:
         )
         artifacts.write(state.artifact_path(f"{stem}.json"), {"artifact": name, **document})
     return Report.judge(
-        "; ".join(judged.words),
+        _summary(judged),
         checked=judged.checked,
         findings=judged.findings,
         evidence=[Evidence(name, document) for name, document in judged.documents.items()],
@@ -78,52 +97,24 @@ def run(phase: str, context: Context, options: JSON) -> Report:
     )
 
 
-def load(root: Path, path: str) -> Any:
-    """The document at a path of the tree, NaN and infinities included.
-
-    Raises
-    ------
-    CockpitError: as `content` and `parsed`.
-    """
-    return parsed(path, content(root, path))
-
-
-def parsed(path: str, data: bytes) -> Any:
-    """The value of a document.
-
-    Raises
-    ------
-    CockpitError: it is no JSON.
-    """
-    try:
-        return parse(data)
-    except ValueError as error:
-        raise CockpitError(
-            f"{printable(path)}: not JSON ({error}); name the artifact of a run"
-        ) from error
+def _named(root: Path, paths: Iterable[str], judged: Judged) -> Counter[str]:
+    """How often each path of the tree is named; others are taken down as of no use."""
+    counts: Counter[str] = Counter()
+    for path in paths:
+        try:
+            counts[within(root, path)] += 1
+        except CockpitError as error:
+            judged.unreadable(one_line(path), one_line(str(error)), None)
+    return counts
 
 
-def content(root: Path, path: str) -> bytes:
-    """The bytes of a file of the tree.
-
-    Raises
-    ------
-    CockpitError: it cannot be read, or lies outside the tree.
-    """
-    where = printable(path)
-    try:
-        file = (root / path).resolve()
-        if not file.is_relative_to(root.resolve()):
-            raise CockpitError(f"{where}: outside the repository; name a path below its root")
-        with file.open("rb") as stream:
-            data = stream.read(_LARGEST + 1)
-    except OSError as error:
-        raise artifacts.os_error(Path(path), "cannot read", error) from error
-    except (ValueError, RuntimeError) as error:
-        raise CockpitError(f"{where}: no path of a file; name one") from error
-    if len(data) > _LARGEST:
-        raise CockpitError(f"{where}: larger than any artifact; name another file")
-    return data
+def _summary(judged: Judged) -> str:
+    """Each artifact where there are few; otherwise how many have which decision."""
+    if len(judged.decisions) <= _FEW:
+        return "; ".join(judged.words)
+    counts = Counter(judged.decisions).items()
+    told = ", ".join(f"{number} {decision}" for decision, number in counts)
+    return f"{len(judged.decisions)} decisions: {told}"
 
 
 def given(options: JSON, settings: Settings) -> dict[str, str]:
@@ -149,6 +140,7 @@ def _strict(context: Context, options: JSON, settings: Settings) -> Any:
     def judge(judged: Judged, path: str, document: Any) -> None:
         found = evaluate(document, read, baseline=baseline, demands=demands)
         judged.words.append(f"{path}: {documents.summary(found)}")
+        judged.decisions.append(found.decision)
         judged.checked += len(found.checks)
         judged.findings += documents.findings(found, path)
         judged.cases += documents.cases(found, f"{path}::")
@@ -174,17 +166,18 @@ def _compat(context: Context, options: JSON, settings: Settings) -> Any:
             )
         except CockpitError as error:
             raise CockpitError(f"{path}: {error}") from error
+        if not judged.documents:
+            judged.findings.append(Finding("gemm.artifact", _COMPAT, Severity.INFO))
         for name, found in made.items():
             judged.words.append(f"{path}: {name}: {found.decision}")
+            judged.decisions.append(found.decision)
             judged.checked += len(found.checks)
-            judged.findings.append(Finding("gemm.artifact", _COMPAT, Severity.INFO, path=path))
-            judged.findings += [
-                Finding("gemm.artifact", f"{name}: {check} did not hold", path=path)
-                for check in found.failed
-            ]
+            judged.findings += telling.findings(name, found, path)
             judged.cases += [
                 Case(
-                    f"{path}::{name}::{check.name}", Verdict.PASS if check.passed else Verdict.FAIL
+                    f"{path}::{name}::{check.name}",
+                    Verdict.PASS if check.passed else Verdict.FAIL,
+                    telling.seen(check),
                 )
                 for check in found.checks
             ]
@@ -193,6 +186,7 @@ def _compat(context: Context, options: JSON, settings: Settings) -> Any:
                 "decision": found.decision,
                 "failed_checks": found.failed,
                 "checks": {check.name: check.passed for check in found.checks},
+                "seen": {check.name: dict(check.observed) for check in found.checks},
                 "observed": dict(found.observed),
             }
             for name, found in made.items()

@@ -16,8 +16,9 @@ from pytest_cockpit.api import (
     Severity,
 )
 from pytest_cockpit.records import artifacts as files
-from pytest_cockpit.records.text import printable, sha256
-from pytest_cockpit_gates.gemm.phases.archived import content, given, parsed
+from pytest_cockpit.records.text import one_line, sha256
+from pytest_cockpit_gates.gemm.phases.archived import given
+from pytest_cockpit_gates.gemm.phases.reading import content, parsed, within
 from pytest_cockpit_gates.gemm.phases.state import State
 from pytest_cockpit_gates.gemm.settings import Settings
 from pytest_cockpit_gates.gemm.strict import artifacts, calibration, inheritance, policies
@@ -36,9 +37,8 @@ def run(phase: str, context: Context, options: JSON) -> Report:
     """
     settings = Settings.of(context.settings)
     path = given(options, settings)["policy"]
-    named = {
-        printable(path): content(context.root, path) for path in dict.fromkeys(options["artifacts"])
-    }
+    paths = dict.fromkeys(within(context.root, artifact) for artifact in options["artifacts"])
+    named = {one_line(artifact): content(context.root, artifact) for artifact in paths}
     read = {path: _sound(path, parsed(path, data)) for path, data in named.items()}
     _same_machine(read)
     if path:

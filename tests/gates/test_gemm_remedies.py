@@ -1,0 +1,227 @@
+"""What is said beside a verdict: remedies that can be followed, with the number they take."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_cockpit.api import Context, Finding, Report, Severity, Verdict
+from pytest_cockpit.estimation.intervals import Interval
+from pytest_cockpit_gates.gemm.compat import telling
+from pytest_cockpit_gates.gemm.compat.rows import Check
+from pytest_cockpit_gates.gemm.phases import conduct
+from pytest_cockpit_gates.gemm.strict import needed, policies
+from pytest_cockpit_gates.gemm.strict.demands import Demands
+from pytest_cockpit_gates.gemm.strict.evaluate import evaluate
+from pytest_cockpit_gates.gemm.verdicts import Evaluation
+from tests.gemm_artifacts import earlier, replay, split, weekly_policy
+
+DATA = Path(__file__).parents[1] / "data" / "gemm"
+CANARY = DATA / "artifacts" / "week11_block4_weekly_replay_canary_20260209_010447.json"
+WEEKLY = DATA / "policies" / "policy_week11_block3_weekly_slo_v1.json"
+SIZES = (1400,)
+
+
+@pytest.fixture
+def read(tmp_path):
+    def of(document: Any = None) -> policies.Policies:
+        (tmp_path / "weekly.json").write_text(json.dumps(document or weekly_policy(sizes=SIZES)))
+        return policies.read(tmp_path, weekly="weekly.json")
+
+    return of
+
+
+def remedies(evaluation: Evaluation, name: str) -> set[str]:
+    return {check.remedy for check in evaluation.checks if check.name == name}
+
+
+def number(evaluation: Evaluation, name: str, option: str) -> int:
+    [remedy] = remedies(evaluation, name)
+    found = re.search(rf"--cockpit-gemm-{option} (\d+)", remedy)
+    assert found, remedy
+    return int(found[1])
+
+
+def test_what_is_green_has_no_remedy(read):
+    found = evaluate(replay(sizes=SIZES, noise=0.001), read(), baseline=None)
+    assert not [check for check in found.checks if check.verdict is Verdict.PASS and check.remedy]
+
+
+@pytest.mark.parametrize("sessions", [1, 2, 3])
+@pytest.mark.parametrize("attempt", [1, 3])
+def test_as_many_snapshots_as_a_remedy_asks_for_show_a_drift(read, sessions, attempt):
+    few = replay(sizes=SIZES, snapshots=2, sessions=sessions)
+    demands = Demands(attempt=attempt)
+    wanted = number(evaluate(few, read(), demands=demands), "p95_drift_bound", "snapshots")
+    for snapshots, seen in ((wanted - 1, False), (wanted, True)):
+        made = replay(sizes=SIZES, snapshots=snapshots, sessions=sessions)
+        found = evaluate(made, read(), demands=demands)
+        drifts = [check for check in found.checks if check.name == "p95_drift_bound"]
+        assert {check.observed["drift_percent"] is not None for check in drifts} == {seen}
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+def test_as_many_iterations_as_a_remedy_asks_for_are_enough_for_a_percentile(read, attempt):
+    demands = Demands(attempt=attempt)
+    few = evaluate(split(iterations=4), read(), demands=demands)
+    wanted = number(few, "per_kernel_size_p95", "iterations")
+    for iterations, seen in ((wanted - 1, False), (wanted, True)):
+        found = evaluate(split(iterations=iterations), read(), demands=demands)
+        late = [check for check in found.checks if check.name == "per_kernel_size_p95"]
+        ends = {(check.observed.get("p95_ms") or {}).get("high") is not None for check in late}
+        assert ends == {seen}
+
+
+def test_a_session_too_few_for_a_throughput_is_asked_for(read):
+    few = evaluate(replay(sizes=SIZES, snapshots=1, sessions=1, iterations=4), read())
+    assert number(few, "per_kernel_size_slo", "snapshots") == 8
+    few = evaluate(split(seeds=(1, 2), sessions=1, iterations=2), read())
+    assert number(few, "per_kernel_size_slo", "sessions") == 4
+
+
+def test_a_baseline_of_too_few_sessions_is_to_be_measured_again(read):
+    run = replay(sizes=SIZES)
+    few = evaluate(run, read(), baseline=earlier(replay(sizes=SIZES, snapshots=1, sessions=1)))
+    [remedy] = remedies(few, "no_regression_vs_baseline")
+    assert "measure a baseline here" in remedy
+    assert "1 sessions of a row are too few to compare any number with" in remedy
+    short = replay(sizes=SIZES, snapshots=1, sessions=1)
+    found = evaluate(short, read(), baseline=earlier(run))
+    assert number(found, "no_regression_vs_baseline", "snapshots") > 1
+
+
+def test_how_many_values_decide_follows_from_the_width():
+    there = Interval(-2.0, 1.0, 4.0)
+    assert needed.enough(there, 3.0, 10) == 23
+    assert needed.enough(there, -1.0, 10) == 23
+    assert needed.enough(there, 1.0, 10) is None
+    assert needed.enough(there, 1.1, 10) is None
+    assert needed.enough(Interval(0.0, 1.0, float("inf")), 2.0, 10) is None
+    told = needed.more_snapshots(None, "max_p95_drift_percent")
+    assert told.endswith("or set another bound: max_p95_drift_percent")
+
+
+def test_nothing_is_asked_for_that_an_archived_artifact_cannot_have(read):
+    archived = json.loads(CANARY.read_text())
+    found = evaluate(archived, read(weekly_policy("clover")))
+    unknown = [check for check in found.checks if check.verdict is Verdict.UNKNOWN]
+    assert {"p95_drift_bound", "per_kernel_size_p95"} <= {check.name for check in unknown}
+    for check in unknown:
+        assert "measure anew with --cockpit-replay" in check.remedy, check
+        assert "interval" not in check.remedy
+
+
+def conducted(root: Path, scratch: Path, *named: str, **options: Any) -> Report:
+    given = {"mode": "evaluate", "artifacts": list(named), "attempt": 1, **options}
+    return conduct("evaluate", Context(root=root, scratch=scratch), given)
+
+
+@pytest.fixture
+def judged(tmp_path):
+    root, scratch = tmp_path / "root", tmp_path / "scratch"
+    root.mkdir()
+    scratch.mkdir()
+    (root / "weekly.json").write_bytes(WEEKLY.read_bytes())
+
+    def of(*named: str, documents: dict[str, Any] | None = None) -> Report:
+        for name, document in (documents or {}).items():
+            (root / name).write_text(json.dumps(document))
+        return conducted(root, scratch, *named, evaluate_mode="compat", policy="weekly.json")
+
+    return of
+
+
+def broken() -> Any:
+    document = json.loads(CANARY.read_text())
+    document["metadata"]["executed_snapshots"] = 4
+    document["runs"][0]["metrics"]["max_error_max"] = 0.5
+    return document
+
+
+def errors(report: Report) -> list[Finding]:
+    return [found for found in report.findings if found.severity is Severity.ERROR]
+
+
+def test_old_decisions_say_what_was_seen_and_what_was_allowed(judged):
+    report = judged("run.json", documents={"run.json": broken()})
+    few, wrong = errors(report)
+    assert few.rule == "gemm.evidence-missing"
+    told = "weekly_replay: minimum_snapshots did not hold: observed 4, at least 6"
+    assert few.message == told
+    assert few.remedy
+    assert "--cockpit-replay" in few.remedy
+    assert wrong.rule == "gemm.correctness"
+    assert wrong.message.endswith("did not hold: observed 0.5, at most 0.001")
+
+
+def test_many_decisions_are_counted(judged):
+    good = json.loads(CANARY.read_text())
+    documents = {f"run{at}.json": broken() if at == 2 else good for at in range(4)}
+    report = judged(*documents, "nope.json", documents=documents)
+    assert report.summary == "5 decisions: 3 promote, 1 iterate, 1 unreadable"
+    assert len([it for it in report.findings if it.severity is Severity.INFO]) == 1
+
+
+def test_an_artifact_named_twice_is_judged_once_and_that_is_said(judged):
+    documents = {"run.json": json.loads(CANARY.read_text())}
+    report = judged("run.json", "./run.json", documents=documents)
+    assert report.summary == "run.json: weekly_replay: promote"
+    assert "named 2 times, and judged once" in {found.message for found in report.findings}
+
+
+@pytest.mark.parametrize(
+    "path, told",
+    [
+        ("/etc/hostname", "/etc/hostname: outside the repository; copy it into"),
+        ("../x.json", "../x.json: outside the repository; copy it into"),
+        ("run*.json", "no such file; name the artifact of a run; a pattern with quotes"),
+        (".", "a folder; name the artifacts in it"),
+        ("a\0b", "no path of a file"),
+    ],
+)
+def test_what_is_no_file_of_the_tree_is_one_finding(judged, path, told):
+    report = judged(path, "run.json", documents={"run.json": json.loads(CANARY.read_text())})
+    [found] = errors(report)
+    assert told in found.message
+    assert found.message.isprintable()
+    assert found.path is None or not found.path.startswith(("/", ".."))
+    assert "run.json: weekly_replay: promote" in report.summary
+
+
+@pytest.mark.parametrize(
+    "check, rule",
+    [
+        (Check("t5_guardrails_hard", False, {"observed_overhead_max": 9}), "gemm.guard-overhead"),
+        (Check("t5_guardrails_hard", False, {"observed_disable_total": 1}), "gemm.guard-disabled"),
+        (
+            Check("all_snapshot_hard_checks_passed", False, {"failed": ["all_runs_success"]}),
+            "gemm.run-failed",
+        ),
+        (Check("nobody_knows", False), "gemm.artifact"),
+    ],
+)
+def test_the_rule_is_that_of_what_failed(check, rule):
+    assert telling.rule_of(check) == rule
+
+
+def test_every_check_of_old_has_a_rule():
+    from pytest_cockpit_gates.gemm.compat import ours
+
+    document = replay(platforms=("clover",), sizes=(1400, 2048))
+    both = split()
+    bounds = json.loads(WEEKLY.read_text())
+    made = [
+        *ours.decisions(document, bounds, copy.deepcopy(document)).values(),
+        *ours.decisions(both, bounds, copy.deepcopy(both)).values(),
+    ]
+    assert len(made) == 4
+    for found in made:
+        for check in found.checks:
+            named = check.name in ("all_snapshot_hard_checks_passed", "rollback_policy_enforced")
+            assert named or telling.rule_of(check) != "gemm.artifact", check.name
+            assert telling.seen(check).isprintable()
