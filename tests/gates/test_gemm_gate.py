@@ -14,15 +14,16 @@ from pytest_cockpit.api import CockpitError, Context, Verdict
 from pytest_cockpit_gates.gemm import proving_trees as trees
 from pytest_cockpit_gates.gemm.closing.selection import PATH, Choice, Selection
 from pytest_cockpit_gates.gemm.gate import gate
-from pytest_cockpit_gates.gemm.phases import baselines, canary, conduct, snapshots
+from pytest_cockpit_gates.gemm.phases import baselines, canary, conduct, deciding, snapshots
 from pytest_cockpit_gates.gemm.phases.plan import GATE, REPLAY, SPLIT, Plan
 from pytest_cockpit_gates.gemm.phases.rows import Row, Task
 from pytest_cockpit_gates.gemm.phases.snapshots import Limits, Watch
 from pytest_cockpit_gates.gemm.settings import Settings
-from pytest_cockpit_gates.gemm.strict import guard_costs
+from pytest_cockpit_gates.gemm.strict import guard_costs, policies
 from pytest_cockpit_gates.gemm.strict.artifacts import problems
 from pytest_cockpit_gates.gemm.strict.policies import Policies
 from pytest_cockpit_gates.gemm.workers.client import WorkerError
+from tests.gemm_artifacts import weekly_policy
 
 
 @pytest.mark.parametrize("proof", list(gate.proofs()), ids=lambda proof: proof.name)
@@ -183,6 +184,17 @@ def test_any_json_is_a_baseline_or_one_line(tmp_path_factory, data):
     except CockpitError as error:
         said = str(error)
     assert "\n" not in said
+
+
+def test_what_a_plan_cannot_decide_is_said_with_option_and_number(tmp_path):
+    (tmp_path / "weekly.json").write_text(json.dumps(weekly_policy()))
+    asked = policies.read(tmp_path, weekly="weekly.json")
+    assert list(deciding.undecided(plan(), asked)) == []
+    assert list(deciding.undecided(plan(SPLIT), asked)) == []
+    said = list(deciding.undecided(plan(snapshots=2, sessions=1, iterations=2), asked))
+    assert any("--cockpit-gemm-iterations 30" in line for line in said)
+    assert any("4 pairs with and without the guard" in line for line in said)
+    assert all("--cockpit-gemm-" in line for line in said)
 
 
 # Rows and snapshots

@@ -349,3 +349,18 @@ def test_whatever_was_timed_it_is_a_verdict(times, bound):
     assert found.verdict in (PASS, FAIL, UNKNOWN)
     if found.ratio is not None:
         assert found.ratio.low <= found.ratio.estimate <= found.ratio.high
+
+
+@pytest.mark.parametrize(("most", "expected"), [(1e6, []), (1e-3, [FAIL])])
+def test_a_split_of_few_times_owes_no_95th_percentile_and_fails_by_what_is_beyond_doubt(
+    read, most, expected
+):
+    assert read.weekly is not None
+    rows = {
+        name: dataclasses.replace(row, max_p95_time_ms=most)
+        for name, row in read.weekly.rows.items()
+    }
+    held = dataclasses.replace(read, weekly=dataclasses.replace(read.weekly, rows=rows))
+    checks = evaluate(split(sessions=1, iterations=8), held).checks
+    found = {it.verdict for it in checks if it.name == "per_kernel_size_p95"}
+    assert sorted(found) == expected

@@ -12,7 +12,7 @@ from pytest_cockpit.api import JSON, CockpitError, Context, Preparation
 from pytest_cockpit.records.text import one_line, printable
 from pytest_cockpit_gates.gemm.closing import escalation, sla
 from pytest_cockpit_gates.gemm.closing.documents import prefix
-from pytest_cockpit_gates.gemm.phases import archived, baselines, planning
+from pytest_cockpit_gates.gemm.phases import baselines, deciding, planning, reading
 from pytest_cockpit_gates.gemm.phases.plan import REPLAY, SPLIT, Plan
 from pytest_cockpit_gates.gemm.settings import Settings
 from pytest_cockpit_gates.gemm.strict import inheritance, policies
@@ -32,8 +32,6 @@ _LEFT = (
 )
 """What a replay or a split leaves; names after the prefix."""
 _POLICIES = {"policy": "weekly", "t3_policy": "t3", "t5_policy": "t5"}
-_FEWEST_FOR_P95 = 59
-"""Below it, no interval of a 95th percentile has an upper end."""
 
 
 def prepare(context: Context, options: JSON) -> Preparation:
@@ -113,7 +111,7 @@ def _campaign(asked: _Asked, mode: str) -> Preparation:
     inputs = {asked.path(key) for key in (*_POLICIES, "baseline", "sla", "escalation")}
     folder = str(asked.options.get("output") or "artifacts/gemm")
     return Preparation(
-        lines=tuple(_lines(plan, weekly)),
+        lines=(*_lines(plan), *deciding.undecided(plan, _together(read))),
         subject={
             **digests,
             "baseline": baseline.sha256 if baseline else None,
@@ -160,7 +158,7 @@ def _archived(asked: _Asked, mode: str) -> Preparation:
         asked.read("policy", partial(policies.read, root, weekly=path))
     baseline = asked.path("baseline") if mode == "evaluate" else ""
     if baseline:
-        asked.read("baseline", partial(archived.load, root, baseline))
+        asked.read("baseline", partial(reading.load, root, baseline))
     named = list(dict.fromkeys(asked.options["artifacts"]))
     for artifact in named:
         asked.read("artifacts", partial(_content, root, artifact))
@@ -174,11 +172,21 @@ def _content(root: Path, path: str) -> bytes:
     """The bytes of an artifact; whether they are one is for the phase to judge."""
     if not (root / path).is_file():
         raise CockpitError(f"{printable(path)}: no such file; name the artifact of a run")
-    return archived.content(root, path)
+    return reading.content(root, path)
 
 
-def _lines(plan: Plan, weekly: Policies | None) -> list[str]:
-    """What will be measured, and what cannot come of it."""
+def _together(read: Mapping[str, Policies]) -> Policies:
+    """Policies that were read one by one."""
+    none = Policies()
+    return Policies(
+        weekly=read.get("policy", none).weekly,
+        t3=read.get("t3_policy", none).t3,
+        t5=read.get("t5_policy", none).t5,
+    )
+
+
+def _lines(plan: Plan) -> list[str]:
+    """What will be measured."""
     sources: dict[str, Any] = {
         "policy": plan.policy,
         "policy of the selector": plan.t3_policy,
@@ -188,13 +196,4 @@ def _lines(plan: Plan, weekly: Policies | None) -> list[str]:
     named = [f"{what} {path}" for what, path in sources.items() if path]
     said = [planning.words(plan), planning.products(plan)]
     said.append(f"judged by {', '.join(named)}" if named else "judged by no policy")
-    rows = weekly.weekly.rows if weekly is not None and weekly.weekly is not None else {}
-    asked = {f"{kernel}:{size}" for kernel in plan.kernels for size in plan.sizes}
-    times = plan.times
-    if asked & set(rows) and times < _FEWEST_FOR_P95:
-        said.append(
-            f"{times} times of each row are too few for its 95th percentile, which takes "
-            f"{_FEWEST_FOR_P95}: it will be unknown; see --cockpit-gemm-iterations, "
-            "--cockpit-gemm-sessions"
-        )
     return said
