@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from pytest_cockpit.api import Context, Finding, Report, Severity, Verdict
+from pytest_cockpit.api import CockpitError, Context, Finding, Report, Severity, Verdict
 from pytest_cockpit.estimation.intervals import Interval
 from pytest_cockpit_gates.gemm.compat import telling
 from pytest_cockpit_gates.gemm.compat.rows import Check
 from pytest_cockpit_gates.gemm.phases import conduct
-from pytest_cockpit_gates.gemm.strict import needed, policies
+from pytest_cockpit_gates.gemm.strict import artifacts, calibration, needed, policies
 from pytest_cockpit_gates.gemm.strict.demands import Demands
 from pytest_cockpit_gates.gemm.strict.evaluate import evaluate
 from pytest_cockpit_gates.gemm.verdicts import Evaluation
-from tests.gemm_artifacts import earlier, replay, split, weekly_policy
+from tests.gemm_artifacts import earlier, replay, retimed, split, weekly_policy
 
 DATA = Path(__file__).parents[1] / "data" / "gemm"
 CANARY = DATA / "artifacts" / "week11_block4_weekly_replay_canary_20260209_010447.json"
@@ -225,3 +227,64 @@ def test_every_check_of_old_has_a_rule():
             named = check.name in ("all_snapshot_hard_checks_passed", "rollback_policy_enforced")
             assert named or telling.rule_of(check) != "gemm.artifact", check.name
             assert telling.seen(check).isprintable()
+
+
+def recalibrated(folder: Path, document: Any, **options: Any) -> tuple[Report, Any]:
+    scratch = folder / "proposed"
+    scratch.mkdir(exist_ok=True)
+    (folder / "run.json").write_text(json.dumps(document))
+    given = {"mode": "recalibrate", "artifacts": ["run.json"], **options}
+    report = conduct("recalibrate", Context(root=folder, scratch=scratch), given)
+    return report, json.loads((scratch / "artifacts" / "recalibrate_policy.json").read_text())
+
+
+def test_a_row_whose_sessions_differ_too_much_gets_no_bound(tmp_path):
+    def slower(row: Any, session: int, at: int) -> float:
+        hit = row["kernel"].startswith("auto_t3") and row["snapshot"] == 2 and session == 1
+        return 5.0 if hit else 1.0
+
+    report, made = recalibrated(tmp_path, retimed(replay(sizes=SIZES), slower))
+    assert report.verdict is Verdict.UNKNOWN
+    assert list(made["weekly_slo"]["per_kernel_size"]) == ["auto_t5_guarded:1400"]
+    [told] = [it.message for it in report.findings if it.message.startswith("auto_t3")]
+    assert "no bound above 0 follows from 16 sessions of 5." in told
+    wanted = int(re.search(r"it takes (\d+) sessions", told)[1])
+    assert 60 < wanted < 70
+    # As many sessions, differing as much, have one.
+    more = retimed(replay(sizes=SIZES, snapshots=wanted, sessions=1), slower)
+    _, made = recalibrated(tmp_path, more)
+    assert made["weekly_slo"]["per_kernel_size"]["auto_t3_controlled:1400"]["min_avg_gflops"] > 0
+
+
+def test_where_no_row_has_a_bound_the_artifact_is_named_with_what_it_takes(tmp_path):
+    document = retimed(replay(sizes=SIZES), lambda row, *_: 9.0 if row["snapshot"] == 3 else 1.0)
+    told = r"^run.json: nothing can be proposed: auto_t3_controlled:1400: no bound above 0 follows"
+    with pytest.raises(CockpitError, match=told) as caught:
+        recalibrated(tmp_path, document)
+    assert "it takes" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_drift_that_may_be_anything_is_no_bound(tmp_path):
+    document = replay(sizes=SIZES, snapshots=8, sessions=2)
+    document = retimed(document, lambda row, *_: 1.25 ** (row["snapshot"] % 3))
+    report, made = recalibrated(tmp_path, document)
+    guardrails = made["weekly_slo"]["global_guardrails"]
+    assert guardrails["max_abs_throughput_drift_percent"] == 3.0
+    assert any("which is no bound: measure more snapshots" in it.message for it in report.findings)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.floats(0.01, 100), min_size=16, max_size=16))
+def test_whatever_sessions_are_like_no_bound_is_below_nothing_or_out_of_reach(factors):
+    document = retimed(
+        replay(sizes=SIZES, iterations=4),
+        lambda row, session, _: factors[2 * row["snapshot"] + session - 3],
+    )
+    artifact, _ = artifacts.read(document)
+    assert artifact is not None
+    made = calibration.propose([artifact], "rusticl", None)
+    assert policies.problems({"weekly_slo": made.slo}) == []
+    for name, row in made.slo["per_kernel_size"].items():
+        seen = [run.metrics["avg_mean_gflops"] for run in artifact.good if run.row == name]
+        assert 0 < row["min_avg_gflops"] <= max(seen)

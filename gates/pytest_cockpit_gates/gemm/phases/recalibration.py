@@ -50,9 +50,8 @@ def run(phase: str, context: Context, options: JSON) -> Report:
     state = State.of(context, options)
     wrong = policies.problems(proposal)
     if wrong or not made.slo["per_kernel_size"]:
-        raise CockpitError(
-            f"nothing can be proposed: {'; '.join(wrong or made.kept or ('no row was measured',))}"
-        )
+        why = some([*(wrong or made.kept)]) or f"no row was measured on {platform}"
+        raise CockpitError(f"{some([*named])}: nothing can be proposed: {why}")
     files.write(state.artifact_path("policy.json"), proposal)
     return Report.judge(
         f"{len(made.slo['per_kernel_size'])} rows for {platform}: {made.tightened} bounds tightened"

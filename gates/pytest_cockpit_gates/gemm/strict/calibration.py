@@ -7,6 +7,7 @@ sessions do not carry what is there, the bound is loosened, and that is said.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -34,6 +35,8 @@ _LEAST_SPREAD = 0.005
 _LEAST_WIDTH = 0.25
 """The same of an interval of a drift: by this much do widths differ between campaigns alike."""
 _DIGITS = 6
+_MOST_DRIFT = 100.0
+"""Percent; a bound beyond holds nothing."""
 _GUARDRAILS: Mapping[str, float] = {
     "minimum_snapshots": 6,
     "max_correctness_error": 0.001,
@@ -55,7 +58,8 @@ class Proposal:
     ----------
     slo: the table `weekly_slo`.
     loosened: bounds that became looser, each in words.
-    kept: rows that stay because there is too little to calibrate them from, each in words.
+    kept: rows and bounds that stay because there is too little to calibrate them from, each in
+        words, with what it takes.
     notes: the same of bounds over all rows.
     tightened: how many became tighter, or are new.
     """
@@ -129,10 +133,19 @@ def _row(name: str, groups: Sequence[list[Run]], old: JSON, bounds: _Bounds) -> 
     if min(len(speeds), len(late)) < FEWEST_VALUES:
         bounds.kept.append(
             f"{name}: {len(speeds)} sessions in {len(late)} rows are too few to calibrate from,"
-            f" which takes {FEWEST_VALUES} rows{'; its bounds stay' if old else '; it gets no row'}"
+            f" which takes {FEWEST_VALUES} rows: measure {FEWEST_VALUES} snapshots of it with"
+            f" --cockpit-gemm-snapshots {FEWEST_VALUES}, or name more artifacts"
+            f"{'; its bounds stay' if old else '; it gets no row'}"
         )
         return dict(old)
     slowest = -_limit([-speed for speed in speeds])
+    if round(slowest, _DIGITS) <= 0:
+        bounds.kept.append(
+            f"{name}: no bound above 0 follows from {len(speeds)} sessions of {min(speeds):.4g} to"
+            f" {max(speeds):.4g} GFLOPS: {_remedy(speeds)}"
+            f"{'; its bounds stay' if old else '; it gets no row'}"
+        )
+        return dict(old)
     uppers = [_upper(runs) for runs in groups]
     latest = max(_limit(late), _limit(uppers))
     return {
@@ -144,6 +157,18 @@ def _row(name: str, groups: Sequence[list[Run]], old: JSON, bounds: _Bounds) -> 
             f"{name}: max_p95_time_ms", old.get("max_p95_time_ms"), latest, upper=True
         ),
     }
+
+
+def _remedy(speeds: Sequence[float]) -> str:
+    """What it takes for the slowest session to come to be above nothing."""
+    middle = median(speeds)
+    share = (middle - min(speeds)) / middle
+    # The reach beyond what was seen falls with the root of the number of sessions.
+    wanted = math.floor(share**2 / LEVEL) + 1
+    return (
+        f"it takes {wanted} sessions if they go on differing so much, in more artifacts or with"
+        " --cockpit-gemm-snapshots, or fewer measured while nothing else runs"
+    )
 
 
 def _limit(values: Sequence[float]) -> float:
@@ -195,7 +220,14 @@ def _drift_bounds(artifacts: Sequence[Artifact], old: JSON, bounds: _Bounds) -> 
     for name, values in seen.items():
         if values:
             carried = limit(values, LEVEL, least_spread=_LEAST_WIDTH * median(values))
-            moved[name] = bounds.moved(name, old.get(name), carried, upper=True)
+            if carried < _MOST_DRIFT:
+                moved[name] = bounds.moved(name, old.get(name), carried, upper=True)
+            else:
+                bounds.kept.append(
+                    f"{name} stays: by these artifacts a drift may be {min(carried, 1e6):.4g} %,"
+                    " which is no bound: measure more snapshots with --cockpit-gemm-snapshots, or"
+                    " while nothing else runs"
+                )
         else:
             bounds.notes.append(f"{name} stays: no artifact has snapshots of raw times enough")
     return moved
