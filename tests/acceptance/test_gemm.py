@@ -179,6 +179,21 @@ def test_collecting_alone_shows_what_would_be_measured(bay):
     assert "cockpit: judged by policy of the guard t5.json" in done.stdout
 
 
+def test_tuning_keeps_what_is_fastest_here(bay):
+    gemm_devices.require("pocl")
+    done = bay.pytest("--cockpit-gemm-tune", *gemm(platforms="pocl", sizes=24), "-v")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "cockpit: the variants of pocl at 24" in done.stdout
+    assert "phase:tune: pass: 1 of 1 platforms tuned: pocl: 24 " in done.stdout
+    [entry] = written(bay, "gemm-tune_table.json")["platforms"]["pocl"]["entries"]
+    assert entry["size"] == 24
+    assert entry["gflops"] > 0
+    kept = json.loads((Path(os.environ["COCKPIT_CACHE"]) / "gemm/table.json").read_text())
+    assert entry["source_sha256"] in json.dumps(kept)
+    # Nothing of it is an attempt at anything.
+    assert ledger(bay) == []
+
+
 def test_a_plan_that_cannot_be_done_is_told_in_one_line(bay):
     bay.write({"p.json": '{"inherits_from": "gone.json"}'})
     done = bay.pytest("--cockpit-replay", "-q", "--cockpit-gemm-policy", "p.json")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pytest_cockpit import testing
 from pytest_cockpit.api import Context, Preparation
 from pytest_cockpit_gates.gemm.gate import gate
 from tests.gemm_artifacts import replay, weekly_policy
@@ -160,3 +161,9 @@ def test_settings_that_contradict_each_other_are_told(settings, said):
     found = gate.contradictions(settings)
     assert len(found) == len(said)
     assert all(line.startswith(begin) for line, begin in zip(found, said, strict=True)), found
+
+
+def test_an_escalation_of_no_use_fails_the_gate_too(tmp_path):
+    settings = {"live": False, "escalation": "who.json"}
+    report = testing.run_gate(gate, {"who.json": "{}"}, tmp_path=tmp_path, settings=settings)
+    assert [(it.rule, it.path) for it in report.findings] == [("gemm.severity", "who.json")]

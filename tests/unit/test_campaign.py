@@ -14,7 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from pytest_cockpit.api import Campaign, CockpitError
+from pytest_cockpit.config import Config
+from pytest_cockpit.git import Repository
 from pytest_cockpit.records import campaigns
+from pytest_cockpit.sessions import campaign_plan
 
 TOY = '''
 """A gate that counts sheep, and the plugin that asks it to."""
@@ -283,14 +287,8 @@ def test_collecting_alone_does_nothing(meadow):
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        (
-            ("--flock-book", "gone"),
-            "ERROR: --flock-book: gone: no such book\nand no sheep",
-        ),
-        (("--flock-book", "../gone"), "--flock-book: ../gone: outside the repository; name"),
-        (("--flock-book", "/etc/hosts"), "--flock-book: /etc/hosts: outside the repository; name"),
+        (("--flock-book", "gone"), "ERROR: --flock-book: gone: no such book\nand no sheep"),
         (("--flock-out", ".git/x"), "--flock-out: .git/x: git's own; name another folder"),
-        (("--flock-out", "sheep.txt/x"), "--flock-out: sheep.txt/x: a file; name a folder"),
         (("--flock", "plan=puzzled"), "flock: sheep.txt: no numbers in it; write some"),
         (("--cockpit-set", 'gate.flock.dog="wolf"'), "gate.flock.dog: 'wolf' is no dog; name a"),
     ],
@@ -309,17 +307,70 @@ def test_paths_are_taken_from_the_folder_in_which_pytest_was_called(meadow):
     folder = meadow.root / "barn"
     folder.mkdir()
     (folder / "book").write_text("")
-    (meadow.root / "top").write_text("")
-    inside = replace(meadow, folder="barn")
-    for given, told in (
+    done = replace(meadow, folder="barn").run(
+        "--flock", "plan=pass", "--collect-only", "--flock-book", "book"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "cockpit: two sheep, by barn/book" in done.stdout
+
+
+def campaign(**given) -> Campaign:
+    flags = {"book": "--book", "books": "--books", "output": "--out"}
+    return Campaign(gate="flock", mode="flock", title="", phases=(), paths=flags, **given)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
         ("book", "barn/book"),
         ("top", "top"),
+        ("none", "none"),
         ("../top", "top"),
-        (str(folder / "book"), "barn/book"),
-    ):
-        done = inside.run("--flock", "plan=pass", "--collect-only", "--flock-book", given)
-        assert done.returncode == 0, done.stderr
-        assert f"cockpit: two sheep, by {told}" in done.stdout
+        ("../none", "none"),
+        ("{root}/barn/book", "barn/book"),
+        ("{link}/barn/none", "barn/none"),
+    ],
+)
+def test_phases_are_given_paths_from_the_root(tmp_path, given, told):
+    root = tmp_path / "real"
+    (root / "barn").mkdir(parents=True)
+    for path in ("barn/book", "top"):
+        (root / path).write_text("")
+    (tmp_path / "link").symlink_to(root)
+    path = given.format(root=root, link=tmp_path / "link")
+    asked = campaign(options={"book": path, "books": [path], "a": path}, inputs=("x", path))
+    made = campaign_plan.from_root(
+        replace(asked, output=path), tmp_path / "link", tmp_path / "link/barn"
+    )
+    assert made.options == {"book": told, "books": [told], "a": path}
+    assert (made.inputs, made.output) == (("x", told), told)
+
+
+@pytest.mark.parametrize("path", ["../../x", "/etc/hosts", "../../real-not/x"])
+def test_a_path_outside_is_refused_by_its_flag(tmp_path, path):
+    (tmp_path / "real/barn").mkdir(parents=True)
+    for option in ({"options": {"book": path}}, {"options": {"books": [path]}}, {"output": path}):
+        with pytest.raises(CockpitError, match=r"^--(books?|out): \S+: outside the repository; "):
+            campaign_plan.from_root(campaign(**option), tmp_path / "real", tmp_path / "real/barn")
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (".git", "git's own"),
+        ("link/x", "git's own"),
+        ("sheep.txt", "a file"),
+        ("sheep.txt/x/y", "a file"),
+    ],
+)
+def test_no_artifact_is_put_where_something_else_is(tmp_path, path, said):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "sheep.txt").write_text("")
+    (tmp_path / "link").symlink_to(".git")
+    repository = Repository(tmp_path, tmp_path / ".git")
+    with pytest.raises(CockpitError, match=f"^--out: {path}: {said}; name a"):
+        campaign_plan.output(repository, Config(), campaign(output=path))
+    assert campaign_plan.output(repository, Config(), campaign(output="new/x")).name == "x"
 
 
 def test_what_a_session_before_has_left_is_put_aside(meadow):

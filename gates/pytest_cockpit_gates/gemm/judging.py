@@ -11,9 +11,9 @@ from typing import Any
 
 from pytest_cockpit.api import CockpitError, Context, Evidence, Finding, Report, Severity
 from pytest_cockpit.records.text import one_line, printable
-from pytest_cockpit_gates.gemm.closing import debts, selection, severity, sla
+from pytest_cockpit_gates.gemm.closing import debts, escalation, selection, severity, sla
 from pytest_cockpit_gates.gemm.live import measuring
-from pytest_cockpit_gates.gemm.phases import archived
+from pytest_cockpit_gates.gemm.phases import reading
 from pytest_cockpit_gates.gemm.settings import Settings
 from pytest_cockpit_gates.gemm.strict import documents, policies
 from pytest_cockpit_gates.gemm.strict.demands import Demands
@@ -40,6 +40,9 @@ def judge(context: Context) -> Report:
     made = _Judged()
     read = _read(made, "gemm.policy", partial(_policies, context, settings))
     agreed = _read(made, "gemm.severity", partial(sla.load, context.root, settings.sla))
+    if agreed is not None and settings.escalation:
+        matrix = partial(escalation.load, context.root, settings.escalation, agreed)
+        _read(made, "gemm.severity", matrix)
     if read is not None:
         _archived(context, settings, read, agreed, made)
     debt = _read(made, "gemm.evidence-missing", partial(_owed, context))
@@ -108,7 +111,7 @@ def _archived(
     """Judge the artifacts of the settings, each held to its age."""
     baseline: Any = None
     if settings.artifacts and settings.baseline:
-        load = partial(archived.load, context.root, settings.baseline)
+        load = partial(reading.load, context.root, settings.baseline)
         baseline = _read(made, "gemm.artifact", load)
         if baseline is None:
             return
@@ -125,7 +128,7 @@ def _archived(
             made.checked += 1
             made.findings.append(_nothing(pattern))
         for path in paths:
-            document = _read(made, "gemm.artifact", partial(archived.load, context.root, path))
+            document = _read(made, "gemm.artifact", partial(reading.load, context.root, path))
             if document is None:
                 continue
             evaluation = evaluate(document, read, baseline=baseline, demands=demands)
