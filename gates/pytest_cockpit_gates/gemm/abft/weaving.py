@@ -14,10 +14,14 @@ _SOURCE = "panels.cl"
 # How loops over rows of panels, over columns and over blocks along k end, and then the kernel.
 _END = "\n            }\n        }\n    }\n}\n"
 _TILE = """
-                if (p0 + kc >= k)
-                    taken_of_c(m, n, i * MR, j, i == i0, c, pool + from_sign,
+                // One tile later: what has just been written is read back slowly.
+                if (p0 + kc >= k && i > i0)
+                    taken_of_c(m, n, (i - 1) * MR, j, i - 1 == i0, c, pool + from_sign,
                                sums + (size_t)(g / across) * 3 * wide * NR, (size_t)wide * NR);
             }
+            if (p0 + kc >= k)
+                taken_of_c(m, n, (i1 - 1) * MR, j, i1 - 1 == i0, c, pool + from_sign,
+                           sums + (size_t)(g / across) * 3 * wide * NR, (size_t)wide * NR);
         }
     }
     finished(n, g, across, j0, j1, (high + tall - 1) / tall, rights, alpha, told, from_sign, sums,
