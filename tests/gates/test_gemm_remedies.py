@@ -70,10 +70,14 @@ def test_as_many_snapshots_as_a_remedy_asks_for_show_a_drift(read, sessions, att
 @pytest.mark.parametrize("attempt", [1, 2])
 def test_as_many_iterations_as_a_remedy_asks_for_are_enough_for_a_percentile(read, attempt):
     demands = Demands(attempt=attempt)
-    few = evaluate(split(iterations=4), read(), demands=demands)
+
+    def run(iterations: int) -> Any:
+        return replay(sizes=SIZES, snapshots=1, iterations=iterations)
+
+    few = evaluate(run(4), read(), demands=demands)
     wanted = number(few, "per_kernel_size_p95", "iterations")
     for iterations, seen in ((wanted - 1, False), (wanted, True)):
-        found = evaluate(split(iterations=iterations), read(), demands=demands)
+        found = evaluate(run(iterations), read(), demands=demands)
         late = [check for check in found.checks if check.name == "per_kernel_size_p95"]
         ends = {(check.observed.get("p95_ms") or {}).get("high") is not None for check in late}
         assert ends == {seen}
