@@ -151,7 +151,7 @@ def _add_parameters(group: Any) -> None:
             "sessions",
             "processes per kernel and size in each snapshot or seed (default: 2, of a split 1)",
         ),
-        ("iterations", "timed multiplications in each session (default: 8, of a split 30)"),
+        ("iterations", "timed multiplications in each session (default: 8)"),
         ("pressure-size", "size of the multiplications beside the timed ones (default: 896)"),
         ("pressure-iterations", "multiplications in a pulse of pressure (default: 3)"),
         ("pressure-pulses", "pulses in each snapshot or seed (default: 3)"),

@@ -96,8 +96,6 @@ class Plan:
             given.setdefault("sizes", settings.sizes)
         if kind == SPLIT:
             given.setdefault("sessions", 1)
-            # With two seeds, enough for a 95th percentile.
-            given.setdefault("iterations", 30)
         made = cls(
             kind=kind,
             candidate=settings.candidate,
