@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pytest_cockpit.api import CockpitError
@@ -290,8 +290,8 @@ def test_without_hysteresis_the_first_violation_counts():
 
 def test_a_guard_that_samples_is_judged_by_what_it_adds_to_all_products():
     rails = Rails(replace(policy.STRICT, sampling_period=10))
-    for count in range(200):
-        due = count % 10 == 0
+    for turn in range(200):
+        due = turn % 10 == 0
         rails = rails.after(Seen(due, 1, 0.2 if due else 0.0))
     assert rails.reason is None
     assert rails.surely_percent == pytest.approx(2.0)
@@ -401,6 +401,7 @@ JUNK = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from([*ARCHIVED, "scope", "x"]), JUNK | st.just({})) | JUNK)
+@example({"\n": None})
 @settings(max_examples=60, deadline=None)
 def test_a_policy_of_anything_is_read_or_refused(data):
     said = ""

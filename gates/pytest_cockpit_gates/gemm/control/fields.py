@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from pytest_cockpit.api import JSON, CockpitError
-from pytest_cockpit.records.text import printable
+from pytest_cockpit.records.text import one_line
+
+_SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,8 @@ class Fields:
             if key not in known:
                 names = ", ".join(sorted(known))
                 raise CockpitError(
-                    f"{self.where}: unknown key {printable(str(key))}; remove it, or use one of:"
-                    f" {names}"
+                    f"{self.where}: unknown key {one_line(str(key))[:_SHOWN]}; remove it, or use"
+                    f" one of: {names}"
                 )
 
     def part(self, key: str) -> Fields:
@@ -111,4 +113,4 @@ def _shown(value: Any) -> str:
         text = repr(value)
     except ValueError:  # an integer of thousands of digits
         text = type(value).__name__
-    return printable(text[:40])
+    return one_line(text[:_SHOWN])
