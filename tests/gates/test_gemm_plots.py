@@ -29,6 +29,7 @@ from pytest_cockpit_gates.gemm.closing.account import checks_of, timeline
 from pytest_cockpit_gates.gemm.closing.plots import Ceiling
 from pytest_cockpit_gates.gemm.closing.results import Ratio
 from pytest_cockpit_gates.gemm.phases import stopped
+from pytest_cockpit_gates.gemm.strict import documents as strict_documents
 from pytest_cockpit_gates.gemm.strict.demands import Demands
 from pytest_cockpit_gates.gemm.strict.evaluate import evaluate
 from pytest_cockpit_gates.gemm.strict.policies import Policies
@@ -163,6 +164,9 @@ def test_a_roofline_is_of_what_was_measured():
     told = words(svg)
     assert "180.0 GFLOPS, 21.5 GB/s, measured" in told
     assert "rusticl" not in told
+    best = max(line.peak for line in results.lines(REPLAY) if line.platform == "clover")
+    told = words(plots.roofline(results.lines(REPLAY), {"clover": Ceiling(1.0, 21.5)}))
+    assert f"{best:.1f} GFLOPS, 21.5 GB/s, measured" in told
     assert plots.intensity(1200) == pytest.approx(200.0)
 
 
@@ -243,6 +247,7 @@ def test_a_report_shows_its_plots(tmp_path):
         "Scope", "Checklist", "Results", "Plots", "Checks", "Severity", "Rollback", "Decision",
         "Evidence", "Escalation",
     ]  # fmt: skip
+    assert "- Roofline: without rusticl, whose ceilings were not measured" in page
     documents.demand(
         json.loads((tmp_path / "split_decision.json").read_text()), "gemm-decision", ""
     )
@@ -311,6 +316,10 @@ def test_a_ratio_names_the_platforms_that_were_compared(tmp_path):
     assert "| `pocl_ratio_vs_rusticl` | `auto_t3_controlled:256@pocl/rusticl` | `fail`" in page
     assert "`rusticl_ratio_vs_clover`" not in page
     assert "pocl_ratio_vs_rusticl" in written.record["rationale"]
+    made = evaluation(check)
+    assert "pocl_ratio_vs_rusticl" in strict_documents.summary(made)
+    assert strict_documents.findings(made)[0].message.startswith("pocl_ratio_vs_rusticl: auto")
+    assert strict_documents.cases(made)[0].name.startswith("pocl_ratio_vs_rusticl[auto")
 
 
 def test_phases_are_told_in_their_order_with_begin_and_end(tmp_path):

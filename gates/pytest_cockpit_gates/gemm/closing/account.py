@@ -9,8 +9,8 @@ from typing import Any
 
 from pytest_cockpit.api import Verdict
 from pytest_cockpit.records.text import one_line
-from pytest_cockpit_gates.gemm.closing import figures
 from pytest_cockpit_gates.gemm.closing.decision import UNKNOWN, Track
+from pytest_cockpit_gates.gemm.strict import names
 from pytest_cockpit_gates.gemm.verdicts import ITERATE, PROMOTE, Evaluation
 
 _MOST = 50
@@ -141,9 +141,9 @@ def rationale(evaluation: Evaluation | None, phases: Mapping[str, str], why: str
         return why or "it came to no evaluation"
     told = f"all {len(evaluation.checks)} checks are green"
     if evaluation.red or not evaluation.checks:
-        shown = (figures.shown(check.name, check.key) for check in evaluation.red)
-        names = ", ".join(dict.fromkeys(shown))
-        told = f"{len(evaluation.red)} of {len(evaluation.checks)} checks are not green: {names}"
+        shown = (names.shown(check.name, check.key) for check in evaluation.red)
+        listed = ", ".join(dict.fromkeys(shown))
+        told = f"{len(evaluation.red)} of {len(evaluation.checks)} checks are not green: {listed}"
     red = [f"{name} is {verdict}" for name, verdict in _red(phases).items()]
     return "; ".join([told, *red])
 

@@ -16,12 +16,20 @@ from pytest_cockpit_gates.gemm.closing.results import Line
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """One plot: what its file is called, why it cannot be drawn (empty where it can), and how."""
+    """One plot.
+
+    Parameters
+    ----------
+    kind: what its file is called after.
+    lacks: why it cannot be drawn; empty where it can.
+    without: what is not in it though it can be drawn.
+    """
 
     title: str
     kind: str
     lacks: str
     draw: Callable[[], bytes]
+    without: str = ""
 
 
 def draw(
@@ -59,6 +67,7 @@ def draw(
             return drawn, [str(error)]
         drawn[plot.title] = f"{prefix}_{plot.kind}.svg"
         artifacts.write_bytes(folder / drawn[plot.title], content)
+        said += [plot.without] if plot.without else []
     return drawn, said
 
 
@@ -93,6 +102,7 @@ def _plots(
             "roofline",
             _without_roof(lines, ceilings),
             lambda: plots.roofline(lines, ceilings),
+            _missing_roofs(lines, ceilings),
         ),
     ]
 
@@ -110,3 +120,10 @@ def _without_roof(lines: Sequence[Line], ceilings: Mapping[str, Ceiling]) -> str
     if not measured:
         return "nothing was measured"
     return "it was not measured what the devices are capable of"
+
+
+def _missing_roofs(lines: Sequence[Line], ceilings: Mapping[str, Ceiling]) -> str:
+    names = sorted({line.platform for line in lines} - ceilings.keys())
+    if not names:
+        return ""
+    return f"Roofline: without {', '.join(names)}, whose ceilings were not measured"

@@ -15,14 +15,10 @@ from pytest_cockpit.estimation.intervals import Interval
 from pytest_cockpit.records.text import one_line
 from pytest_cockpit_gates.gemm.strict import checks_policy, levels
 from pytest_cockpit_gates.gemm.strict.model import FLOPS
+from pytest_cockpit_gates.gemm.strict.names import RATIO
 from pytest_cockpit_gates.gemm.strict.subject import spelled
 
-SPEED, P95, COST, RATIO = (
-    "per_kernel_size_slo",
-    "per_kernel_size_p95",
-    "t5_overhead_bound",
-    "rusticl_ratio_vs_clover",
-)
+SPEED, P95, COST = "per_kernel_size_slo", "per_kernel_size_p95", "t5_overhead_bound"
 _OBSERVED: Mapping[str, str] = {
     SPEED: "gflops",
     P95: "p95_ms",
@@ -120,12 +116,6 @@ def significant(value: float, digits: int = 3) -> str:
         return "0"
     after = digits - 1 - math.floor(math.log10(abs(value)))
     return f"{value:.{min(max(0, after), 12)}f}"
-
-
-def shown(name: str, key: str) -> str:
-    """A check's name for people: that of a ratio says which platforms were compared."""
-    pair = key.rpartition("@")[2].split("/") if name == RATIO else []
-    return f"{pair[0]}_ratio_vs_{pair[1]}" if len(pair) == 2 else name  # noqa: PLR2004 - a pair
 
 
 def _count(observed: Mapping[str, Any]) -> str:

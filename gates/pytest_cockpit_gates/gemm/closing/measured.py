@@ -11,6 +11,7 @@ from pytest_cockpit_gates.gemm.closing.account import Account
 from pytest_cockpit_gates.gemm.closing.figures import Figure, significant
 from pytest_cockpit_gates.gemm.closing.results import lines
 from pytest_cockpit_gates.gemm.closing.sections import NONE, grid
+from pytest_cockpit_gates.gemm.strict import names
 
 _MEANT = (
     "Figures are those of the checks: an estimate, its interval, and the bound it is held to; what "
@@ -47,9 +48,9 @@ def results(account: Account) -> list[str]:
 def _ratios(account: Account) -> list[str]:
     """The ratio of two platforms, as the checks judge it."""
     found = [
-        (key.partition("@")[0], figures.shown(name, key), figure)
+        (key.partition("@")[0], names.shown(name, key), figure)
         for (name, key), figure in figures.of_checks(account.checks).items()
-        if name == figures.RATIO and key
+        if name == names.RATIO and key
     ]
     if not found:
         compared = "platforms are compared by the split, which multiplies on both in turns"

@@ -145,11 +145,13 @@ def intensity(size: int) -> float:
 
 
 def _roof(axis: Axes, ceiling: Ceiling, lines: Sequence[Line]) -> None:
-    ridge = ceiling.peak_gflops / ceiling.bandwidth_gbs
+    # A device is capable of what a kernel did on it.
+    peak = max([ceiling.peak_gflops, *(line.peak or 0.0 for line in lines)])
+    ridge = peak / ceiling.bandwidth_gbs
     ends = [intensity(line.size) for line in lines]
     low, high = min([ridge, *ends]) / 2, max([ridge, *ends]) * 2
-    roof = [min(ceiling.peak_gflops, x * ceiling.bandwidth_gbs) for x in (low, ridge, high)]
-    told = f"{ceiling.peak_gflops:.1f} GFLOPS, {ceiling.bandwidth_gbs:.1f} GB/s, measured"
+    roof = [min(peak, x * ceiling.bandwidth_gbs) for x in (low, ridge, high)]
+    told = f"{peak:.1f} GFLOPS, {ceiling.bandwidth_gbs:.1f} GB/s, measured"
     axis.plot([low, ridge, high], roof, color="black", label=told)
     for number, kernel in enumerate(sorted({line.kernel for line in lines})):
         points = [line for line in lines if line.kernel == kernel]

@@ -15,7 +15,7 @@ from pytest_cockpit.estimation.intervals import Interval, location
 from pytest_cockpit.records.text import one_line
 from pytest_cockpit_gates.gemm.closing import figures
 from pytest_cockpit_gates.gemm.closing.figures import Figure
-from pytest_cockpit_gates.gemm.strict import levels, ratios
+from pytest_cockpit_gates.gemm.strict import levels, names, ratios
 from pytest_cockpit_gates.gemm.strict.ratios import Pair
 
 Key = tuple[str, int, str]
@@ -137,7 +137,7 @@ def compared(
     found = []
     for (kernel, size), pairs in sorted(groups.items()):
         made = ratios.compare(pairs, bound, attempt=attempt)
-        said = judged.get((figures.RATIO, f"{kernel}:{size}@{candidate}/{fallback}"))
+        said = judged.get((names.RATIO, f"{kernel}:{size}@{candidate}/{fallback}"))
         interval, verdict = (said.interval, said.verdict) if said else (made.ratio, made.verdict)
         held_to = said.bound if said else bound
         found.append(Ratio(kernel, size, made.pairs, interval, str(verdict), held_to))

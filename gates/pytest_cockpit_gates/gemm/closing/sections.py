@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pytest_cockpit.records.markdown import code, plain
-from pytest_cockpit_gates.gemm.closing import figures
 from pytest_cockpit_gates.gemm.closing.account import Account, Phase
 from pytest_cockpit_gates.gemm.closing.selection import Selection
+from pytest_cockpit_gates.gemm.strict import names
 
 NONE = "-"
 
@@ -76,7 +76,7 @@ def checks(account: Account) -> list[str]:
     ranked = sorted(account.checks, key=lambda it: it.get("verdict") in ("pass", "warn"))
     rows = [
         (
-            code(figures.shown(str(check.get("name")), str(check.get("key") or ""))),
+            code(names.shown(str(check.get("name")), str(check.get("key") or ""))),
             code(str(check["key"])) if check.get("key") else "",
             code(str(check.get("verdict"))),
             plain(str(check.get("message", ""))),
@@ -108,7 +108,7 @@ def severity(account: Account) -> list[str]:
         out += [f"Of a rollback the SLA names {words}; nothing of that was run.", ""]
     rows = [
         (
-            code(figures.shown(str(it.get("check")), str(it.get("key") or ""))),
+            code(names.shown(str(it.get("check")), str(it.get("key") or ""))),
             code(str(it["key"])) if it.get("key") else "",
             code(str(it.get("verdict"))),
             code(str(it.get("severity"))),

@@ -20,13 +20,13 @@ from pytest_cockpit.records.text import one_line
 from pytest_cockpit_gates.gemm.closing import (
     debts,
     documents,
-    figures,
     selection,
     verifying,
 )
 from pytest_cockpit_gates.gemm.closing.selection import Choice, Selection
 from pytest_cockpit_gates.gemm.closing.severity import stamp
 from pytest_cockpit_gates.gemm.settings import Settings
+from pytest_cockpit_gates.gemm.strict import names
 from pytest_cockpit_gates.gemm.workers import platforms
 from pytest_cockpit_gates.gemm.workers.client import WorkerError
 
@@ -210,7 +210,7 @@ def _reason(among: list[dict[str, Any]]) -> str:
     if isinstance(severity, str) and severity:
         words += f", severity {severity}"
     red = [
-        figures.shown(str(it.get("check")), str(it.get("key") or ""))
+        names.shown(str(it.get("check")), str(it.get("key") or ""))
         for it in told.get("red", ())
         if isinstance(it, Mapping)
     ]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pytest_cockpit.api import JSON, Case, Finding, Severity, Verdict
+from pytest_cockpit_gates.gemm.strict.names import shown
 from pytest_cockpit_gates.gemm.verdicts import PROMOTE, Check, Evaluation
 
 _SEVERITY = {Verdict.FAIL: Severity.ERROR, Verdict.UNKNOWN: Severity.UNKNOWN}
@@ -36,7 +37,7 @@ def from_json(data: JSON) -> Evaluation:
 def summary(evaluation: Evaluation) -> str:
     """One line: the decision, and how many checks stand against it."""
     counts = Counter(check.verdict for check in evaluation.checks)
-    named = ", ".join(dict.fromkeys(check.name for check in evaluation.red))
+    named = ", ".join(dict.fromkeys(shown(check.name, check.key) for check in evaluation.red))
     if not named:
         return f"{evaluation.decision}: all {len(evaluation.checks)} checks are green"
     return (
@@ -55,7 +56,7 @@ def findings(evaluation: Evaluation, path: str | None = None) -> list[Finding]:
     found = [
         Finding(
             check.rule,
-            f"{check.name}: {f'{check.key}: ' if check.key else ''}{check.message}",
+            ": ".join(filter(None, (shown(check.name, check.key), check.key, check.message))),
             _SEVERITY.get(check.verdict, Severity.ERROR),
             path=path,
             remedy=check.remedy or None,
@@ -72,7 +73,7 @@ def findings(evaluation: Evaluation, path: str | None = None) -> list[Finding]:
 def cases(evaluation: Evaluation, prefix: str = "") -> list[Case]:
     """A case for each check, each with a name of its own."""
     names = [
-        f"{prefix}{check.name}{f'[{check.key}]' if check.key else ''}"
+        f"{prefix}{shown(check.name, check.key)}{f'[{check.key}]' if check.key else ''}"
         for check in evaluation.checks
     ]
     return [

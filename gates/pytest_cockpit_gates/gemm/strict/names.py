@@ -39,3 +39,16 @@ CHECKS: Mapping[str, str] = MappingProxyType(
     }
 )
 """By name. Names are those of the recorded decisions where they mean the same."""
+
+RATIO = "rusticl_ratio_vs_clover"
+
+
+def shown(name: str, key: str) -> str:
+    """A check's name for people: that of a ratio says which platforms were compared.
+
+    Parameters
+    ----------
+    key: what the check is about; of a ratio `kernel:size@candidate/fallback`.
+    """
+    pair = key.rpartition("@")[2].split("/") if name == RATIO else []
+    return f"{pair[0]}_ratio_vs_{pair[1]}" if len(pair) == 2 else name  # noqa: PLR2004 - a pair
