@@ -292,3 +292,38 @@ def test_whatever_sessions_are_like_no_bound_is_below_nothing_or_out_of_reach(fa
     for name, row in made.slo["per_kernel_size"].items():
         seen = [run.metrics["avg_mean_gflops"] for run in artifact.good if run.row == name]
         assert 0 < row["min_avg_gflops"] <= max(seen)
+
+
+@pytest.mark.parametrize("attempt", [1, 2, 4])
+def test_as_many_pairs_as_a_remedy_asks_for_have_a_ratio(read, attempt):
+    made = split(pairs=48, seeds=(412,))
+
+    def of(pairs: int) -> Any:
+        few = copy.deepcopy(made)
+        few["pairs"] = [pair for pair in made["pairs"] if pair["pair"] < pairs]
+        found = evaluate(few, read(), demands=Demands(attempt=attempt))
+        return [check for check in found.checks if check.rule == "gemm.ratio"]
+
+    [remedy] = {check.remedy for check in of(3)}
+    found = re.search(r"pairs = (\d+) in \[tool.cockpit.gate.gemm\]", remedy)
+    assert found, remedy
+    for pairs, seen in ((int(found[1]) - 1, False), (int(found[1]), True)):
+        assert {check.observed["ratio"] is not None for check in of(pairs)} == {seen}
+
+
+def test_where_no_number_of_pairs_decides_none_is_asked_for(read):
+    [check] = [
+        check
+        for check in evaluate(
+            split(pairs=48, ratio=0.85), read(), demands=Demands(kernels=("auto_t5_guarded",))
+        ).checks
+        if check.rule == "gemm.ratio" and check.key.startswith("auto_t5")
+    ]
+    assert check.verdict is Verdict.UNKNOWN
+    assert "no number of pairs up to 48" in check.remedy
+
+
+def test_a_platform_that_was_not_planned_is_to_be_named(read):
+    found = evaluate(split(), read(), demands=Demands(candidate="pocl"))
+    [remedy] = remedies(found, "platform_split_present")
+    assert remedy.startswith("measure both: --cockpit-gemm-platforms pocl clover")

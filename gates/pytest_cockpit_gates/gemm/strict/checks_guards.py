@@ -156,7 +156,7 @@ def _recall(subject: Subject) -> Iterator[Check]:
             "t5_recall_bound",
             UNKNOWN,
             "the policy asks for faults that are found, and none were injected",
-            remedy="inject some: the campaign writes them to /recall of its artifact",
+            remedy="measure again: --cockpit-replay and --cockpit-split inject some",
         )
     for row in subject.artifact.recall:
         key = f"{T5}:{row['size']}@{row['platform']}"

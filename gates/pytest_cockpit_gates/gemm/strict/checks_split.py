@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pytest_cockpit_gates.gemm.strict import levels, needed
 from pytest_cockpit_gates.gemm.strict.model import grouped, paired
 from pytest_cockpit_gates.gemm.strict.ratios import Comparison, compare
 from pytest_cockpit_gates.gemm.strict.subject import (
@@ -30,7 +31,12 @@ def checks(subject: Subject) -> Iterator[Check]:
         "platform_split_present",
         f"{' and '.join(wanted)} were measured",
         failed=[f"{name}: no run came to its end" for name in wanted if name not in present],
-        remedy="install the platform, or see why its runs failed",
+        remedy=(
+            f"measure both: --cockpit-gemm-platforms {' '.join(wanted)}, or platforms in"
+            " [tool.cockpit.gate.gemm]"
+            if planned and not set(wanted) <= set(planned)
+            else "install the platform, or see why its runs failed"
+        ),
     )
     yield _required(subject, wanted)
     pairs = paired(artifact.pairs, *wanted)
@@ -38,7 +44,12 @@ def checks(subject: Subject) -> Iterator[Check]:
         {run.row for run in artifact.good if run.platform in wanted and run.size} | set(pairs)
     )
     if not rows:
-        yield check("rusticl_ratio_vs_clover", UNKNOWN, "nothing was measured on both platforms")
+        yield check(
+            "rusticl_ratio_vs_clover",
+            UNKNOWN,
+            "nothing was measured on both platforms",
+            remedy=f"measure both: --cockpit-split --cockpit-gemm-platforms {' '.join(wanted)}",
+        )
     for row in rows:
         found = compare(pairs.get(row, ()), demands.min_ratio, attempt=subject.attempt)
         yield _ratio(row, found, subject)
@@ -58,7 +69,10 @@ def _required(subject: Subject, wanted: tuple[str, str]) -> Check:
         "required_sizes_present_on_split",
         f"all kernels at sizes {', '.join(map(str, sizes))} on both platforms",
         failed=[f"{key}: no run" for key in missing],
-        remedy="measure all kernels and sizes on both platforms",
+        remedy=(
+            "measure all on both platforms: --cockpit-gemm-kernels"
+            f" {' '.join(subject.demands.kernels)} --cockpit-gemm-sizes {' '.join(map(str, sizes))}"
+        ),
         observed={"missing": missing},
     )
 
@@ -75,7 +89,7 @@ def _ratio(row: str, found: Comparison, subject: Subject) -> Check:
         found.verdict,
         f"{message}: {found.reason}" if found.reason else message,
         key=f"{row}@{demands.candidate}/{demands.fallback}",
-        remedy=_remedy(found, demands.fallback),
+        remedy=_remedy(found, subject),
         observed={
             "ratio": as_json(found.ratio),
             "ratio_by_wall_time": as_json(found.wall),
@@ -88,7 +102,20 @@ def _ratio(row: str, found: Comparison, subject: Subject) -> Check:
     )
 
 
-def _remedy(found: Comparison, fallback: str) -> str:
-    if found.verdict is UNKNOWN:
-        return f"measure {found.more or 'no'} more pairs, in more sessions"
-    return f"go back to {fallback}: --cockpit-gemm-rollback=plan"
+def _remedy(found: Comparison, subject: Subject) -> str:
+    demands = subject.demands
+    if found.verdict is not UNKNOWN:
+        return f"go back to {demands.fallback}: --cockpit-gemm-rollback=plan"
+    if found.ratio is None:
+        wanted = needed.pairs(subject.attempt)
+    elif found.ratio.at_least(demands.min_ratio) is None:
+        wanted = needed.enough(found.ratio, demands.min_ratio, found.pairs)
+    else:
+        return f"{found.reason}: measure again with --cockpit-split, while nothing else runs"
+    if wanted is None or wanted > levels.MOST_PAIRS or found.pairs >= levels.MOST_PAIRS:
+        return (
+            f"no number of pairs up to {levels.MOST_PAIRS}, the most that count, decides it:"
+            " measure while nothing else runs, or ask for another ratio with"
+            " --cockpit-gemm-min-ratio or min_ratio in [tool.cockpit.gate.gemm]"
+        )
+    return f"measure {wanted} pairs: pairs = {wanted} in [tool.cockpit.gate.gemm]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import cache
 
-from pytest_cockpit.estimation.intervals import Interval, shift
+from pytest_cockpit.estimation.intervals import Interval, shift, values_needed
 from pytest_cockpit.estimation.slopes import slope
 from pytest_cockpit_gates.gemm.strict import levels
 from pytest_cockpit_gates.gemm.strict.model import Artifact
@@ -56,6 +56,12 @@ def sessions_to_compare(others: int, level: float) -> int | None:
         if shift([0.0] * others, [0.0] * sessions, level) is not None:
             return sessions
     return None
+
+
+def pairs(attempt: int) -> int | None:
+    """Pairs that a ratio can be seen in at all; None where as many as count are too few."""
+    numbers = range(1, levels.MOST_PAIRS + 1)
+    return next((n for n in numbers if n >= values_needed(levels.of_pairs(n, attempt))), None)
 
 
 def times_for_quantile(share: float, above: float) -> int:
