@@ -308,6 +308,19 @@ def test_three_digits_count(value, said):
     assert figures.significant(value) == said
 
 
+@drawn
+def test_what_has_no_interval_is_not_drawn(tmp_path):
+    artifact = json.loads(json.dumps(SPLIT))
+    del artifact["pairs"][2:]
+    for row in artifact["runs"]:
+        row["metrics"]["t5_pairs"] = (row["metrics"].get("t5_pairs") or [])[:1]
+    write(tmp_path, artifact, judged(artifact))
+    page = (tmp_path / "split_report.md").read_text()
+    assert "- rusticl over clover: not drawn, as there are too few pairs for an interval" in page
+    assert "not drawn, as there are too few pairs with and without it for an interval" in page
+    assert "| no interval; at most 3 |" in page
+
+
 def test_a_ratio_names_the_platforms_that_were_compared(tmp_path):
     key = "auto_t3_controlled:256@pocl/rusticl"
     check = Check("rusticl_ratio_vs_clover", "gemm.ratio", Verdict.FAIL, "0.7", key, {}, "go back")

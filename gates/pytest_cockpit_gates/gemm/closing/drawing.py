@@ -11,7 +11,7 @@ from pytest_cockpit.records import artifacts
 from pytest_cockpit_gates.gemm.closing import plots, results
 from pytest_cockpit_gates.gemm.closing.account import Account
 from pytest_cockpit_gates.gemm.closing.plots import Ceiling
-from pytest_cockpit_gates.gemm.closing.results import Line
+from pytest_cockpit_gates.gemm.closing.results import Line, Ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,6 @@ def _plots(
     artifact = made.artifact or {}
     lines = results.lines(artifact, made.checks)
     compared = results.compared(artifact, *pair, min_ratio, made.checks)
-    guarded = [line for line in lines if line.overhead is not None or line.pairs]
     return [
         Plot(
             "GFLOPS by size",
@@ -88,13 +87,13 @@ def _plots(
         Plot(
             f"{pair[0]} over {pair[1]}",
             "ratio",
-            "" if compared else _unpaired(made.track, pair),
+            _unpaired(made.track, pair, compared),
             lambda: plots.ratio(compared, min_ratio, pair),
         ),
         Plot(
             "Cost of fault detection",
             "overhead",
-            "" if guarded else "no kernel with fault detection was measured",
+            _unguarded(lines),
             lambda: plots.overhead(lines, None),
         ),
         Plot(
@@ -107,14 +106,27 @@ def _plots(
     ]
 
 
-def _unpaired(track: str, pair: tuple[str, str]) -> str:
+def _unguarded(lines: Sequence[Line]) -> str:
+    guarded = [line for line in lines if line.overhead is not None or line.pairs]
+    if any(line.overhead_interval for line in guarded):
+        return ""
+    if guarded:
+        return "there are too few pairs with and without it for an interval"
+    return "no kernel with fault detection was measured"
+
+
+def _unpaired(track: str, pair: tuple[str, str], compared: Sequence[Ratio]) -> str:
+    if any(row.interval for row in compared):
+        return ""
+    if compared:
+        return "there are too few pairs for an interval"
     if track == "replay":
         return "a replay measures no pairs of platforms, a split does"
     return f"{pair[0]} and {pair[1]} were not measured in turns"
 
 
 def _without_roof(lines: Sequence[Line], ceilings: Mapping[str, Ceiling]) -> str:
-    measured = [line for line in lines if line.average]
+    measured = [line for line in lines if line.gflops]
     if any(line.platform in ceilings for line in measured):
         return ""
     if not measured:

@@ -126,7 +126,7 @@ def roofline(lines: Sequence[Line], ceilings: Mapping[str, Ceiling]) -> bytes:
     ------
     CockpitError: matplotlib is not installed.
     """
-    mine = [line for line in lines if line.platform in ceilings and line.average]
+    mine = [line for line in lines if line.platform in ceilings and line.gflops]
     names = sorted({line.platform for line in mine})
     with _figure(max(1, len(names))) as (figure, axes):
         for axis, platform in zip(axes, names, strict=False):
@@ -157,7 +157,7 @@ def _roof(axis: Axes, ceiling: Ceiling, lines: Sequence[Line]) -> None:
         points = [line for line in lines if line.kernel == kernel]
         axis.plot(
             [intensity(line.size) for line in points],
-            [line.average or math.nan for line in points],
+            [line.gflops or math.nan for line in points],
             _MARKS[number % len(_MARKS)],
             color=f"C{number}",
             # Kernels of the same speed are seen through each other.
@@ -167,6 +167,9 @@ def _roof(axis: Axes, ceiling: Ceiling, lines: Sequence[Line]) -> None:
         )
     axis.set_xscale("log", base=2)
     axis.set_yscale("log", base=2)
+    # Two powers of two at least: one tick alone is no scale.
+    seen = [*roof, *(line.gflops for line in lines if line.gflops)]
+    axis.set_ylim(min(seen) / 2, max(seen) * 2)
     # A power of two as a formula would be one more place where a name could become one.
     for line in (axis.xaxis, axis.yaxis):
         line.set_major_formatter("{x:g}")
@@ -178,10 +181,7 @@ def _series(axis: Axes, lines: Sequence[Line], kernel: str, number: int) -> None
     width = max(1.0, 0.006 * max((line.size for line in lines), default=1)) * number
     sizes = [line.size + width for line in lines]
     found = [line.speed.interval if line.speed else None for line in lines]
-    middles = [
-        it.estimate if it else math.nan if line.average is None else line.average
-        for it, line in zip(found, lines, strict=True)
-    ]
+    middles = [math.nan if line.gflops is None else line.gflops for line in lines]
     axis.plot(sizes, middles, marker=mark, markersize=4, color=color, label=kernel)
     for size, it in zip(sizes, found, strict=True):
         if it is not None and math.isfinite(it.low) and math.isfinite(it.high):

@@ -61,6 +61,12 @@ class Line:
         return f"{self.kernel}:{self.size}@{self.platform}"
 
     @property
+    def gflops(self) -> float | None:
+        """Throughput: the estimate of what is judged, or the mean of too little for one."""
+        found = self.speed.interval if self.speed else None
+        return found.estimate if found else self.average
+
+    @property
     def overhead_interval(self) -> Interval | None:
         """Of the overhead in percent, as its check says or from its pairs; None of too few."""
         if self.cost is not None:

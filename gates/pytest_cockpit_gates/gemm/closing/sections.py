@@ -28,7 +28,10 @@ def scope(account: Account) -> list[str]:
     rows = [("commit", _commit(meta))] if meta.get("base") else []
     rows += [(key, _words(given.get(key))) for key in sorted(given)]
     rows += [(f"machine: {key}", _words(machine.get(key))) for key in sorted(machine)]
-    rows += [(f"machine: load at its {key}", _words(it)) for key, it in _load(meta)]
+    rows += [
+        (f"machine: load of 1, 5 and 15 minutes at the {key}", _words(it))
+        for key, it in _load(meta)
+    ]
     rows += [
         (f"{key}", f"{_words(table.get('id'))}, {_words(table.get('sha256'))}")
         for key in ("policy", "t3_policy", "t5_policy", "baseline")
@@ -39,8 +42,7 @@ def scope(account: Account) -> list[str]:
         seen = [told.get(key) for key in ("platform_name", "platform_version", "device", "driver")]
         rows.append((f"platform {name}", ", ".join(_words(it) for it in seen if it)))
     rows += [
-        (f"version of {key}", _words(it))
-        for key, it in sorted(_table(meta.get("software")).items())
+        (f"software: {key}", _words(it)) for key, it in sorted(_table(meta.get("software")).items())
     ]
     return grid(("what", "is"), [(plain(key), plain(value)) for key, value in rows])
 
@@ -120,6 +122,7 @@ def severity(account: Account) -> list[str]:
     ]
     header = ("incident", "of", "verdict", "severity", "respond by", "action", "because of")
     out += grid(header, rows)
+    out += ["Of the SLA itself:", ""] if told.get("problems") else []
     out += [f"- {plain(str(it))}" for it in told.get("problems") or ()]
     return [*out, ""] if told.get("problems") else out
 
