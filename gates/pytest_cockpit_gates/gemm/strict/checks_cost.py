@@ -44,7 +44,7 @@ def overhead(subject: Subject, key: str, runs: list[Run]) -> Check:
         recorded = f"on record: {max(told):.3g} %, of no certainty" if told else "nothing on record"
         message = (
             f"{recorded}; {len(pairs)} pairs with and without the guard are too few to"
-            f" test it against {bound:g} %"
+            f" test it against {bound:g} %, which takes {_fewest(subject, bool(periods))}"
         )
     else:
         of = " of CPU time" if cost.clock == guard_costs.CPU else ""
@@ -65,6 +65,17 @@ def overhead(subject: Subject, key: str, runs: list[Run]) -> Check:
             "pairs": len(pairs),
         },
     )
+
+
+def _fewest(subject: Subject, checked: bool) -> int:
+    """Pairs of a row that say anything, where they are of checked products or of all."""
+    if not checked:
+        policy = subject.policies.t5
+        period = policy.sampling_period if policy else 1
+        return intervals.values_needed(subject.level) * period
+    if subject.artifact.kind == "replay":
+        return intervals.values_needed(subject.level)
+    return needed.pairs(subject.attempt) or levels.MOST_PAIRS
 
 
 def _looked(subject: Subject, pairs: int) -> float:

@@ -23,6 +23,11 @@ _FALLBACK, _DISABLES = 0.08, 0
 """What is tolerated where no policy says it."""
 _T3 = ("fallback_rate", "policy_disabled", "disable_reason", "decisions", "fallbacks")
 _LOST = "no telemetry is no evidence: measure again"
+_ALARMS = (
+    "see t5_detections of these rows; until no right result raises an alarm, measure without the"
+    " guard (--cockpit-gemm-kernels), or allow them in its policy:"
+    " runtime_guardrails.disable_if_false_positive_rate_gt"
+)
 _RETUNE = (
     "measure the variants again, which begins the selector anew: --cockpit-gemm-tune; or take the"
     " static choice: bootstrap.freeze_sizes of its policy"
@@ -142,7 +147,7 @@ def _false_alarms(subject: Subject, runs: list[Run]) -> Check:
             if rate is not None and rate > bound
         ],
         unknown=[f"{run.key}: no rate of false alarms" for run, rate in rates if rate is None],
-        remedy=_LOST,
+        remedy=_LOST if max(known, default=0) <= bound else _ALARMS,
         observed={"max_t5_false_positive_rate": max(known, default=None), "bound": bound},
     )
 
@@ -162,10 +167,12 @@ def _recall(subject: Subject) -> Iterator[Check]:
         key = f"{T5}:{row['size']}@{row['platform']}"
         for kind, bound in (("", policy.uniform_recall), ("critical_", policy.critical_recall)):
             if f"{kind}injections" in row:
-                yield _found(subject, key, row[f"{kind}detected"], row[f"{kind}injections"], bound)
+                counts = row[f"{kind}detected"], row[f"{kind}injections"]
+                yield _found(subject, key, kind, counts, bound)
 
 
-def _found(subject: Subject, key: str, detected: int, injected: int, bound: float) -> Check:
+def _found(subject: Subject, key: str, kind: str, counts: tuple[int, int], bound: float) -> Check:
+    detected, injected = counts
     if not 0 < injected >= detected:
         verdict, message = UNKNOWN, f"{detected} of {injected} faults found"
     else:
@@ -179,6 +186,11 @@ def _found(subject: Subject, key: str, detected: int, injected: int, bound: floa
         verdict,
         message,
         key=key,
-        remedy="inject more faults" if verdict is UNKNOWN else "check more often or more sharply",
+        remedy=(
+            "measure again: --cockpit-replay and --cockpit-split inject some"
+            if not injected
+            else "check more sharply: abft_mode.projection_count of the policy of the guard; or ask"
+            f" for less: runtime_guardrails.disable_if_{kind or 'uniform_'}recall_lt"
+        ),
         observed={"detected": detected, "injections": injected, "bound": bound},
     )

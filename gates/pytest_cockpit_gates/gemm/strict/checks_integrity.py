@@ -146,7 +146,11 @@ def _pressure(artifact: Artifact) -> Check:
         f"{len(artifact.pressure)} pulses of pressure in {len(turns)} turns ran to their end",
         failed=failed,
         unknown=[f"{len(artifact.pressure)} of {wanted} pulses of pressure"] if lacking else (),
-        remedy="see the pulse's error",
+        remedy=(
+            "see the pulse's error"
+            if failed
+            else "run the campaign again, or with fewer pulses: --cockpit-gemm-pressure-pulses"
+        ),
     )
 
 
@@ -161,7 +165,10 @@ def _recent(subject: Subject) -> Check:
     elif now - finished > timedelta(days=days):
         problems.append(f"it is {(now - finished).days} days old, older than {days}")
     return gathered(
-        "artifact_recent", f"at most {days} days old", unknown=problems, remedy="measure again"
+        "artifact_recent",
+        f"at most {days} days old",
+        unknown=problems,
+        remedy="measure again, or allow more: max_age_days in [tool.cockpit.gate.gemm]",
     )
 
 

@@ -140,13 +140,22 @@ def _rows(subject: Subject, weekly: Weekly) -> Iterator[Check]:
         failed=[
             f"{name}: no run{f' on {weekly.platform}' * bool(weekly.platform)}" for name in missing
         ],
-        remedy="measure all kernels and sizes of the policy",
+        remedy=(
+            f"measure all of the policy: --cockpit-gemm-kernels {_parts(weekly, 0)}"
+            f" --cockpit-gemm-sizes {_parts(weekly, 2)}"
+            f"{f' --cockpit-gemm-platforms {weekly.platform}' * bool(weekly.platform)}"
+        ),
         observed={"missing_rows": missing},
     )
     for name, bound in weekly.rows.items():
         for key, runs in groups.get(name, ()):
             yield _throughput(subject, key, runs, bound)
             yield from _p95(subject, key, runs, bound)
+
+
+def _parts(weekly: Weekly, at: int) -> str:
+    """Kernels (0) or sizes (2) of a policy's rows, as options take them."""
+    return " ".join(dict.fromkeys(name.partition(":")[at] for name in weekly.rows))
 
 
 def _throughput(subject: Subject, key: str, runs: list[Run], bound: Row) -> Check:
