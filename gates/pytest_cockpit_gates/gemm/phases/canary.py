@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_cockpit.api import JSON, Context, Evidence, Finding, Report, Severity
-from pytest_cockpit_gates.gemm.phases import baselines, document, recall, roofs, snapshots
+from pytest_cockpit_gates.gemm.phases import baselines, beside, document, snapshots
 from pytest_cockpit_gates.gemm.phases.document import Measured
 from pytest_cockpit_gates.gemm.phases.measuring import Crew, pulses, rows_of
 from pytest_cockpit_gates.gemm.phases.plan import REPLAY
@@ -33,8 +33,8 @@ def run(phase: str, context: Context, options: JSON) -> Report:
     campaign = Campaign(crew, read)
     try:
         campaign.measure()
-        campaign.made.recall = recall.measure(crew)
-        campaign.made.ceilings = roofs.measure(crew)
+        if not campaign.made.rollback_event:
+            beside.measure(crew, campaign.made)
     finally:
         # An interrupted campaign leaves an artifact too, of what there is by then.
         sources = state.kept("sources") or {}

@@ -5,36 +5,32 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_cockpit_gates.gemm.phases.measuring import Crew
-from pytest_cockpit_gates.gemm.settings import KERNELS
-from pytest_cockpit_gates.gemm.workers.client import WorkerError
+from pytest_cockpit_gates.gemm.workers.client import Worker
 
 _INJECTIONS = 2000
 """Faults of either kind at each size: enough to tell a recall of 99 % from one of 97 %."""
 
 
-def measure(crew: Crew) -> list[dict[str, Any]]:
-    """Rows of the artifact; none without the guarded kernel, and none where nothing was counted."""
-    plan, found = crew.plan, []
-    if KERNELS[1] not in plan.kernels:
-        return []
-    for platform in plan.platforms:
-        try:
-            with crew.worker(platform) as worker:
-                for size in plan.sizes:
-                    answer = worker.ask(
-                        "recall",
-                        size=size,
-                        injections=_INJECTIONS,
-                        seed=plan.seed,
-                        t5_policy=crew.t5_policy,
-                    )
-                    row = _row(platform, size, plan.seed, answer)
-                    crew.state.log("recall", row)
-                    found.append(row)
-            crew.state.say(f"{platform}: {_words(found, platform)}")
-        except WorkerError as error:
-            crew.state.say(f"recall on {platform}: {error.message}")
-            crew.state.log("failure", {"row": f"recall@{platform}", "error": error.message})
+def measure(crew: Crew, worker: Worker) -> list[dict[str, Any]]:
+    """Rows of the artifact, one for each size.
+
+    Raises
+    ------
+    WorkerError: the worker gives no answer.
+    """
+    plan, platform, found = crew.plan, worker.platform, []
+    for size in plan.sizes:
+        answer = worker.ask(
+            "recall",
+            size=size,
+            injections=_INJECTIONS,
+            seed=plan.seed,
+            t5_policy=crew.t5_policy,
+        )
+        row = _row(platform, size, plan.seed, answer)
+        crew.state.log("recall", row)
+        found.append(row)
+    crew.state.say(f"{platform}: {_words(found)}")
     return found
 
 
@@ -53,8 +49,7 @@ def _row(platform: str, size: int, seed: int, answer: dict[str, Any]) -> dict[st
     }
 
 
-def _words(rows: list[dict[str, Any]], platform: str) -> str:
-    mine = [row for row in rows if row["platform"] == platform]
+def _words(mine: list[dict[str, Any]]) -> str:
     injected = sum(row["injections"] + row["critical_injections"] for row in mine)
     detected = sum(row["detected"] + row["critical_detected"] for row in mine)
     return f"{detected} of {injected} injected faults found"

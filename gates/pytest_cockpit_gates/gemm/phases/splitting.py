@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from pytest_cockpit.api import JSON, Context, Evidence, Finding, Report
-from pytest_cockpit_gates.gemm.phases import document, guarding, recall, roofs
+from pytest_cockpit_gates.gemm.phases import beside, document, guarding
 from pytest_cockpit_gates.gemm.phases.document import Measured
 from pytest_cockpit_gates.gemm.phases.measuring import Crew, pulses, rows_of
 from pytest_cockpit_gates.gemm.phases.pairing import Pairing
@@ -82,9 +82,7 @@ class Split:
         self._found += guarding.complete(
             self.crew, self._rows, max_overhead, attempt=self._attempt, until=self._until[1]
         )
-        self._made.recall = recall.measure(self.crew)
-        if plan.kind == SPLIT:
-            self._made.ceilings = roofs.measure(self.crew)
+        beside.measure(self.crew, self._made, ceilings=plan.kind == SPLIT)
 
     def measured(self) -> Measured:
         """What there is by now."""
