@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -17,9 +16,9 @@ from pytest_cockpit.api import Campaign, CockpitError, Context, Preparation, Rep
 from pytest_cockpit.config import COCKPIT, Config
 from pytest_cockpit.git import Repository
 from pytest_cockpit.items import Outcome, Step, Steps
-from pytest_cockpit.records import artifacts, campaigns
+from pytest_cockpit.records import campaigns
 from pytest_cockpit.records.text import one_line
-from pytest_cockpit.sessions import campaign_plan
+from pytest_cockpit.sessions import campaign_left, campaign_plan
 from pytest_cockpit.sessions.conductor import Conductor
 from pytest_cockpit.sessions.gating import scratch
 from pytest_cockpit.sessions.lock import SessionLock
@@ -194,16 +193,8 @@ class CampaignConductor(Conductor):
 
     def salvage(self) -> list[str]:
         """Keep what killed campaigns of this mode had left; a line for the header if one had."""
-        said = []
         place = self.folder / "campaigns" / self.mode / "cut-off"
-        for left in self._scratch.parent.glob(f"campaign-{self.mode}-*"):
-            if left == self._scratch or left.is_symlink():
-                continue
-            runner.mask_artifacts(self._context(left))
-            for path in runner.artifacts_in(left):
-                artifacts.write_bytes(place / path.name, path.read_bytes())
-                said.append(path.name)
-            shutil.rmtree(left, ignore_errors=True)
+        said = campaign_left.salvage(self._scratch, f"campaign-{self.mode}-", place, self._context)
         if not said:
             return []
         where = self.relative(place)
@@ -226,22 +217,10 @@ class CampaignConductor(Conductor):
             campaigns.append(self._book, self._lock, self._row(campaigns.BEGUN))
             self._begun = True
         self._entered = True
-        self._put_aside()
-
-    def _put_aside(self) -> None:
-        """Keep what a session before has left apart from what this one leaves."""
         place = self.folder / "campaigns" / self.mode / "before"
-        found = [self.output / name for name in self._prepared.replaces]
-        old = [path for path in found if path.is_file() and not path.is_symlink()]
-        if not old:
-            return
-        for left in place.glob("*") if place.is_dir() and not place.is_symlink() else ():
-            if left.is_file() and not left.is_symlink():
-                left.unlink()
-        for path in old:
-            artifacts.write_bytes(place / path.name, path.read_bytes())
-            path.unlink()
-        self.live(f"of the session before: {len(old)} files, now in {self.relative(place)}")
+        moved = campaign_left.put_aside(self.output, self._prepared.replaces, place)
+        if moved:
+            self.live(f"of the session before: {moved} files, now in {self.relative(place)}")
 
     @property
     def _lock(self) -> Path:

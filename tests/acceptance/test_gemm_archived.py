@@ -36,9 +36,9 @@ def test_a_team_reads_its_history_and_goes_on_strictly(make_sandbox):
     strict = sandbox.pytest(
         "--cockpit-evaluate", f"history/{CANARY}", f"--cockpit-gemm-policy=history/{POLICY}"
     )
-    assert strict.returncode == 1
-    assert "inherits_from: research/" in strict.stdout
-    assert "is missing" in strict.stdout
+    assert strict.returncode == 4
+    assert f"--cockpit-gemm-policy: history/{POLICY}: inherits_from: research/" in strict.stderr
+    assert "is missing" in strict.stderr
 
     bare = sandbox.pytest("--cockpit-evaluate", f"history/{CANARY}")
     assert bare.returncode == 1

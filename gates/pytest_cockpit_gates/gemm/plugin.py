@@ -46,7 +46,6 @@ _CLOSING = {
     # What a red canary has measured is judged too: wrong results decide otherwise than slow ones.
     "replay": ("evaluation", "post-gate", "report"),
     "split": ("evaluation", "report"),
-    "gemm-rollback": ("post-gate",),
 }
 _WRITTEN = ("output_dir", "output_prefix")
 _MEASURED = (
