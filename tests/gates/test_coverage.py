@@ -39,7 +39,9 @@ from pytest_cockpit_gates.coverage.model import (
 )
 from pytest_cockpit_gates.coverage.proofs import QUICK
 from pytest_cockpit_gates.coverage.settings import SCHEMA, Settings
+from tests import warm
 
+pytestmark = pytest.mark.usefixtures("warm_programs")
 PROOFS = {proof.name: proof for proof in gate.proofs()}
 BASELINE = path_of(".cockpit", "coverage")
 PILOT = (
@@ -164,6 +166,26 @@ def test_a_tree_holds_its_own_baseline(tmp_path: Path) -> None:
     assert evidence["totals"]["missing_branches"] == 1
     assert evidence["tests"]["passed"] == 2
     assert evidence["durations"]["tests_wall_s"] > 0
+
+
+def test_forked_programs_measure_what_fresh_ones_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"pilot.py": PILOT, "test_pilot.py": BOTH, "test_bad.py": "assert 0\n"}
+    forked, run = [], warm.program
+
+    def kept(*args: Any) -> warm.Ended | None:
+        forked.append(run(*args))
+        return forked[-1]
+
+    monkeypatch.setattr(warm, "program", kept)
+    monkeypatch.setenv("COCKPIT_FRESH", "1")
+    fresh = measure(tmp_path / "fresh", files)
+    assert forked == [None] * 3
+    monkeypatch.delenv("COCKPIT_FRESH")
+    for number in range(5):
+        assert measure(tmp_path / str(number), files) == fresh
+    assert None not in forked[-3:]
 
 
 def test_the_tree_is_left_as_it_was(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from pytest_cockpit_gates.coverage import gate, past, proofs, rules
 from pytest_cockpit_gates.coverage.history import History, Unknown
 from pytest_cockpit_gates.coverage.tree import survey
 
+pytestmark = pytest.mark.usefixtures("warm_programs")
 BASELINE = path_of(".cockpit", "coverage")
 QUICK = {**proofs.QUICK, "timeout_s": 120}
 PILOT = (

@@ -18,6 +18,7 @@ from pytest_cockpit_gates.matriz import documents, gate, policy
 from pytest_cockpit_gates.matriz.policy import engine, proving, rules
 from pytest_cockpit_gates.matriz.policy.settings import SCHEMA
 
+pytestmark = pytest.mark.usefixtures("warm_programs")
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "policy"
 PROOFS = list(policy.proofs())

@@ -19,6 +19,7 @@ from pytest_cockpit_gates.matriz.telemetry import RULES, cases, judge, proofs, r
 from pytest_cockpit_gates.matriz.telemetry.recording import Unreadable, read
 from pytest_cockpit_gates.matriz.telemetry.smokes import Smoke
 
+pytestmark = pytest.mark.usefixtures("warm_programs")
 PATH = "contracts/matrix_core.json"
 HEAD = """from opentelemetry import metrics, trace
 

@@ -14,6 +14,7 @@ from pytest_cockpit.quarantine import marks
 from pytest_cockpit.records import artifacts
 from pytest_cockpit_gates.quarantine import gate
 
+pytestmark = pytest.mark.usefixtures("warm_programs")
 DAY = "2999-01-01"
 
 
