@@ -14,6 +14,13 @@ from pytest_cockpit import process
 from pytest_cockpit.git import Repository
 
 Files = Mapping[str, str | bytes]
+CONFIG = """\
+[user]
+\tname = Port Master
+\temail = port@example.org
+[commit]
+\tgpgSign = false
+"""
 
 
 @dataclass(frozen=True)
@@ -106,9 +113,8 @@ def make_checkout(tmp_path: Path) -> Callable[..., Checkout]:
         root.mkdir()
         checkout = Checkout(root)
         checkout.git("init", "-q", "-b", "main", *options)
-        checkout.git("config", "user.name", "Port Master")
-        checkout.git("config", "user.email", "port@example.org")
-        checkout.git("config", "commit.gpgSign", "false")
+        with (root / ".git" / "config").open("a") as config:
+            config.write(CONFIG)
         if files is not None:
             checkout.commit(files, "start")
         return checkout
