@@ -417,6 +417,13 @@ def test_what_a_session_decides(tmp_path, made, changes, decision, block):
     assert (written.record["decision"], written.decision["block_decision"]) == (decision, block)
 
 
+def test_what_kept_a_session_from_being_judged_is_told(tmp_path):
+    phases = {"plan": "pass", "pre-gate": "fail", "canary": "skip", "evaluation": "unknown"}
+    written = write(tmp_path, {}, None, phases=phases, why="nothing was measured")
+    said = "nothing was measured; pre-gate is fail; canary is skip; evaluation is unknown"
+    assert written.record["rationale"] == said
+
+
 def test_everything_is_escaped(tmp_path):
     evil = "<script>alert(1)</script> | `x` [a](b) @all\n## no"
     artifact = json.loads(json.dumps(REPLAY))

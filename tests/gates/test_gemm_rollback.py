@@ -228,6 +228,15 @@ def test_the_gate_does_not_run_where_nothing_was_selected(tree, verdicts):
     assert (report.verdict, report.summary) == (Verdict.SKIP, "not done: nothing was selected")
 
 
+def test_a_platform_that_is_wrong_does_not_count_as_verified(tree, monkeypatch):
+    wrong = canonical._incorrect("rusticl", {"size": 64, "error_bound": 1e-5})
+    told = {"info": DEVICE, "machine": {}, "smoke": []}
+    monkeypatch.setattr(canonical, "smoke", lambda *_: (told, [wrong]))
+    report = canonical.run("post-gate", Context(tree.root, tree.scratch), {"mode": "replay"})
+    assert report.verdict is Verdict.FAIL
+    assert report.summary.startswith("0 of 1 platforms launch and verify a kernel: clover: ")
+
+
 @pytest.mark.parametrize("after", [[], ["apply", "undo"]])
 def test_there_is_nothing_to_undo(tree, seen, after):
     for action in after:

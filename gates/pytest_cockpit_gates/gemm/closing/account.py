@@ -137,14 +137,14 @@ def decision(evaluation: Evaluation | None, phases: Mapping[str, str]) -> str:
 
 def rationale(evaluation: Evaluation | None, phases: Mapping[str, str], why: str = "") -> str:
     """Why a campaign decides what it does; `why` where it came to no evaluation."""
+    red = [f"{name} is {verdict}" for name, verdict in _red(phases).items()]
     if evaluation is None:
-        return why or "it came to no evaluation"
+        return "; ".join([why or "it came to no evaluation", *red])
     told = f"all {len(evaluation.checks)} checks are green"
     if evaluation.red or not evaluation.checks:
         shown = (names.shown(check.name, check.key) for check in evaluation.red)
         listed = ", ".join(dict.fromkeys(shown))
         told = f"{len(evaluation.red)} of {len(evaluation.checks)} checks are not green: {listed}"
-    red = [f"{name} is {verdict}" for name, verdict in _red(phases).items()]
     return "; ".join([told, *red])
 
 

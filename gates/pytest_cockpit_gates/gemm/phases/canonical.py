@@ -28,6 +28,7 @@ def run(phase: str, context: Context, options: JSON) -> Report:
     before = state.kept(_KEPT) or {}
     found: list[Finding] = []
     seen: dict[str, Any] = {}
+    right = 0
     for name in names:
         state.say(f"{phase}: {name}")
         try:
@@ -36,6 +37,7 @@ def run(phase: str, context: Context, options: JSON) -> Report:
             found.append(findings.of_worker(error, name))
             continue
         seen[name] = told
+        right += not wrong
         found += [*wrong, *_changed(name, before.get(name), told)]
     if not before:
         state.keep(_KEPT, seen)
@@ -43,7 +45,7 @@ def run(phase: str, context: Context, options: JSON) -> Report:
         f"{name}: {told['info']['device']}, driver {told['info']['driver']}"
         for name, told in seen.items()
     )
-    summary = f"{len(seen)} of {len(names)} platforms launch and verify a kernel"
+    summary = f"{right} of {len(names)} platforms launch and verify a kernel"
     return Report.judge(
         f"{summary}: {words}" if words else summary,
         checked=len(names),
