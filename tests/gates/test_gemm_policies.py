@@ -233,6 +233,10 @@ def test_all_that_is_wrong_is_told_line_by_line(tmp_path):
         "/weekly_slo/per_kernel_size/auto_t3_controlled:1400/min_avg_gflop",
         "/x",
     ]
+    del document["weekly_slo"]["global_guardrails"]["max_p95_drift_percent"]
+    said = refused(tree(tmp_path, weekly=document), weekly="weekly.json").split("\n")
+    assert len(said) == 4
+    assert said[3].startswith("weekly.json: /weekly_slo/global_guardrails/max_p95_drift_percent: m")
     for bounds in (rows["auto_t3_controlled:1400"], document["weekly_slo"]["global_guardrails"]):
         bounds.clear()
     del document["x"]

@@ -80,6 +80,9 @@ def sound(document: Any, baseline: Any = None) -> str:
     for check in found.checks:
         assert check.message.isprintable(), check
         assert check.verdict in (Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN)
+        # Whoever is told that something is not green is told what to do, in a line.
+        assert bool(check.remedy) is (check.verdict is not Verdict.PASS), check
+        assert check.remedy.isprintable(), check
     # What was said can be written, and read again.
     written = json.loads(json.dumps(documents.to_json(found), allow_nan=False))
     assert documents.from_json(written).decision == found.decision

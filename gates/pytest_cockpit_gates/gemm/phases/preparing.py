@@ -69,8 +69,8 @@ class _Asked:
         try:
             return how()
         except CockpitError as error:
-            said = one_line(str(error))
-            self.problems.append(f"{self._asker(key)}: {said}" if named else said)
+            for said in map(one_line, str(error).split("\n")):
+                self.problems.append(f"{self._asker(key)}: {said}" if named else said)
             return None
 
     def policies(self) -> dict[str, Policies]:

@@ -9,10 +9,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pytest_cockpit.api import JSON, CockpitError
 from pytest_cockpit.records.schema import problems_by
+from pytest_cockpit.records.text import one_line
 from pytest_cockpit_gates.gemm.abft.policy import T5Policy
 from pytest_cockpit_gates.gemm.abft.policy import policy_of as t5_of
 from pytest_cockpit_gates.gemm.control.policy import T3Policy
@@ -52,6 +54,7 @@ class Weekly:
 
 _ROW = tuple(item.name for item in dataclasses.fields(Row))
 _BOUNDS = tuple(item.name for item in dataclasses.fields(Weekly) if item.name.startswith("m"))
+_ABSENT: Mapping[str, Any] = MappingProxyType({})
 _SHOWN = 20
 """Lines of what is wrong with policies."""
 
@@ -95,7 +98,7 @@ def read(root: Path, *, weekly: str = "", t3: str = "", t5: str = "") -> Policie
         for path, document in source.chain
         for line in _wrong(path, document)
     )
-    _refuse([*wrong] or (_lacking(sources["weekly"]) if weekly else []))
+    _refuse([*wrong, *(_lacking(sources["weekly"]) if weekly else ())])
     return Policies(
         weekly=_weekly(sources["weekly"]) if weekly else None,
         t3=t3_of(_of_kind(sources["t3"], "T3"), sources["t3"].path) if t3 else None,
@@ -142,22 +145,33 @@ def _of_kind(source: Document, kind: str) -> JSON:
 
 
 def _lacking(source: Document) -> list[str]:
-    """Bounds that neither the policy states nor any that it inherits."""
-    slo = source.merged.get("weekly_slo")
-    if not isinstance(slo, Mapping):
+    """Bounds that neither the policy states nor any that it inherits; what is no table is wrong."""
+    slo = source.merged.get("weekly_slo", _ABSENT)
+    if slo is _ABSENT:
         return [_missing(source.path, "weekly_slo")]
     where = f"{source.path}: /weekly_slo"
-    found = []
-    for name, keys in (("global_guardrails", _BOUNDS), ("per_kernel_size", ())):
-        table = slo.get(name)
-        if isinstance(table, Mapping):
-            found += [_missing(f"{where}/{name}", key) for key in keys if key not in table]
-        else:
-            found.append(_missing(where, name))
-    for name, row in slo.get("per_kernel_size", {}).items():
-        there = f"{where}/per_kernel_size/{name}"
-        found += [_missing(there, key) for key in _ROW if key not in row]
-    return found
+    bounds, rows = (_inside(slo, name) for name in ("global_guardrails", "per_kernel_size"))
+    found = [
+        _missing(where, name)
+        for name, table in (("global_guardrails", bounds), ("per_kernel_size", rows))
+        if table is _ABSENT
+    ]
+    tables = [(f"{where}/global_guardrails", bounds, _BOUNDS)]
+    if isinstance(rows, Mapping):
+        names = {name: f"{where}/per_kernel_size/{one_line(name)}" for name in rows}
+        tables += [(names[name], row, _ROW) for name, row in rows.items()]
+    return found + [
+        _missing(there, key)
+        for there, table, keys in tables
+        if isinstance(table, Mapping) and table is not _ABSENT
+        for key in keys
+        if key not in table
+    ]
+
+
+def _inside(table: Any, key: str) -> Any:
+    """What stands there; nothing is lacking in what is no table."""
+    return table.get(key, _ABSENT) if isinstance(table, Mapping) else None
 
 
 def _missing(where: str, key: str) -> str:
