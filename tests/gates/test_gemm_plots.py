@@ -371,8 +371,20 @@ def test_a_stopped_replay_is_told_by_what_stopped_it(tmp_path):
     assert "controlled:128" in page.partition("Snapshot 1 ended the campaign:")[2][:99]
     assert written.record["severity"] == "sev2_high"
     assert "run_failed" not in page
-    for odd in (None, 3, {}, {"failed": ["x"]}):
-        assert stopped.told(evaluation(GREEN), {"rollback_event": odd}).checks
+    for odd in (3, {}, {"failed": ["x"]}):
+        assert stopped.told(evaluation(GREEN), {"rollback_event": odd}).decision == "iterate"
+    assert stopped.told(evaluation(GREEN), {"rollback_event": None}) == evaluation(GREEN)
+    red = Check("t3_guardrails_all_runs", "gemm.fallback-rate", Verdict.FAIL, "of all snapshots")
+    assert stopped.told(evaluation(red), artifact).checks == (red,)
+
+
+@drawn
+def test_rows_that_all_failed_are_not_drawn(tmp_path):
+    runs = [{**row, "status": "failed", "metrics": {}} for row in REPLAY["runs"]]
+    write(tmp_path, {**REPLAY, "runs": runs}, evaluation(RED))
+    page = (tmp_path / "replay_report.md").read_text()
+    assert "- GFLOPS by size: not drawn, as nothing was measured" in page
+    assert "| 0 of 2 | - | - | - | - | - | - |" in page
 
 
 def test_what_is_green_has_no_remedy(tmp_path):

@@ -81,7 +81,7 @@ def _plots(
         Plot(
             "GFLOPS by size",
             "gflops",
-            "" if lines else "nothing was measured",
+            "" if any(line.gflops for line in lines) else "nothing was measured",
             lambda: plots.throughput(lines),
         ),
         Plot(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from pytest_cockpit.records.markdown import code, plain
 from pytest_cockpit_gates.gemm.closing import figures
 from pytest_cockpit_gates.gemm.closing.account import Account
 from pytest_cockpit_gates.gemm.closing.figures import Figure, significant
-from pytest_cockpit_gates.gemm.closing.results import lines
+from pytest_cockpit_gates.gemm.closing.results import Line, lines
 from pytest_cockpit_gates.gemm.closing.sections import NONE, grid
 from pytest_cockpit_gates.gemm.strict import names
 
@@ -31,7 +32,7 @@ def results(account: Account) -> list[str]:
             _figure(line.latency, "at most", line.p95_ms),
             _figure(line.cost, "at most", None),
             _number(line.fallback),
-            f"{_scientific(line.error)}, at most {_scientific(line.bound)}",
+            _error(line),
         )
         for line in lines(account.artifact or {}, account.checks)
     ]
@@ -74,8 +75,8 @@ def snapshots(account: Account) -> list[str]:
     rows = [
         (
             plain(str(it.get("snapshot"))),
-            plain(str(it.get("started"))),
-            plain(str(it.get("finished"))),
+            plain(_second(it.get("started"))),
+            plain(_second(it.get("finished"))),
             code(str(it.get("decision"))),
             " ".join(code(str(one)) for one in _list(it.get("failed"))) or NONE,
         )
@@ -99,12 +100,22 @@ def _figure(figure: Figure | None, side: str, mean: float | None) -> str:
     return plain(", ".join(filter(None, said)) or NONE)
 
 
+def _error(line: Line) -> str:
+    told = _scientific(line.error)
+    return told if line.bound is None else f"{told}, at most {_scientific(line.bound)}"
+
+
 def _number(value: float | None) -> str:
     return NONE if value is None else significant(value)
 
 
 def _scientific(value: float | None) -> str:
     return NONE if value is None else f"{value:.2e}"
+
+
+def _second(told: Any) -> str:
+    """A time of an artifact, without the parts of its second."""
+    return re.sub(r"\.\d+", "", str(told))
 
 
 def _list(value: Any) -> list[Any]:

@@ -17,13 +17,17 @@ _SHOWN = 3
 def told(evaluation: Evaluation, run: Mapping[str, Any]) -> Evaluation:
     """The evaluation, with the checks of the snapshot that ended the campaign; no promotion then.
 
+    A check of the same name that is red already tells of all snapshots.
+
     Parameters
     ----------
     run: the artifact that was evaluated.
     """
-    found = tuple(_checks(run.get("rollback_event")))
-    if not found:
+    event = run.get("rollback_event")
+    if event is None:
         return evaluation
+    known = {check.name for check in evaluation.red}
+    found = tuple(check for check in _checks(event) if check.name not in known)
     decision = ITERATE if evaluation.decision == PROMOTE else evaluation.decision
     return dataclasses.replace(evaluation, checks=(*evaluation.checks, *found), decision=decision)
 
