@@ -96,7 +96,8 @@ def test_a_replay_measures_judges_and_reports(bay):
 
 def test_a_crash_is_a_failed_run_and_stops_the_replay(bay):
     gemm_devices.require("pocl")
-    done = bay.pytest("--cockpit-replay", *TINY, "-v", env={"COCKPIT_GEMM_FAULT": "abort@session"})
+    one = [*TINY, *gemm(kernels="static", pressure_pulses=0)]
+    done = bay.pytest("--cockpit-replay", *one, "-v", env={"COCKPIT_GEMM_FAULT": "abort@session"})
     assert done.returncode == 1, done.stdout
     said = verdicts(bay)
     assert said["canary"] == "fail"
@@ -217,7 +218,7 @@ def workers(scratch: Path) -> list[int]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_replay_that_is_ended_leaves_no_worker_and_keeps_its_rows(bay, number):
     gemm_devices.require("pocl")
-    endless = [*TINY, *gemm(snapshots=900, kernels="static")]
+    endless = [*TINY, *gemm(snapshots=900, kernels="static", pressure_iterations=1)]
     with subprocess.Popen(
         bay.hearing("--cockpit-replay", *endless),
         cwd=bay.root,
@@ -241,7 +242,8 @@ def test_a_replay_that_is_ended_leaves_no_worker_and_keeps_its_rows(bay, number)
         kept = bay.root / "artifacts/gemm/replay_rows.ndjson"
         assert ledger(bay)[-1]["verdict"] == "unknown"
     else:
-        bay.pytest("--cockpit-replay", *endless, "artifacts/replay.plan.jsonl::phase:plan")
+        done = bay.pytest("artifacts/replay.plan.jsonl::phase:plan", "--cockpit-replay", *endless)
+        assert "the last replay was cut off; kept in artifacts/campaigns/replay/" in done.stdout
         kept = bay.root / "artifacts/campaigns/replay/cut-off/replay_rows.ndjson"
     rows = [json.loads(line) for line in kept.read_text().splitlines()]
     assert {row["kind"] for row in rows} >= {"session", "pressure"}
