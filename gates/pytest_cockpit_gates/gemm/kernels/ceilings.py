@@ -46,7 +46,7 @@ __kernel void triad(__global const float8 *a, __global const float8 *b, __global
 _ITEMS, _STEPS, _CHAINS, _WIDTH = 1 << 13, 1000, 8, 8
 _WIDTHS = (8, 16)
 _FLOATS, _ARRAYS, _BYTES = 1 << 23, 3, 4
-_SECONDS = 0.2
+_SECONDS = 0.1
 _FEWEST = 2
 """Launches after the one that warms up, however long they take."""
 
@@ -60,7 +60,7 @@ class Ceilings:
 
 
 def measure(device: Device) -> Ceilings:
-    """The best of the launches of a fifth of a second each.
+    """The best of the launches of a tenth of a second each.
 
     Raises
     ------

@@ -19,8 +19,9 @@ from pytest_cockpit_gates.gemm.strict.policies import Policies
 
 CPU, WALL = "cpu", "wall"
 _KEYS = {WALL: ("guarded_s", "plain_s"), CPU: ("guarded_cpu_s", "plain_cpu_s")}
-_BUSY = 0.5
-"""CPU time over wall time that a process which does the work itself has at its best moments."""
+_BUSY = 0.25
+"""CPU time over wall time that a process which does the work itself has at its best moments, on a
+machine that does several other things; one that waits for a GPU is far below."""
 _PERCENT = 100.0
 _USUAL = 3.0
 """What is tolerated where no policy says it."""
