@@ -213,7 +213,8 @@ class CampaignConductor(Conductor):
         """Put on record that this attempt begins, before anything can come of it."""
         if self._entered:
             return
-        if self.campaign.recorded:
+        # Where the gate is declared not applicable, nothing is attempted.
+        if self.campaign.recorded and not self.settings.skip(self.campaign.gate):
             campaigns.append(self._book, self._lock, self._row(campaigns.BEGUN))
             self._begun = True
         self._entered = True

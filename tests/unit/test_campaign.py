@@ -273,6 +273,10 @@ def test_a_campaign_that_is_not_recorded_leaves_no_row(meadow):
     assert meadow.run("--flock", "plan=pass", "--flock-unrecorded").returncode == 0
     assert meadow.rows() == []
     assert not (meadow.root / ".cockpit").exists()
+    skipped = meadow.run("--flock", "plan=pass", "--cockpit-set", 'gate.flock.skip="winter"')
+    assert skipped.returncode == 0, skipped.stdout + skipped.stderr
+    assert "phase:plan: skip: declared not applicable: winter" in skipped.stdout
+    assert meadow.rows() == []
 
 
 def test_collecting_alone_does_nothing(meadow):
