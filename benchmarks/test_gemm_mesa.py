@@ -14,6 +14,7 @@ import statistics
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -112,7 +113,7 @@ def _beside_naive(name):
 
 def _beside_each_other():
     chance = random.Random(7)
-    rows = {}
+    rows: dict[Any, Any] = {}
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         workers = [stack.enter_context(_worker(name, folder)) for name in MESA]

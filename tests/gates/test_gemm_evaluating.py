@@ -241,7 +241,7 @@ def test_a_split_that_was_held_to_less_than_the_settings_ask_for_pays_no_rerun(t
     assert any(it.message.startswith(told) for it in report.findings)
     tree.put(before=replay())
     state = State.of(tree.context, {"mode": "split"})
-    run = state.run()
+    run = state.run() or {}
     run["metadata"]["parameters"]["kernels"] = ["auto_t3_controlled"]
     state.keep_run(run)
     report = reported(tree, "split", min_ratio=0.5, baseline="before.json")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -186,7 +187,7 @@ def test_where_mesa_keeps_kernels(variables, place, monkeypatch):
     assert str(shader_cache.folder()) == place
 
 
-def told(platform: str, device: str) -> SimpleNamespace:
+def told(platform: str, device: str) -> Any:
     return SimpleNamespace(
         platform=platform, info={"platform_name": platform.capitalize(), "device": device}
     )

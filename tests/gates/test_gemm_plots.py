@@ -164,7 +164,7 @@ def test_a_roofline_is_of_what_was_measured():
     told = words(svg)
     assert "180.0 GFLOPS, 21.5 GB/s, measured" in told
     assert "rusticl" not in told
-    best = max(line.peak for line in results.lines(REPLAY) if line.platform == "clover")
+    best = max(line.peak or 0.0 for line in results.lines(REPLAY) if line.platform == "clover")
     told = words(plots.roofline(results.lines(REPLAY), {"clover": Ceiling(1.0, 21.5)}))
     assert f"{best:.1f} GFLOPS, 21.5 GB/s, measured" in told
     assert plots.intensity(1200) == pytest.approx(200.0)
@@ -289,8 +289,8 @@ def test_table_plot_and_check_have_the_same_figure(tmp_path, artifact):
 def test_a_row_without_a_policy_has_its_interval_too():
     (line, *_) = results.lines(SPLIT)
     assert line.speed.bound is None
-    assert line.speed.interval.low < line.average < line.speed.interval.high
-    assert line.latency.interval.low < line.p95_ms < line.latency.interval.high
+    assert line.speed.interval.low < (line.average or 0) < line.speed.interval.high
+    assert line.latency.interval.low < (line.p95_ms or 0) < line.latency.interval.high
     row = {"kernel": "k", "size": 7, "platform_selector": "p", "status": "ok"}
     for walls in ([], [1.0], [0.0, -1, "x", None, float("inf"), 1e300], None, [1e-300] * 99):
         (line,) = results.lines({"runs": [{**row, "sessions": [{"wall_s": walls}]}]})

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_cockpit import testing
 from pytest_cockpit.api import Context, Preparation
-from pytest_cockpit_gates.gemm.gate import gate
+from pytest_cockpit_gates.gemm.gate import Gemm
 from tests.gemm_artifacts import replay, weekly_policy
 
 WEEKLY = json.dumps(weekly_policy())
@@ -27,6 +27,9 @@ def tree(tmp_path):
     }.items():
         (root / name).write_text(text)
     return root
+
+
+gate = Gemm()
 
 
 def prepared(root, mode="replay", settings: Any = None, **options) -> Preparation:
@@ -94,14 +97,14 @@ def test_what_is_judged_tells_attempts_and_how_it_is_measured_does_not(tree):
         {"platforms": ["clover", "rusticl"]},
     ):
         assert subject(**more) == first, more
-    for more in (
+    for other in (
         {"sizes": [512]},
         {"kernels": ["static"]},
         {"platforms": ["rusticl"]},
         {"baseline": "run.json"},
         {"policy": ""},
     ):
-        assert subject(**more) != first, more
+        assert subject(**other) != first, other
     (tree / "weekly.json").write_text(WEEKLY + " ")
     assert subject() != first
 
