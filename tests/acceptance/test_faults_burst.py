@@ -284,7 +284,9 @@ def test_no_plugin_lets_a_burst_build_on_what_is_red(make_sandbox, tmp_path, plu
     gates = QUICK["cockpit.toml"].replace('"ledger"', '"imports"').replace("[]", '["imports"]', 1)
     sandbox = make_sandbox({**QUICK, "cockpit.toml": gates})
     assert sandbox.pytest("--cockpit-init", "-q").returncode == 0
-    before = sandbox.commit({"candidate/deck/m1.py": "raise RuntimeError\n"}, "red")
+    # All of them: which ones go first is also a matter of when they were committed.
+    red = {f"candidate/deck/m{number}.py": "raise RuntimeError\n" for number in range(5)}
+    before = sandbox.commit(red, "red")
     (tmp_path / "expecting.py").write_text(PLUGINS[plugin])
     env = {"PYTHONPATH": str(tmp_path)}
     done = sandbox.pytest(*BURST, "-p", "expecting", env=env)

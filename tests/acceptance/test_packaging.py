@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = {"pytest_cockpit": ROOT, "pytest_cockpit_gates": ROOT / "gates"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
-OPTIONAL = ("github", "imports", "policy", "scaffold", "sign", "sweep", "telemetry")
+OPTIONAL = ("gemm", "github", "imports", "policy", "scaffold", "sign", "sweep", "telemetry")
 HELD_BACK = {"hishel"}
 """Declared to keep what another dependency takes to a version that works with it."""
 MODULES = {

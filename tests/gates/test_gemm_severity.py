@@ -361,7 +361,8 @@ def test_an_sla_that_cannot_be_executed(tmp_path, changes, words):
 
 
 def test_two_levels_of_one_rank(tmp_path):
-    data = changed(severity_levels__sev2_other=WEEK12["severity_levels"]["sev3_medium"])
+    data = changed()
+    data["severity_levels"]["sev2_other"] = copy.deepcopy(data["severity_levels"]["sev3_medium"])
     data["severity_levels"]["sev2_other"]["triggers"] = []
     (tmp_path / "sla.json").write_text(json.dumps(data))
     with pytest.raises(CockpitError, match="sev2_high and sev2_other are one rank"):

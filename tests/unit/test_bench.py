@@ -206,7 +206,7 @@ def test_with_a_base_the_two_are_measured_in_turns():
     found = measure(task(base=OLD), runs)
     judged = {each.name: each.opinion for each in found.benchmarks}
     assert judged[NAME].verdict is Verdict.FAIL
-    assert judged[NAME].ratio.low <= 1.3 <= judged[NAME].ratio.high
+    assert judged[NAME].ratio.estimate == pytest.approx(1.3, rel=0.01)
     assert (judged["new"].verdict, judged["new"].said) == (Verdict.SKIP, f"not there at {OLD[:12]}")
     count = measuring.needed(0.01) + measuring.SPARE
     assert [set(runs.asked[at : at + 2]) for at in range(0, 2 * count, 2)] == [{HEAD, OLD}] * count
