@@ -7,34 +7,16 @@ to look at.
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
-from pathlib import Path
 
-from demo import Terminal
+from terminal import Terminal, play
 
-QUAY = Path(__file__).resolve().parent / "quay"
 TAG = "v0.02-prod"
 
 
-def main(arguments: list[str]) -> int:
-    """Run the runbook in the folder named on the command line, or in a temporary one."""
-    if arguments:
-        folder = Path(arguments[0])
-        folder.mkdir(parents=True)
-        demonstrate(folder)
-        print(f"\nThe repository is in {folder / 'quay'}.")
-        return 0
-    with tempfile.TemporaryDirectory(prefix="cockpit-demo-", ignore_cleanup_errors=True) as name:
-        demonstrate(Path(name))
-    return 0
-
-
-def demonstrate(folder: Path) -> None:
+def demonstrate(port: Terminal) -> None:
     """Show a runbook from the first command to the last look."""
-    port = Terminal(folder.resolve() / "quay")
-    copy(port)
+    port.commit("A container terminal", "2025-09-01")
     port.say("A container terminal of four modules, each with a manifest.")
     port.run("git", "ls-files", "quay/*/module.manifest.json")
     port.say("Look first: the phases, in their order.")
@@ -49,24 +31,5 @@ def demonstrate(folder: Path) -> None:
     port.run("cockpit", "freeze", "verify", TAG)
 
 
-def copy(port: Terminal) -> None:
-    """Commit a copy of the example."""
-    shutil.copytree(
-        QUAY, port.folder, ignore=shutil.ignore_patterns("__pycache__", ".pytest_cache")
-    )
-    port.run("git", "init", "--quiet", "--initial-branch=main", quietly=True)
-    for key, value in (
-        ("user.name", "Harbour Master"),
-        ("user.email", "master@harbour.example"),
-        ("commit.gpgsign", "false"),
-        ("tag.gpgsign", "false"),
-        ("core.autocrlf", "false"),
-    ):
-        port.run("git", "config", key, value, quietly=True)
-    port.run("git", "add", "--all", quietly=True)
-    message = "A container terminal"
-    port.run("git", "commit", "--quiet", "--message", message, day="2025-09-01", quietly=True)
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(play("quay", demonstrate))

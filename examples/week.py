@@ -6,15 +6,11 @@ FOLDER` works in FOLDER, which must not exist yet, and leaves the result there t
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
-from pathlib import Path
 
-from demo import Terminal
 from pytest_cockpit_gates.gemm.workers import platforms
+from terminal import Terminal, play
 
-GEMM = Path(__file__).resolve().parent / "gemm"
 PAIR = ("rusticl", "clover")
 SMALL = (
     *("--cockpit-gemm-sizes", "256", "--cockpit-gemm-iterations", "16"),
@@ -24,23 +20,9 @@ OPEN_OR_SHUT = (0, 1)
 """What a session ends with that has come to a verdict."""
 
 
-def main(arguments: list[str]) -> int:
-    """Run the week in the folder named on the command line, or in a temporary one."""
-    if arguments:
-        folder = Path(arguments[0])
-        folder.mkdir(parents=True)
-        demonstrate(folder)
-        print(f"\nThe repository is in {folder / 'gemm'}.")
-        return 0
-    with tempfile.TemporaryDirectory(prefix="cockpit-demo-", ignore_cleanup_errors=True) as name:
-        demonstrate(Path(name))
-    return 0
-
-
-def demonstrate(folder: Path) -> None:
+def demonstrate(week: Terminal) -> None:
     """Show a week from the first look to its minutes."""
-    week = Terminal(folder.resolve() / "gemm")
-    copy(week)
+    week.commit("Objectives of a small week", "2025-09-01")
     here = [name for name in platforms.KNOWN if platforms.missing(name) is None]
     week.say(
         f"OpenCL platforms here: {', '.join(here)}."
@@ -64,23 +46,5 @@ def demonstrate(folder: Path) -> None:
         week.run("cat", str(page.relative_to(week.folder)))
 
 
-def copy(week: Terminal) -> None:
-    """Commit a copy of the example."""
-    shutil.copytree(
-        GEMM, week.folder, ignore=shutil.ignore_patterns("__pycache__", ".pytest_cache")
-    )
-    week.run("git", "init", "--quiet", "--initial-branch=main", quietly=True)
-    for key, value in (
-        ("user.name", "Harbour Master"),
-        ("user.email", "master@harbour.example"),
-        ("commit.gpgsign", "false"),
-        ("core.autocrlf", "false"),
-    ):
-        week.run("git", "config", key, value, quietly=True)
-    week.run("git", "add", "--all", quietly=True)
-    message = "Objectives of a small week"
-    week.run("git", "commit", "--quiet", "--message", message, day="2025-09-01", quietly=True)
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(play("gemm", demonstrate))

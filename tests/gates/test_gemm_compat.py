@@ -15,6 +15,7 @@ from pytest_cockpit_gates.gemm.compat import campaign, ours, policy, split, stre
 from pytest_cockpit_gates.gemm.strict.artifacts import problems
 from tests.gemm_artifacts import replay
 from tests.gemm_artifacts import split as split_run
+from tests.json_places import places, put
 
 DATA = Path(__file__).parents[1] / "data" / "gemm"
 WEEKLY = "policies/policy_week11_block3_weekly_slo_v1.json"
@@ -202,33 +203,15 @@ VALUES = st.recursive(
 )
 
 
-def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Every place in a document, those of the first two of a list alone."""
-    found = [path] if path else []
-    if isinstance(value, dict):
-        items = list(value.items())
-    else:
-        items = list(enumerate(value[:2])) if isinstance(value, list) else []
-    for key, item in items:
-        found += places(item, (*path, key))
-    return found
-
-
-def put(document: Any, path: tuple[Any, ...], value: Any) -> None:
-    for key in path[:-1]:
-        document = document[key]
-    document[path[-1]] = value
-
-
-PLACES = [place for place in places(load(CANARY)) if place[0] in ("metadata", "runs", "pressure")]
+PLACES = [
+    place for place in places(load(CANARY), 2) if place[0] in ("metadata", "runs", "pressure")
+]
 
 
 @settings(max_examples=120, deadline=None)
 @given(st.sampled_from(PLACES), VALUES)
 def test_whatever_stands_in_an_artifact_it_is_a_decision_or_an_error_of_one_line(place, value):
-    document = load(CANARY)
-    put(document, place, value)
-    assert outcome(document) <= {"promote", "iterate", "stop", "one line"}
+    assert outcome(put(load(CANARY), place, value)) <= {"promote", "iterate", "stop", "one line"}
 
 
 def outcome(document: Any) -> set[str]:
