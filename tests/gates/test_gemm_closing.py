@@ -56,7 +56,7 @@ UNSURE = Evaluation(
 OF = {"replay": gemm_artifacts.replay(snapshots=2), "split": gemm_artifacts.split()}
 EVIDENCE = (("artifacts/run.json", "ab" * 32),)
 REVIEW = Review("r-1", "main", {"sizes": [1400]}, "artifacts/acta.md")
-WHY = st.sampled_from(["promote", "iterate", "stop", "unknown"])
+WHY = st.sampled_from(["promote", "iterate", "stop", "drop", "unknown"])
 
 
 def track(made, name="replay", barred=""):
@@ -71,6 +71,8 @@ def track(made, name="replay", barred=""):
         (["promote", "unknown"], "", "iterate", "incomplete"),
         (["stop", "promote"], "", "stop", "complete"),
         (["stop", "unknown"], "", "stop", "incomplete"),
+        (["iterate", "drop"], "", "drop", "complete"),
+        (["drop", "stop"], "", "stop", "complete"),
         (["promote", "promote"], "a rerun is owed", "iterate", "complete"),
     ],
 )
@@ -109,7 +111,9 @@ def test_a_block_promotes_only_what_all_its_tracks_do(decisions, barred, owes):
         ({"tracks": [{**track("promote").to_json(), "decision": "go"}]}, "/tracks/0/decision"),
         ({"status": "incomplete"}, "/status"),
         ({"rerun_owed": "since yesterday"}, "/rerun_owed"),
-        ({"block_decision": "drop"}, "/block_decision"),
+        ({"block_decision": "drop"}, "/tracks"),
+        ({"block_decision": "iterate", "tracks": [track("drop").to_json()]}, "/block_decision"),
+        ({"block_decision": "go"}, "/block_decision"),
         ({"acta_path": ""}, "/acta_path"),
         ({"summary": None}, "/summary"),
         ({"extra": 1}, "/extra"),
@@ -321,11 +325,13 @@ def test_no_promotion_by_a_laxer_ratio_than_that_of_the_settings(tree):
     assert made["tracks"][1]["rationale"].startswith(words)
 
 
-def test_a_stop_stops_the_week(tree):
-    tree.campaign("replay", STOP)
-    tree.campaign("split")
+@pytest.mark.parametrize("mode, end", [("replay", "stop"), ("split", "drop")])
+def test_wrong_results_end_the_week(tree, mode, end):
+    tree.both()
+    tree.campaign(mode, dataclasses.replace(STOP, decision=end))
     report, made, acta = tree.close()
-    assert (made["block_decision"], report.verdict) == ("stop", Verdict.FAIL)
+    assert (made["block_decision"], report.verdict) == (end, Verdict.FAIL)
+    assert made["block_rationale"] == f"{mode}: {end}"
     assert report.findings[0].rule == "gemm.correctness"
     assert "auto_rollback_immediate" in acta
 

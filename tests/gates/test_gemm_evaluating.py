@@ -272,6 +272,32 @@ def test_a_campaign_that_went_back_is_not_green(tree):
     assert "is to be done again" in report.findings[0].message
 
 
+def test_a_replay_that_a_wrong_result_has_ended_stops(tree):
+    """Though what the artifact holds of it may be right."""
+    tree.put(weekly=weekly_policy())
+    lines = ["auto_t3_controlled:1400@rusticl: a result is not finite"]
+    event = {
+        "snapshot": 8,
+        "failed": ["correctness_bound_all_runs"],
+        "checks": {"correctness_bound_all_runs": lines},
+    }
+    report = measured(tree, replay() | {"rollback_event": event})
+    assert report.summary.startswith("stop: 1 failed and 0 unknown")
+    assert tree.written("replay_run.json")["evaluation"]["decision"] == "stop"
+
+
+def test_a_split_with_wrong_results_drops_and_its_decision_says_so(tree):
+    document = split()
+    document["runs"][0]["sessions"][0]["max_error"] = None
+    document["runs"][0]["metrics"]["max_error_max"] = None
+    report = measured(tree, document, policy="", sizes=(1400,))
+    assert report.summary.startswith("drop: 1 failed and 0 unknown")
+    assert evidence(reported(tree, "split"), "record")["decision"] == "drop"
+    made = tree.written("split_decision.json")
+    assert (made["tracks"][0]["decision"], made["block_decision"]) == ("drop", "drop")
+    assert made["summary"] == "drop: 1 drop"
+
+
 def test_where_nothing_was_measured_it_is_unknown(tree):
     report = conduct("evaluation", tree.context, {"mode": "replay", "attempt": 1})
     assert (report.verdict, report.checked) == (UNKNOWN, 0)

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_cockpit.api import Verdict
+from pytest_cockpit_gates.gemm.compat import ours
 from pytest_cockpit_gates.gemm.strict import artifacts, levels, policies
 from pytest_cockpit_gates.gemm.strict.demands import Demands
 from pytest_cockpit_gates.gemm.strict.evaluate import evaluate
@@ -311,11 +312,16 @@ def test_a_fallback_below_the_policy_fails(read, tmp_path):
     assert found["per_kernel_size_slo"] is FAIL
 
 
-def test_wrong_results_stop_a_split(read):
+@pytest.mark.parametrize(("kind", "decision"), [("split", "drop"), ("gate", "stop")])
+def test_by_wrong_results_a_split_drops_its_candidate_as_it_once_did(read, kind, decision):
     document = copy.deepcopy(GOOD)
+    document["kind"] = kind
     document["runs"][0]["sessions"][0]["max_error"] = 0.5
     document["runs"][0]["metrics"]["max_error_max"] = 0.5
-    assert verdicts(document, read)["decision"] == "stop"
+    found = verdicts(document, read)
+    assert (found["correctness_error_bound"], found["decision"]) == (FAIL, decision)
+    if kind == "split":
+        assert ours.decisions(document, None, GOOD)["stress_split_campaign"].decision == decision
 
 
 def test_a_gate_of_one_platform_has_no_ratio(read):

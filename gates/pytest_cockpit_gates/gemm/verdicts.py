@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_cockpit.api import Verdict
 
-PROMOTE, ITERATE, STOP = "promote", "iterate", "stop"
+PROMOTE, ITERATE, STOP, DROP = "promote", "iterate", "stop", "drop"
+
+_WRONG = "gemm.correctness"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """All checks of an artifact, and the decision: promote, iterate or stop."""
+    """All checks of an artifact, and the decision: promote, iterate, stop or drop."""
 
     checks: tuple[Check, ...]
     decision: str
@@ -52,3 +54,20 @@ class Evaluation:
     def red(self) -> tuple[Check, ...]:
         """The checks that are not green, in their order."""
         return tuple(check for check in self.checks if not check.verdict.opens)
+
+
+def decided(checks: Iterable[Check], kind: str, *, rolled_back: bool) -> str:
+    """What checks come to: promote, iterate, stop or drop.
+
+    By wrong results a replay stops, and a split drops the platform that it was to show. Anything
+    else that is not green, or was taken back, is done again.
+
+    Parameters
+    ----------
+    kind: of the artifact; `replay`, `split` or `gate`.
+    """
+    made = list(checks)
+    if any(each.rule == _WRONG and each.verdict is Verdict.FAIL for each in made):
+        return DROP if kind == "split" else STOP
+    green = all(each.verdict.opens for each in made)
+    return PROMOTE if green and not rolled_back else ITERATE

@@ -43,7 +43,7 @@ class Account:
     Parameters
     ----------
     track: `replay` or `split`.
-    decision: promote, iterate, stop, or unknown where it came to no evaluation.
+    decision: promote, iterate, stop, drop, or unknown where it came to no evaluation.
     rationale: why, in words.
     verdict: of the session; empty while it runs.
     phases: verdicts by name.

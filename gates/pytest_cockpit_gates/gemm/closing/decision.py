@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_cockpit_gates.gemm.closing import documents
-from pytest_cockpit_gates.gemm.verdicts import ITERATE, PROMOTE, STOP
+from pytest_cockpit_gates.gemm.verdicts import DROP, ITERATE, PROMOTE, STOP
 
 SCHEMA = "gemm-decision"
 UNKNOWN = "unknown"
@@ -23,7 +23,7 @@ class Track:
     Parameters
     ----------
     name: `replay` or `split`.
-    decision: promote, iterate, stop, or unknown where evidence is missing.
+    decision: promote, iterate, stop, drop, or unknown where evidence is missing.
     rationale: why, in words.
     evidence: paths with the digests of what is there; None where nothing is.
     barred: why it bars the block all the same; empty where it does not.
@@ -78,7 +78,9 @@ class Review:
 
 
 def block(tracks: Sequence[Track], owed: str = "") -> Block:
-    """What tracks come to: stop where one stops, promote where all do and no rerun is owed.
+    """What tracks come to: stop where one stops, drop where one drops, promote where all do.
+
+    None is promoted while a rerun is owed.
 
     Parameters
     ----------
@@ -86,9 +88,14 @@ def block(tracks: Sequence[Track], owed: str = "") -> Block:
     """
     missing = [track.name for track in tracks if track.decision == UNKNOWN]
     whole = bool(tracks) and not missing
-    stopped = [track.name for track in tracks if track.decision == STOP]
-    if stopped:
-        return Block(STOP, f"{' and '.join(stopped)}: {STOP}", whole)
+    ended = {
+        end: names
+        for end in (STOP, DROP)
+        if (names := [track.name for track in tracks if track.decision == end])
+    }
+    if ended:
+        why = "; ".join(f"{' and '.join(names)}: {end}" for end, names in ended.items())
+        return Block(next(iter(ended)), why, whole)
     reasons = [f"{track.name} is {track.decision}" for track in tracks if track.decision != PROMOTE]
     reasons += [
         f"{track.name}: {track.barred}"
@@ -113,7 +120,7 @@ def document(review: Review, tracks: Sequence[Track], owed: str = "") -> dict[st
     made = block(tracks, owed)
     counts = {
         name: sum(track.decision == name for track in tracks)
-        for name in (PROMOTE, ITERATE, STOP, UNKNOWN)
+        for name in (PROMOTE, ITERATE, STOP, DROP, UNKNOWN)
     }
     counted = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     data = {

@@ -16,9 +16,9 @@ from pytest_cockpit_gates.gemm.closing import debts, documents
 from pytest_cockpit_gates.gemm.closing.account import Account, timeline
 from pytest_cockpit_gates.gemm.closing.debts import Row
 from pytest_cockpit_gates.gemm.closing.decision import UNKNOWN
-from pytest_cockpit_gates.gemm.verdicts import ITERATE, PROMOTE, STOP
+from pytest_cockpit_gates.gemm.verdicts import DROP, ITERATE, PROMOTE, STOP
 
-_DECISIONS = (PROMOTE, ITERATE, STOP)
+_DECISIONS = (PROMOTE, ITERATE, STOP, DROP)
 _MOST_BYTES = 256 * 1024 * 1024
 
 

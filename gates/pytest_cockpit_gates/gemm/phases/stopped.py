@@ -9,7 +9,8 @@ from typing import Any
 from pytest_cockpit.api import Verdict
 from pytest_cockpit.records.text import one_line
 from pytest_cockpit_gates.gemm.phases import snapshots
-from pytest_cockpit_gates.gemm.verdicts import ITERATE, PROMOTE, Check, Evaluation
+from pytest_cockpit_gates.gemm.phases.plan import REPLAY
+from pytest_cockpit_gates.gemm.verdicts import Check, Evaluation, decided
 
 _SHOWN = 3
 
@@ -28,8 +29,9 @@ def told(evaluation: Evaluation, run: Mapping[str, Any]) -> Evaluation:
         return evaluation
     known = {check.name for check in evaluation.red}
     found = tuple(check for check in _checks(event) if check.name not in known)
-    decision = ITERATE if evaluation.decision == PROMOTE else evaluation.decision
-    return dataclasses.replace(evaluation, checks=(*evaluation.checks, *found), decision=decision)
+    checks = (*evaluation.checks, *found)
+    decision = decided(checks, REPLAY, rolled_back=True)
+    return dataclasses.replace(evaluation, checks=checks, decision=decision)
 
 
 def _checks(event: Any) -> Iterator[Check]:

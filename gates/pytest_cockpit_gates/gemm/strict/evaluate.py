@@ -20,7 +20,7 @@ from pytest_cockpit_gates.gemm.strict.demands import Demands
 from pytest_cockpit_gates.gemm.strict.model import Artifact
 from pytest_cockpit_gates.gemm.strict.policies import Policies
 from pytest_cockpit_gates.gemm.strict.subject import Subject, check, gathered
-from pytest_cockpit_gates.gemm.verdicts import ITERATE, PROMOTE, STOP, Check, Evaluation
+from pytest_cockpit_gates.gemm.verdicts import ITERATE, Check, Evaluation, decided
 
 _PARTS = (
     checks_integrity,
@@ -85,7 +85,7 @@ def evaluate(
         checks = [_of_old(each) for each in checks]
     return Evaluation(
         tuple(checks),
-        _decision(checks, rolled_back=read.rollback_event is not None),
+        decided(checks, read.kind, rolled_back=read.rollback_event is not None),
         {
             "kind": read.kind,
             "archived": read.archived,
@@ -111,11 +111,3 @@ def unsound(artifact: Artifact) -> dict[str, str]:
         for check in part.checks(alone)
         if check.verdict is Verdict.FAIL and check.name in _SOUND
     }
-
-
-def _decision(checks: list[Check], *, rolled_back: bool) -> str:
-    """Wrong results stop; anything else that is not green, or was taken back, is done again."""
-    if any(each.rule == "gemm.correctness" and each.verdict is Verdict.FAIL for each in checks):
-        return STOP
-    green = all(each.verdict.opens for each in checks)
-    return PROMOTE if green and not rolled_back else ITERATE
