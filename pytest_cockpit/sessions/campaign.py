@@ -134,6 +134,7 @@ class CampaignConductor(Conductor):
             "plan_sha256": self._plan,
             "session_id": self._id,
             "output": self.relative(self.output),
+            "artifacts_folder": self.relative(self.folder),
             "verdicts": {row["name"].partition(":")[2]: row["verdict"] for row in self.rows},
             "timeline": self._timeline(),
         }

@@ -7,6 +7,7 @@ import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from pytest_cockpit import process
 from pytest_cockpit.api import CockpitError, Context, Severity, Verdict
-from pytest_cockpit.records import campaigns
+from pytest_cockpit.records import campaigns, ledger
 from pytest_cockpit.records.text import canonical, sha256
 from pytest_cockpit_gates.gemm.closing import (
     branch,
@@ -22,6 +23,7 @@ from pytest_cockpit_gates.gemm.closing import (
     documents,
     drawing,
     report,
+    required,
     results,
     severity,
     sla,
@@ -29,6 +31,7 @@ from pytest_cockpit_gates.gemm.closing import (
 )
 from pytest_cockpit_gates.gemm.closing.account import Account, checks_of, record
 from pytest_cockpit_gates.gemm.closing.decision import Review, Track
+from pytest_cockpit_gates.gemm.closing.required import Required
 from pytest_cockpit_gates.gemm.closing.selection import PATH, Choice, Selection
 from pytest_cockpit_gates.gemm.phases import closing
 from pytest_cockpit_gates.gemm.verdicts import Check, Evaluation
@@ -56,6 +59,7 @@ UNSURE = Evaluation(
 OF = {"replay": gemm_artifacts.replay(snapshots=2), "split": gemm_artifacts.split()}
 EVIDENCE = (("artifacts/run.json", "ab" * 32),)
 REVIEW = Review("r-1", "main", {"sizes": [1400]}, "artifacts/acta.md")
+GATE = (Required("gate", Verdict.PASS),)
 WHY = st.sampled_from(["promote", "iterate", "stop", "drop", "unknown"])
 
 
@@ -77,27 +81,31 @@ def track(made, name="replay", barred=""):
     ],
 )
 def test_what_tracks_come_to(decisions, owed, block, status):
-    made = decision.document(REVIEW, [track(it) for it in decisions], owed)
+    made = decision.document(REVIEW, [track(it) for it in decisions], GATE, owed)
     assert (made["block_decision"], made["status"]) == (block, status)
     assert made["rerun_owed"] == (owed or None)
 
 
 def test_a_track_that_is_barred_bars_the_block():
-    made = decision.document(REVIEW, [track("promote"), track("promote", "split", "sev2 bars it")])
+    tracks = [track("promote"), track("promote", "split", "sev2 bars it")]
+    made = decision.document(REVIEW, tracks, GATE)
     assert made["block_decision"] == "iterate"
     assert made["block_rationale"] == "split: sev2 bars it"
 
 
 def test_a_decision_about_nothing_is_none():
     with pytest.raises(CockpitError, match="/tracks: expected at least 1 item"):
-        decision.document(REVIEW, [])
+        decision.document(REVIEW, [], GATE)
 
 
-@given(st.lists(WHY, min_size=1, max_size=4), st.booleans(), st.booleans())
-def test_a_block_promotes_only_what_all_its_tracks_do(decisions, barred, owes):
+@given(
+    st.lists(WHY, min_size=1, max_size=4), st.booleans(), st.booleans(), st.sampled_from(Verdict)
+)
+def test_a_block_promotes_only_what_all_its_tracks_do(decisions, barred, owes, verdict):
     tracks = [track(it, barred="barred" if barred else "") for it in decisions]
-    made = decision.document(REVIEW, tracks, "owed" if owes else "")
-    promoted = set(decisions) == {"promote"} and not barred and not owes
+    gates = [*GATE, Required("other", verdict)]
+    made = decision.document(REVIEW, tracks, gates, "owed" if owes else "")
+    promoted = set(decisions) == {"promote"} and not barred and not owes and verdict.opens
     assert (made["block_decision"] == "promote") is promoted
 
 
@@ -111,6 +119,11 @@ def test_a_block_promotes_only_what_all_its_tracks_do(decisions, barred, owes):
         ({"tracks": [{**track("promote").to_json(), "decision": "go"}]}, "/tracks/0/decision"),
         ({"status": "incomplete"}, "/status"),
         ({"rerun_owed": "since yesterday"}, "/rerun_owed"),
+        ({"required_gates": []}, "/required_gates"),
+        (
+            {"required_gates": [Required("x", Verdict.UNKNOWN).to_json()]},
+            "/required_gates/0/verdict",
+        ),
         ({"block_decision": "drop"}, "/tracks"),
         ({"block_decision": "iterate", "tracks": [track("drop").to_json()]}, "/block_decision"),
         ({"block_decision": "go"}, "/block_decision"),
@@ -120,7 +133,7 @@ def test_a_block_promotes_only_what_all_its_tracks_do(decisions, barred, owes):
     ],
 )
 def test_the_schema_refuses_a_promotion_that_does_not_follow(changes, pointer):
-    made = decision.document(REVIEW, [track("promote")])
+    made = decision.document(REVIEW, [track("promote")], GATE)
     documents.demand(made, decision.SCHEMA, "d.json")
     with pytest.raises(CockpitError) as caught:
         documents.demand({**made, **changes}, decision.SCHEMA, "d.json")
@@ -136,6 +149,7 @@ class Tree:
         self.root.mkdir()
         self.book = campaigns.path_of(self.root, ".cockpit")
         self.number = 0
+        self.gate: dict[str, Any] | None = {}
 
     def row(self, kind, mode, at, session, **more):
         row = {
@@ -174,7 +188,23 @@ class Tree:
     def both(self, **changes):
         return [self.campaign(mode, **changes) for mode in ("replay", "split")]
 
+    def judged(self, settings, **changes):
+        """The gate's report, as a session over this tree would keep it."""
+        at = changes.pop("at", "2026-11-21T11:00:00Z")
+        asked = {"name": required.ASKED, "data": required.asked(self.root, settings, at)}
+        kept = changes.pop("kept", True)
+        report = {"verdict": "pass", "summary": "fine", "evidence": [asked], **changes}
+        content = report.pop("content", None) or canonical(report)
+        path = self.root / "artifacts/gates/gemm.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        rows = [{"path": "artifacts/gates/gemm.json", "sha256": sha256(content)}] if kept else []
+        book, lock = self.root / "artifacts/sessions.ndjson", self.scratch / "lock"
+        ledger.append(book, {"kind": "session", "mode": "gates", "artifacts": rows}, lock=lock)
+
     def close(self, now=NOW, **settings):
+        if self.gate is not None:
+            self.judged(settings, **self.gate)
         context = Context(self.root, self.scratch, settings)
         options = {"mode": "gemm-close", "session_id": "close-1", "output": "artifacts/gemm"}
         report = closing.close(context, options, now)
@@ -195,6 +225,7 @@ def test_a_week_in_which_all_is_green_is_promoted(tree):
     assert report.verdict is Verdict.PASS
     assert (made["block_decision"], made["status"]) == ("promote", "complete")
     assert report.summary.startswith("2026-W47: promote: replay and split: all promote")
+    assert ", pytest -m gemm_slo is pass, and no rerun is owed" in report.summary
     assert made["depends_on"] == ["replay:s1", "split:s2"]
     assert made["scope"]["week"] == "2026-W47"
     assert made["acta_path"] == "artifacts/gemm/gemm-close_2026-W47_acta.md"
@@ -202,6 +233,76 @@ def test_a_week_in_which_all_is_green_is_promoted(tree):
         "artifacts/gemm/replay_1.json",
         "artifacts/gemm/split_2.json",
     ]
+
+
+@pytest.mark.parametrize(
+    "gate, verdict, words",
+    [
+        ({"verdict": "warn"}, "warn", ""),
+        (None, "unknown", "it was not run here: there is no artifacts/gates/gemm.json"),
+        ({"verdict": "fail", "summary": "1 failed"}, "fail", "1 failed"),
+        ({"verdict": "error", "summary": "died"}, "error", "died"),
+        ({"verdict": "unknown", "summary": "no platform"}, "unknown", "no platform"),
+        ({"verdict": "skip", "summary": "not here"}, "skip", "not here"),
+        (
+            {"at": "2026-11-20T09:59:59Z"},
+            "unknown",
+            "2026-11-20T09:59:59Z, before all was measured",
+        ),
+        ({"kept": False}, "unknown", "no session vouches for artifacts/gates/gemm.json"),
+        ({"evidence": []}, "unknown", "does not say what it is of"),
+        ({"at": "yesterday"}, "unknown", "does not say what it is of"),
+        ({"at": "2026-11-21T11:00:00"}, "unknown", "does not say what it is of"),
+        ({"verdict": "fine"}, "unknown", "does not say what it is of"),
+        ({"content": b"{"}, "unknown", "does not say what it is of"),
+        ({"content": b"[3]"}, "unknown", "does not say what it is of"),
+    ],
+)
+def test_no_week_is_promoted_without_the_required_gate(tree, gate, verdict, words):
+    tree.both()
+    tree.gate = gate
+    report, made, acta = tree.close()
+    [told] = made["required_gates"]
+    assert (told["gate"], told["verdict"]) == ("pytest -m gemm_slo", verdict)
+    assert words in told["why"]
+    opens = Verdict(verdict).opens
+    assert made["block_decision"] == ("promote" if opens else "iterate")
+    red = verdict in ("fail", "error")
+    assert made["status"] == ("complete" if opens or red else "incomplete")
+    assert report.verdict is (Verdict.FAIL if red else Verdict.PASS if opens else Verdict.UNKNOWN)
+    if not opens:
+        [finding] = report.findings
+        assert words in finding.message
+        assert finding.remedy == "run pytest -m gemm_slo once all is measured, then close again"
+    assert f"| `pytest -m gemm_slo` | `{verdict}` |" in acta
+
+
+@pytest.mark.parametrize("name", ["policy", "t5_policy", "sla"])
+def test_a_gate_by_other_settings_or_files_is_unknown(tree, name):
+    tree.both()
+    now = {name: "a.json"}
+    for then in ({}, now, {**now, "min_ratio": 0.1}):
+        tree.judged(then)
+        wanted = required.digest(tree.root, now)
+        made = required.last(tree.root, "artifacts", (), wanted)
+        assert made.verdict is (Verdict.PASS if then == now else Verdict.UNKNOWN)
+    tree.judged(now)
+    (tree.root / "a.json").write_text("{}")
+    made = required.last(tree.root, "artifacts", (), required.digest(tree.root, now))
+    assert made.words.endswith("it was judged by other settings or files than those of now")
+    tree.judged(now)
+    assert required.last(tree.root, "artifacts", (), required.digest(tree.root, now)).verdict.opens
+
+
+def test_a_broken_ledger_of_sessions_vouches_for_nothing(tree):
+    tree.judged({})
+    book = tree.root / "artifacts/sessions.ndjson"
+    book.write_bytes(book.read_bytes().replace(b"gates", b"fakes", 1) + b"{}\n")
+    made = required.last(tree.root, "artifacts", (), required.digest(tree.root, {}))
+    assert (made.verdict, "ledger line" in made.why) == (Verdict.UNKNOWN, True)
+    book.unlink()
+    made = required.last(tree.root, "artifacts", (), required.digest(tree.root, {}))
+    assert made.verdict is Verdict.UNKNOWN
 
 
 def test_the_ledger_is_told(tree):
@@ -442,7 +543,7 @@ def test_the_minutes_have_all_sections_and_numbers(tree):
     ]}))  # fmt: skip
     report, _, acta = tree.close(escalation="who.json")
     assert re.findall(r"^## (.*)$", acta, re.MULTILINE) == [
-        "Scope", "Checklist", "Campaigns", "Results", "Checks", "Severity and deadlines",
+        "Scope", "Checklist", "Required gates", "Campaigns", "Results", "Checks", "Severity and deadlines",
         "Rollback", "Decisions", "Evidence", "Escalation",
     ]  # fmt: skip
     assert "| `auto_t3_controlled:1400@rusticl` | 2 of 2 | 2" in acta

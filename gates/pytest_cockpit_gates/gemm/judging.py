@@ -11,7 +11,14 @@ from typing import Any
 
 from pytest_cockpit.api import CockpitError, Context, Evidence, Finding, Report, Severity
 from pytest_cockpit.records.text import one_line, printable
-from pytest_cockpit_gates.gemm.closing import debts, escalation, selection, severity, sla
+from pytest_cockpit_gates.gemm.closing import (
+    debts,
+    escalation,
+    required,
+    selection,
+    severity,
+    sla,
+)
 from pytest_cockpit_gates.gemm.live import measuring
 from pytest_cockpit_gates.gemm.phases import reading
 from pytest_cockpit_gates.gemm.settings import Settings
@@ -38,6 +45,10 @@ def judge(context: Context) -> Report:
     """What the settings ask for; with nothing to judge, unknown."""
     settings = Settings.of(context.settings)
     made = _Judged()
+    # The close of the week goes by this.
+    begun = severity.stamp(datetime.now(UTC))
+    asked = required.asked(context.root, context.settings, begun)
+    made.evidence.append(Evidence(required.ASKED, asked))
     read = _read(made, "gemm.policy", partial(_policies, context, settings))
     agreed = _read(made, "gemm.severity", partial(sla.load, context.root, settings.sla))
     if agreed is not None and settings.escalation:

@@ -43,6 +43,7 @@ def page(
         "",
         *_section("Scope", _each(accounts, sections.scope)),
         *_section("Checklist", sections.checklist(accounts)),
+        *_section("Required gates", sections.gates(document)),
         *_section("Campaigns", history.section(campaigns)),
         *_section("Results", _each(accounts, measured.results)),
         *_section("Checks", _each(accounts, sections.checks)),

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_cockpit.api import Verdict
 from pytest_cockpit_gates.gemm.closing import documents
+from pytest_cockpit_gates.gemm.closing.required import Required
 from pytest_cockpit_gates.gemm.verdicts import DROP, ITERATE, PROMOTE, STOP
 
 SCHEMA = "gemm-decision"
 UNKNOWN = "unknown"
-GATES = ("pytest -m gemm_slo",)
 
 _NAME = "pytest-cockpit/gemm-decision/1"
 
@@ -77,17 +78,19 @@ class Review:
     escalation: tuple[Mapping[str, Any], ...] = field(default_factory=tuple)
 
 
-def block(tracks: Sequence[Track], owed: str = "") -> Block:
+def block(tracks: Sequence[Track], gates: Sequence[Required], owed: str = "") -> Block:
     """What tracks come to: stop where one stops, drop where one drops, promote where all do.
 
-    None is promoted while a rerun is owed.
+    None is promoted while a gate is not green or a rerun is owed.
 
     Parameters
     ----------
+    gates: those that are required.
     owed: the rerun that is owed, in words; empty where none is.
     """
-    missing = [track.name for track in tracks if track.decision == UNKNOWN]
-    whole = bool(tracks) and not missing
+    shut = [gate for gate in gates if not gate.verdict.opens]
+    judged = all(gate.verdict in (Verdict.FAIL, Verdict.ERROR) for gate in shut)
+    whole = bool(tracks) and judged and all(track.decision != UNKNOWN for track in tracks)
     ended = {
         end: names
         for end in (STOP, DROP)
@@ -102,22 +105,26 @@ def block(tracks: Sequence[Track], owed: str = "") -> Block:
         for track in tracks
         if track.barred and track.decision == PROMOTE
     ]
+    reasons += [gate.words for gate in shut]
     reasons += [owed] if owed else []
     reasons += [] if tracks else ["there is no track"]
     if reasons:
         return Block(ITERATE, "; ".join(reasons), whole)
-    names = " and ".join(track.name for track in tracks)
-    return Block(PROMOTE, f"{names}: all {PROMOTE}, and no rerun is owed", whole)
+    green = " and ".join(track.name for track in tracks)
+    said = "".join(f", {gate.gate} is {gate.verdict}" for gate in gates)
+    return Block(PROMOTE, f"{green}: all {PROMOTE}{said}, and no rerun is owed", whole)
 
 
-def document(review: Review, tracks: Sequence[Track], owed: str = "") -> dict[str, Any]:
-    """The decision as a document that answers to its schema.
+def document(
+    review: Review, tracks: Sequence[Track], gates: Sequence[Required], owed: str = ""
+) -> dict[str, Any]:
+    """The decision as a document that answers to its schema; parameters as of `block`.
 
     Raises
     ------
     CockpitError: it does not, as where there is no track.
     """
-    made = block(tracks, owed)
+    made = block(tracks, gates, owed)
     counts = {
         name: sum(track.decision == name for track in tracks)
         for name in (PROMOTE, ITERATE, STOP, DROP, UNKNOWN)
@@ -134,7 +141,7 @@ def document(review: Review, tracks: Sequence[Track], owed: str = "") -> dict[st
         "block_decision": made.decision,
         "block_rationale": made.rationale,
         "acta_path": review.acta,
-        "required_gates": list(GATES),
+        "required_gates": [gate.to_json() for gate in gates],
         "depends_on": list(review.depends_on),
         "severity": None if review.severity is None else dict(review.severity),
         "escalation": [dict(it) for it in review.escalation],

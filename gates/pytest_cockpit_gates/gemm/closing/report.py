@@ -16,6 +16,7 @@ from pytest_cockpit_gates.gemm.closing import (
     decision,
     drawing,
     measured,
+    required,
     sections,
 )
 from pytest_cockpit_gates.gemm.closing.account import Account, Phase
@@ -115,9 +116,10 @@ def write(
         why = "there is no artifact that could be held against the decision"
         made = dataclasses.replace(made, decision=UNKNOWN, rationale=why)
     page = f"{session.prefix}_report.md"
+    gates = required.of_phases(session.track, session.phases)
     # A rerun that is promote is the one that was owed.
-    owed = "" if decision.block([made.as_track]).decision == PROMOTE else session.owed
-    decided = decision.document(_review(session, made, page), [made.as_track], owed)
+    owed = "" if decision.block([made.as_track], gates).decision == PROMOTE else session.owed
+    decided = decision.document(_review(session, made, page), [made.as_track], gates, owed)
     pair = session.candidate, session.fallback
     drawn, said = drawing.draw(
         folder, session.prefix, made, pair, session.min_ratio, session.ceilings

@@ -73,6 +73,22 @@ def checklist(accounts: Sequence[Account]) -> list[str]:
     return grid(("track", "phase", "verdict", "begun", "ended", "s", "attempt"), rows)
 
 
+def gates(document: Mapping[str, Any]) -> list[str]:
+    """The gates that a decision requires, and what they said."""
+    rows = [
+        (
+            code(it["gate"]),
+            code(it["verdict"]),
+            plain(it["at"] or NONE),
+            plain(it["why"] or NONE),
+            code(it["evidence"]["path"]) if it["evidence"] else NONE,
+            code(it["evidence"]["sha256"]) if it["evidence"] else NONE,
+        )
+        for it in document["required_gates"]
+    ]
+    return grid(("gate", "verdict", "begun", "what it says", "report", "SHA-256"), rows)
+
+
 def checks(account: Account) -> list[str]:
     """All checks with their verdicts, the red ones first."""
     ranked = sorted(account.checks, key=lambda it: it.get("verdict") in ("pass", "warn"))

@@ -26,6 +26,7 @@ from pytest_cockpit_gates.gemm.closing import (
     demanded,
     escalation,
     history,
+    required,
     selection,
     severity,
     sla,
@@ -35,6 +36,7 @@ from pytest_cockpit_gates.gemm.closing.account import Account
 from pytest_cockpit_gates.gemm.closing.decision import UNKNOWN, Review, Track
 from pytest_cockpit_gates.gemm.closing.documents import prefix
 from pytest_cockpit_gates.gemm.closing.escalation import Matrix
+from pytest_cockpit_gates.gemm.closing.required import Required
 from pytest_cockpit_gates.gemm.closing.sla import Sla
 from pytest_cockpit_gates.gemm.settings import Settings
 from pytest_cockpit_gates.gemm.verdicts import PROMOTE
@@ -72,6 +74,12 @@ def close(context: Context, options: JSON, now: datetime) -> Report:
     folder = str(options.get("output") or "artifacts/gemm")
     page = f"{name}_acta.md"
     tracks = [account.as_track for account in found]
+    gate = required.last(
+        context.root,
+        str(options.get("artifacts_folder") or "artifacts"),
+        [account.ended for account in found],
+        required.digest(context.root, context.settings),
+    )
     review = Review(
         id=f"gemm-week-{this}-{options['session_id']}",
         branch=branch.of(context.root),
@@ -84,7 +92,7 @@ def close(context: Context, options: JSON, now: datetime) -> Report:
         severity=_worst(found),
         escalation=tuple(it for account in found for it in account.escalation),
     )
-    decided = decision.document(review, tracks, owed)
+    decided = decision.document(review, tracks, [gate], owed)
     text = acta.page(
         f"GEMM: the week {this}",
         found,
@@ -101,7 +109,7 @@ def close(context: Context, options: JSON, now: datetime) -> Report:
     return Report.judge(
         f"{this}: {decided['block_decision']}: {decided['block_rationale']}",
         checked=len(found),
-        findings=_findings(found, tracks, owed, context.records),
+        findings=[*_findings(found, tracks, owed, context.records), *_shut(gate)],
         evidence=[
             Evidence("decision", decided),
             Evidence("record", {"week": str(this), "decision": decided["block_decision"]}),
@@ -166,6 +174,19 @@ def _findings(
             owed,
             path=selection.PATH,
             remedy="run --cockpit-replay or --cockpit-split until one is green and promote",
+        )
+
+
+def _shut(gate: Required) -> Iterator[Finding]:
+    """That the required gate is not green."""
+    if not gate.verdict.opens:
+        red = gate.verdict in (Verdict.FAIL, Verdict.ERROR)
+        yield Finding(
+            _RULE,
+            gate.words,
+            Severity.ERROR if red else Severity.UNKNOWN,
+            path=gate.evidence[0] if gate.evidence else None,
+            remedy=f"run {gate.gate} once all is measured, then close again",
         )
 
 
