@@ -6,10 +6,11 @@ import os
 import secrets
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_cockpit.records.text import one_line
 from pytest_cockpit_gates.gemm.kernels.variants import Variant
+from pytest_cockpit_gates.gemm.workers import caches
 
 if TYPE_CHECKING:
     from pytest_cockpit_gates.gemm.kernels.device import Device
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 FOLDER = "MESA_SHADER_CACHE_DIR"
 DISABLED = ("MESA_SHADER_CACHE_DISABLE", "MESA_GLSL_CACHE_DISABLE")
 
-_TRUE = frozenset({"1", "true", "y", "yes"})
-_NAME = "mesa_shader_cache"
 _SUMS = 32
 # The first launch compiles; a driver that writes in another thread may do so once more after it.
 _LAUNCHES = 5
@@ -36,12 +35,13 @@ class Kept:
     ----------
     first_s: CPU time of the first, which compiles.
     again_s: that of the fastest after it.
-    problem: why it is slow and what to do, in one line; empty where all is well.
+    problem, remedy: why it is slow and what to do, one line each; empty where all is well.
     """
 
     first_s: float
     again_s: float
     problem: str = ""
+    remedy: str = ""
 
 
 def probe(device: Device) -> Kept | None:
@@ -78,30 +78,17 @@ def probe(device: Device) -> Kept | None:
                 break
         space.release()
     first, again = took[0], min(took[1:])
-    return Kept(first, again, "" if _fast(took) else f"gemm: {device.platform}: {_why(first)}")
-
-
-def folder() -> Path | None:
-    """Where Mesa keeps compiled kernels in this environment; None where it is told not to."""
-    if any(os.environ.get(name, "").strip().casefold() in _TRUE for name in DISABLED):
-        return None
-    if given := os.environ.get(FOLDER):
-        return Path(given) / _NAME
-    if cache := os.environ.get("XDG_CACHE_HOME"):
-        return Path(cache) / _NAME
-    return Path.home() / ".cache" / _NAME
+    if _fast(took):
+        return Kept(first, again)
+    where = one_line(os.environ.get(FOLDER) or "the user's cache")
+    return Kept(
+        first,
+        again,
+        f"each launch compiles its kernel again ({1000 * first:.0f} ms), so no figure holds",
+        f"see that {where} can be written and has room, or name another folder in"
+        f" {caches.VARIABLE}",
+    )
 
 
 def _fast(took: list[float]) -> bool:
     return len(took) > 1 and min(took[1:]) < _KEPT * took[0]
-
-
-def _why(first: float) -> str:
-    slow = f"each launch compiles its kernel again ({1000 * first:.0f} ms), so no figure holds"
-    try:
-        where = folder()
-    except RuntimeError:  # neither a home nor a user
-        return f"{slow}; name a folder that can be written in {FOLDER}"
-    if where is None:
-        return f"{slow}; unset {' and '.join(DISABLED)}"
-    return f"{slow}; see that {where} can be written, or name another folder in {FOLDER}"

@@ -8,7 +8,6 @@ from typing import Any
 
 from pytest_cockpit.api import Context, Evidence, Finding
 from pytest_cockpit.records.text import canonical, sha256
-from pytest_cockpit_gates.gemm import findings
 from pytest_cockpit_gates.gemm.phases import canonical as smoking
 from pytest_cockpit_gates.gemm.phases import document
 from pytest_cockpit_gates.gemm.phases.measuring import Crew
@@ -20,7 +19,6 @@ from pytest_cockpit_gates.gemm.strict import documents, guard_costs
 from pytest_cockpit_gates.gemm.strict.demands import Demands
 from pytest_cockpit_gates.gemm.strict.evaluate import evaluate
 from pytest_cockpit_gates.gemm.strict.policies import Policies
-from pytest_cockpit_gates.gemm.workers.client import WorkerError
 
 _NAME = "gemm_slo"
 _SEED = 13011
@@ -49,15 +47,8 @@ class Live:
 def measure(context: Context, settings: Settings, policies: Policies) -> Live:
     """Smoke on every platform; where all of them pass, rows and pairs, judged strictly."""
     begun, state = time.monotonic(), State(context.scratch, _NAME)
-    live, seen = Live(checked=len(settings.platforms)), {}
-    for name in settings.platforms:
-        try:
-            seen[name], wrong = smoking.smoke(name, state, settings.timeout_s)
-            live.findings += wrong
-        except WorkerError as error:
-            live.findings.append(findings.of_worker(error, name))
-    live.evidence.append(Evidence("platforms", seen))
-    live.words = f"{len(seen)} of {len(settings.platforms)} platforms launch and verify a kernel"
+    made = smoking.smoke_all(_NAME, settings.platforms, state, settings.timeout_s)
+    live = Live(made.words, made.asked, made.findings, [Evidence("platforms", made.seen)])
     if not live.findings:
         _compare(context, settings, policies, state, live, begun)
     return live
