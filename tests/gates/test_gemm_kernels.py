@@ -153,6 +153,44 @@ def test_a_platform_that_nothing_is_known_of_gets_what_its_kind_of_device_likes(
     assert Table().best(info | {"type": "cpu"}, 9, 9, 9).family == "panels"
 
 
+def kinds(platform, kind):
+    info = {"platform": platform, "type": kind}
+    return list(dict.fromkeys(it.family for it in families.fitting(info, 9, 9, 9)))
+
+
+def test_what_is_offered_is_a_matter_of_the_device():
+    assert kinds("nvidia", "gpu") == ["gpu", "portable", "naive"]
+    assert kinds("rusticl", "gpu")[:2] == kinds("clover", "gpu")[:2] == ["portable", "gpu"]
+    for platform in PLATFORMS:
+        assert "gpu" not in kinds(platform, "cpu")
+        assert "panels" not in kinds(platform, "gpu")
+
+
+LIMITS = {"image_width": 4096, "image_height": 16384, "image_buffer_texels": 1 << 20}
+
+
+@pytest.mark.parametrize(
+    ("platform", "m", "n", "k", "fits"),
+    [
+        ("clover", 512, 512, 16384, True),
+        ("clover", 512, 512, 16385, False),
+        ("clover", 512, 16384, 512, True),
+        ("clover", 512, 16385, 512, False),
+        ("clover", 16384, 512, 512, True),
+        ("clover", 16385, 512, 512, False),
+        ("rusticl", 2048, 256, 2048, True),
+        ("rusticl", 2049, 256, 2048, False),
+        ("rusticl", 256, 2049, 2048, False),
+    ],
+)
+def test_an_image_that_the_device_cannot_hold_is_left_to_another_variant(platform, m, n, k, fits):
+    info = {"platform": platform, "platform_version": "1.1", "device": "llvmpipe (LLVM 15.0.6)"}
+    shipped = Table((), table.load().shipped)
+    assert shipped.best(info, m, n, k).family.startswith("texel")
+    own = shipped.best(info, m, n, k).family
+    assert shipped.best(info | LIMITS, m, n, k).family == (own if fits else "portable")
+
+
 def test_what_was_measured_comes_before_what_is_shipped():
     choices = Table((entry(64, "naive"),), (entry(1024, "portable-4x4"),))
     assert choices.best(INFO, 1024, 1024, 1024).id == "naive"

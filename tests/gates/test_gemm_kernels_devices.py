@@ -148,6 +148,7 @@ def test_edges_and_refusals(platform):
     assert set(info) == {
         *("platform", "platform_name", "platform_version", "device", "driver", "opencl_c"),
         *("type", "compute_units", "global_mem_bytes", "fingerprint"),
+        *("image_width", "image_height", "image_buffer_texels"),
     }
     assert (info["platform"], info["type"]) == (platform, "cpu")
     assert len(info["fingerprint"]) == 16

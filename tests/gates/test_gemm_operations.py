@@ -82,6 +82,13 @@ class TestDrivers:
         assert (found["t3"], found["t5"]) == (None, None)
         assert (found["variant"]["id"] == "naive") == (kernel == "naive")
 
+    def test_what_is_too_long_for_an_image_is_done_by_another_variant(self, platform):
+        worker = gemm_devices.worker(platform)
+        found = worker.ask("session", kernel="static", m=8, n=8, k=16400, seed=5, iterations=1)
+        assert found["ok"] is True
+        if worker.info["image_height"] < 16400:
+            assert not found["variant"]["id"].startswith("texel-images")
+
     @pytest.mark.parametrize("beta", [0.0, 0.5])
     def test_a_controlled_session_says_what_was_explored(self, platform, beta):
         found = gemm_devices.worker(platform).ask(

@@ -126,8 +126,21 @@ def describe(platform: str, handle: Any) -> dict[str, Any]:
         "type": "gpu" if handle.type & cl.device_type.GPU else "cpu",
         # Drivers on the CPU give what is free just now, which is no property of the device.
         "global_mem_bytes": int(handle.global_mem_size),
+        "image_width": _most(handle, "image2d_max_width"),
+        "image_height": _most(handle, "image2d_max_height"),
+        "image_buffer_texels": _most(handle, "image_max_buffer_size"),
         "fingerprint": digest[:_DIGITS],
     }
+
+
+def _most(handle: Any, limit: str) -> int:
+    """A limit of a device; 0 where its version of OpenCL knows no such thing."""
+    import pyopencl as cl
+
+    try:
+        return int(getattr(handle, limit))
+    except (AttributeError, cl.Error):
+        return 0
 
 
 @contextmanager

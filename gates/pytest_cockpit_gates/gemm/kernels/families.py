@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_cockpit.api import CockpitError
+from pytest_cockpit.api import JSON, CockpitError
+from pytest_cockpit_gates.gemm.kernels import texels
 from pytest_cockpit_gates.gemm.kernels.variants import Variant
 
 if TYPE_CHECKING:
@@ -22,6 +23,20 @@ _HERE = "pytest_cockpit_gates.gemm.kernels"
 # Named, for a driver that chooses the groups itself may compile again for each size.
 _GROUP = {"WX": 8, "WY": 8}
 NAIVE = Variant("naive", "naive", "naive.cl", _GROUP)
+
+Fits = Callable[[JSON, Variant, int, int, int], bool]
+
+
+def _anything(info: JSON, variant: Variant, m: int, n: int, k: int) -> bool:
+    return True
+
+
+def _no_gpu(info: JSON, variant: Variant, m: int, n: int, k: int) -> bool:
+    return info.get("type") != "gpu"
+
+
+def _no_cpu(info: JSON, variant: Variant, m: int, n: int, k: int) -> bool:
+    return info.get("type") != "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +49,14 @@ class Family:
     launcher: `module:class` in this package, called with (device, variant, m, n, k); a name, for
         the variants are known where no OpenCL is.
     variants: in order of preference.
+    fits: whether one of its variants is of use on a device, as `Device.info` describes it, for one
+        size; called with (info, variant, m, n, k).
     """
 
     name: str
     launcher: str
     variants: tuple[Variant, ...]
+    fits: Fits = _anything
 
     def launch(self, device: Any, variant: Variant, m: int, n: int, k: int) -> Launcher:
         """The launcher of one of its variants for one size."""
@@ -63,10 +81,10 @@ def _gpu(tm: int, tn: int, wx: int, wy: int, kt: int) -> Variant:
     return Variant(f"gpu-{wy * tm}x{wx * tn}-{wx * wy}-k{kt}", "gpu", "gpu.cl", sizes)
 
 
-def _texels(rows: int, texels: int, step: int, *, buffers: bool) -> Variant:
-    sizes = {"ROWS": rows, "TEXELS": texels, "STEP": step, "BUFFERS": int(buffers)}
+def _texels(rows: int, wide: int, step: int, *, buffers: bool) -> Variant:
+    sizes = {"ROWS": rows, "TEXELS": wide, "STEP": step, "BUFFERS": int(buffers)}
     kind = "texel-buffers" if buffers else "texel-images"
-    name = f"{kind}-{rows}x{4 * texels}-k{4 * step}"
+    name = f"{kind}-{rows}x{texels.TEXEL * wide}-k{texels.TEXEL * step}"
     return Variant(name, kind, "llvmpipe_texels.cl", sizes)
 
 
@@ -86,6 +104,7 @@ _FAMILIES = {
                 _panels(6, 2, 8),
                 _panels(6, 4, 16),
             ),
+            _no_gpu,
         ),
         Family(
             "gpu",
@@ -97,17 +116,20 @@ _FAMILIES = {
                 _gpu(8, 4, 16, 16, 16),
                 _gpu(8, 8, 8, 8, 16),
             ),
+            _no_cpu,
         ),
         # For llvmpipe of Mesa: images of buffers, and where there are none of those, images.
         Family(
             "texel-buffers",
             "mesa:Texels",
             tuple(_texels(*it, buffers=True) for it in ((14, 4, 2), (12, 4, 2), (8, 4, 2))),
+            texels.fit,
         ),
         Family(
             "texel-images",
             "mesa:Texels",
             tuple(_texels(*it, buffers=False) for it in ((28, 4, 2), (24, 4, 2), (16, 4, 2))),
+            texels.fit,
         ),
         Family("naive", "launching:Tiles", (NAIVE,)),
         Family("portable", "launching:Tiles", (_portable(4, 4), _portable(8, 8), _portable(4, 8))),
@@ -115,21 +137,26 @@ _FAMILIES = {
 }
 
 _ORDER = {
-    "pocl": ("panels", "portable", "naive"),
-    "rusticl": ("portable", "texel-buffers", "naive"),
-    "clover": ("portable", "texel-images", "naive"),
+    "pocl": ("panels", "gpu", "portable", "naive"),
+    "rusticl": ("portable", "gpu", "texel-buffers", "naive"),
+    "clover": ("portable", "gpu", "texel-images", "naive"),
 }
 _ANYWHERE = ("gpu", "panels", "portable", "naive")
 
 
 def families(platform: str) -> tuple[Family, ...]:
-    """The families that a platform can run, the preferred one first."""
+    """The families of a platform, the preferred one first; which fit is a matter of the device."""
     return tuple(_FAMILIES[name] for name in _ORDER.get(platform, _ANYWHERE))
 
 
 def variants(platform: str) -> tuple[Variant, ...]:
-    """The variants that a platform can run, the preferred one first."""
+    """The variants of a platform, the preferred one first."""
     return tuple(variant for family in families(platform) for variant in family.variants)
+
+
+def fitting(info: JSON, m: int, n: int, k: int) -> tuple[Variant, ...]:
+    """Those that are of use on a device, as `Device.info` describes it, for one size."""
+    return tuple(it for it in variants(info["platform"]) if family_of(it).fits(info, it, m, n, k))
 
 
 def family_of(variant: Variant) -> Family:

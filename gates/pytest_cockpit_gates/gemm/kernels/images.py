@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyopencl as cl
 
-from pytest_cockpit.api import CockpitError
 from pytest_cockpit_gates.gemm.kernels.operands import buffer
+from pytest_cockpit_gates.gemm.kernels.texels import TEXEL
 
 if TYPE_CHECKING:
     from pytest_cockpit_gates.gemm.kernels.device import Device
-
-TEXEL = 4
-"""Floats of one."""
 
 _FLOAT = 4
 
@@ -49,9 +46,6 @@ class Lines:
 
     def __init__(self, device: Device, shape: tuple[int, int], padded: tuple[int, int]) -> None:
         self._device, self._texels = device, padded[0] * padded[1] // TEXEL
-        most = int(device.handle.image_max_buffer_size)
-        if self._texels > most:
-            raise _too_large(device, f"{self._texels} texels", f"{most}")
         self._padded = _Padded(device, shape, padded)
 
     def of(self, matrix: Any) -> Any:
@@ -69,9 +63,6 @@ class Pictures:
 
     def __init__(self, device: Device, shape: tuple[int, int], padded: tuple[int, int]) -> None:
         self._queue, self._region = device.queue, (padded[1] // TEXEL, padded[0])
-        most = (int(device.handle.image2d_max_width), int(device.handle.image2d_max_height))
-        if self._region[0] > most[0] or self._region[1] > most[1]:
-            raise _too_large(device, _by(self._region), _by(most))
         self._padded = _Padded(device, shape, padded)
         self._image = _image(device, cl.mem_object_type.IMAGE2D, self._region, None)
 
@@ -130,15 +121,4 @@ def copy_rows(
         region=(_FLOAT * (columns or min(had, wanted)), rows, 1),
         src_pitches=(_FLOAT * had,),
         dst_pitches=(_FLOAT * wanted,),
-    )
-
-
-def _by(sizes: tuple[int, int]) -> str:
-    return f"{sizes[0]} x {sizes[1]}"
-
-
-def _too_large(device: Device, wanted: str, most: str) -> CockpitError:
-    return CockpitError(
-        f"gemm: {device.platform}: an image of {wanted} is larger than {most}; take a smaller"
-        " size or another variant"
     )

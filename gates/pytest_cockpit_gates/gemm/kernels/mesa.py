@@ -10,10 +10,10 @@ import numpy as np
 import pyopencl as cl
 
 from pytest_cockpit.api import CockpitError
-from pytest_cockpit_gates.gemm.kernels import images
-from pytest_cockpit_gates.gemm.kernels.images import TEXEL
+from pytest_cockpit_gates.gemm.kernels import images, texels
 from pytest_cockpit_gates.gemm.kernels.launching import round_up
 from pytest_cockpit_gates.gemm.kernels.operands import buffer, demand
+from pytest_cockpit_gates.gemm.kernels.texels import TEXEL
 from pytest_cockpit_gates.gemm.kernels.variants import Variant
 
 if TYPE_CHECKING:
@@ -43,10 +43,15 @@ class Texels:
         given = variant.parameters
         what = f"{variant.id} of {m} x {n} x {k}"
         self._device, self._size = device, (m, n)
-        self._depth = round_up(k, TEXEL * given["STEP"]) // TEXEL
-        self._width = -(-n // TEXEL)
-        tall, wide = TEXEL * self._depth, TEXEL * self._width
+        left, right = texels.padded(variant, m, n, k)
+        tall, wide = right
+        self._depth, self._width = tall // TEXEL, wide // TEXEL
         demand(device, what, m * k, k * n, m * n, m * tall, tall * wide, m * wide)
+        if not texels.fit(device.info, variant, m, n, k):
+            raise CockpitError(
+                f"gemm: {device.platform}: the images of {what} are larger than the device takes;"
+                " take another variant"
+            )
         program = device.built(variant, options(device))
         self._kernel = cl.Kernel(program, "gemm")
         self._blend = cl.Kernel(device.built(BLEND), "blend")
@@ -56,8 +61,8 @@ class Texels:
             -(-self._width // (_LANES * given["TEXELS"])),
         )
         kind = images.Lines if given["BUFFERS"] else images.Pictures
-        self._left = kind(device, (m, k), (m, tall))
-        self._right = kind(device, (k, n), (tall, wide))
+        self._left = kind(device, (m, k), left)
+        self._right = kind(device, (k, n), right)
         self._sums: Any = None
         self._sampler = None if given["BUFFERS"] else images.nearest(device)
 

@@ -119,8 +119,8 @@ class Table:
     shipped: tuple[Entry, ...] = ()
 
     def best(self, info: JSON, m: int, n: int, k: int) -> Variant:
-        """The variant for a device, as `Device.info` describes it, and a size."""
-        known = {it.id: it for it in families.variants(info["platform"])}
+        """The variant for a device, as `Device.info` describes it, and a size; it fits both."""
+        known = {it.id: it for it in families.fitting(info, m, n, k)}
         for entries in (self.measured, self.shipped):
             usable = [
                 it
@@ -131,10 +131,7 @@ class Table:
             ]
             if usable:
                 return known[min(usable, key=lambda it: _far(it, m, n, k)).variant]
-        # Of a platform that nothing is known of, at least what kind of device it has.
-        kind = "panels" if info.get("type") == "cpu" else ""
-        fitting = (it for it in known.values() if it.family == kind)
-        return next(fitting, next(iter(known.values())))
+        return next(iter(known.values()))
 
     def having(self, entries: Iterable[Entry]) -> Table:
         """The table with these measured ones, each instead of the one of its key."""

@@ -113,7 +113,7 @@ class _Sweep:
 
     def _look(self, operands: Operands, right: list[_Candidate]) -> None:
         """Add each variant that is right, with what it cost at first."""
-        for variant in families.variants(self.device.platform):
+        for variant in families.fitting(self.device.info, operands.m, operands.n, operands.k):
             if operands.m > _LOOK and variant.id in self.hopeless:
                 continue
             if right and variant.family == families.NAIVE.family:
