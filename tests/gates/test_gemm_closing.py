@@ -20,6 +20,7 @@ from pytest_cockpit.records.text import canonical, sha256
 from pytest_cockpit_gates.gemm.closing import (
     branch,
     decision,
+    demanded,
     documents,
     drawing,
     report,
@@ -34,6 +35,7 @@ from pytest_cockpit_gates.gemm.closing.decision import Review, Track
 from pytest_cockpit_gates.gemm.closing.required import Required
 from pytest_cockpit_gates.gemm.closing.selection import PATH, Choice, Selection
 from pytest_cockpit_gates.gemm.phases import closing
+from pytest_cockpit_gates.gemm.settings import Settings
 from pytest_cockpit_gates.gemm.verdicts import Check, Evaluation
 from tests import gemm_artifacts
 
@@ -56,7 +58,10 @@ STOP = Evaluation(
 UNSURE = Evaluation(
     (Check("p95_drift_bound", "gemm.drift", Verdict.UNKNOWN, "too few", "k:1"),), "iterate"
 )
-OF = {"replay": gemm_artifacts.replay(snapshots=2), "split": gemm_artifacts.split()}
+OF = {
+    "replay": gemm_artifacts.replay(platforms=("rusticl", "clover"), snapshots=2),
+    "split": gemm_artifacts.split(),
+}
 EVIDENCE = (("artifacts/run.json", "ab" * 32),)
 REVIEW = Review("r-1", "main", {"sizes": [1400]}, "artifacts/acta.md")
 GATE = (Required("gate", Verdict.PASS),)
@@ -409,6 +414,29 @@ def test_no_promotion_by_another_policy_than_that_of_the_settings(tree):
     assert "it was not judged by gate.gemm.policy as that is now" in report.findings[0].message
     with pytest.raises(CockpitError, match=r"t5\.json"):
         tree.close(t5_policy="t5.json")
+
+
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        ({"platforms": ["rusticl", "clover"]}, ""),
+        ({"platforms": ["rusticl", "clover", "pocl"]}, "it did not measure pocl"),
+        ({"platforms": ["pocl", "nvidia"]}, "it did not measure pocl, nvidia"),
+    ],
+)
+def test_no_promotion_without_a_platform_of_the_settings(tree, settings, words):
+    tree.both()
+    made = tree.close(**settings)[1]
+    assert made["block_decision"] == ("iterate" if words else "promote")
+    assert made["tracks"][0]["rationale"].startswith(words)
+
+
+def test_no_promotion_without_a_kernel(tree):
+    lacking = json.loads(json.dumps(OF["replay"]))
+    lacking["metadata"]["parameters"]["kernels"] = ["auto_t3_controlled"]
+    for metadata in (lacking["metadata"], {"parameters": {"kernels": 3}}, {}):
+        found = demanded.short(metadata, [], Settings(platforms=()), tree.root)
+        assert "auto_t5_guarded" in found[0]
 
 
 def test_no_promotion_by_a_laxer_ratio_than_that_of_the_settings(tree):

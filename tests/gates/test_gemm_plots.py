@@ -417,6 +417,9 @@ def test_a_red_check_is_told_with_its_deadline(tmp_path):
         (evaluation(GREEN), {}, "promote", "promote"),
         # This is the rerun that was owed.
         (evaluation(GREEN), {"owed": "a rerun is owed"}, "promote", "promote"),
+        # It was held to less than the settings ask for.
+        (evaluation(GREEN), {"owed": "a rerun is owed", "short": True}, "promote", "iterate"),
+        (evaluation(GREEN), {"short": True}, "promote", "promote"),
         (evaluation(RED), {"owed": "a rerun is owed"}, "iterate", "iterate"),
         (evaluation(GREEN), {"phases": {"post-gate": "fail"}}, "iterate", "iterate"),
         (evaluation(GREEN), {"phases": {"post-gate": "skip"}}, "iterate", "iterate"),
@@ -430,6 +433,10 @@ def test_a_red_check_is_told_with_its_deadline(tmp_path):
 def test_what_a_session_decides(tmp_path, made, changes, decision, block):
     written = write(tmp_path, {}, made, **changes)
     assert (written.record["decision"], written.decision["block_decision"]) == (decision, block)
+    owes = "owed" in changes and block != "promote"
+    assert bool(written.decision["rerun_owed"]) is owes
+    page = (tmp_path / "replay_report.md").read_text()
+    assert ("A rerun is owed." in page, "No rerun is owed." in page) == (owes, not owes)
 
 
 def test_what_kept_a_session_from_being_judged_is_told(tmp_path):

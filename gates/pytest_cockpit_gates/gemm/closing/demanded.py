@@ -48,18 +48,19 @@ def short(
     checks: of its evaluation.
     """
     return [
-        *_kernels(metadata),
+        *_measured(metadata, settings),
         *_files(metadata, settings, root),
         *_ratios(checks, settings.min_ratio),
     ]
 
 
-def _kernels(metadata: Mapping[str, Any]) -> Iterator[str]:
+def _measured(metadata: Mapping[str, Any], settings: Settings) -> Iterator[str]:
     given = metadata.get("parameters")
-    measured = given.get("kernels") if isinstance(given, Mapping) else None
-    for kernel in KERNELS:
-        if not isinstance(measured, list) or kernel not in measured:
-            yield f"it did not measure {kernel}"
+    for key, wanted in (("kernels", KERNELS), ("platforms", settings.platforms)):
+        there = given.get(key) if isinstance(given, Mapping) else None
+        lacking = [it for it in wanted if not isinstance(there, list) or it not in there]
+        if lacking:
+            yield f"it did not measure {', '.join(lacking)}"
 
 
 def _files(metadata: Mapping[str, Any], settings: Settings, root: Path) -> Iterator[str]:

@@ -43,6 +43,7 @@ class Session:
     evidence: repository-relative paths with digests, the run's artifact first.
     ceilings: what each platform was measured to be capable of; without, there is no roofline.
     selected, owed: the platform that is selected, and the rerun that is owed in words.
+    short: whether it was held to less than the settings ask for, so that it is no rerun.
     why: why there is no evaluation, where there is none.
     """
 
@@ -61,6 +62,7 @@ class Session:
     matrix: Matrix | None = None
     selected: Selection | None = None
     owed: str = ""
+    short: bool = False
     branch: str | None = None
     why: str = ""
 
@@ -118,7 +120,8 @@ def write(
     page = f"{session.prefix}_report.md"
     gates = required.of_phases(session.track, session.phases)
     # A rerun that is promote is the one that was owed.
-    owed = "" if decision.block([made.as_track], gates).decision == PROMOTE else session.owed
+    pays = not session.short and decision.block([made.as_track], gates).decision == PROMOTE
+    owed = "" if pays else session.owed
     decided = decision.document(_review(session, made, page), [made.as_track], gates, owed)
     pair = session.candidate, session.fallback
     drawn, said = drawing.draw(

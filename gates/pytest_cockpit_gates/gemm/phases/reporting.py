@@ -58,6 +58,7 @@ def run(phase: str, context: Context, options: JSON) -> Report:
     assessment = _assessed(
         context, plan, evaluation, options["verdicts"], agreed, evaluated or at, why
     )
+    lacking = _lacking(context, settings, made, evaluation)
     output = str(options.get("output") or "artifacts/gemm")
     session = report.Session(
         track=options["mode"],
@@ -75,13 +76,13 @@ def run(phase: str, context: Context, options: JSON) -> Report:
         matrix=escalation.load(context.root, settings.escalation, agreed),
         selected=selection.read(context.root),
         owed=_owed(context),
+        short=bool(lacking),
         branch=branch.of(context.root),
         why=why,
     )
     folder = state.artifact_path("report.md").parent
     written = report.write(folder, made or {}, evaluation, assessment, session, now=at)
     decided = written.record["decision"]
-    lacking = _lacking(context, settings, made, evaluation)
     return Report.judge(
         f"{decided}, severity {assessment.level.name}: {written.record['rationale']}",
         checked=len(written.names),
