@@ -153,6 +153,9 @@ def test_a_split_takes_pairs_until_they_decide(bay):
     ("arguments", "said"),
     [
         ("--cockpit-replay --cockpit-split", "one mode at a time"),
+        ("--cockpit-gemm-seed 0", "--cockpit-gemm-seed: needs a mode such as --cockpit-replay"),
+        ("--cockpit-gemm-close --cockpit-gemm-week 2026-W54", "invalid week such as 2026-W47"),
+        ("--cockpit-split --cockpit-gemm-week 2026-W47", "--cockpit-split takes no such option"),
         ("--cockpit-gemm-sizes 5", "--cockpit-gemm-sizes: needs a mode such as --cockpit-replay"),
         ("--cockpit-replay --cockpit-gemm-output-dir ../x", "../x: outside the repository"),
         ("--cockpit-replay --cockpit-gemm-seeds 3", "--cockpit-replay takes no such option"),

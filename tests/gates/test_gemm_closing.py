@@ -207,14 +207,14 @@ class Tree:
         book, lock = self.root / "artifacts/sessions.ndjson", self.scratch / "lock"
         ledger.append(book, {"kind": "session", "mode": "gates", "artifacts": rows}, lock=lock)
 
-    def close(self, now=NOW, **settings):
+    def close(self, now=NOW, which="", **settings):
         if self.gate is not None:
             self.judged(settings, **self.gate)
         context = Context(self.root, self.scratch, settings)
-        options = {"mode": "gemm-close", "session_id": "close-1", "output": "artifacts/gemm"}
+        options = {"mode": "gemm-close", "session_id": "close-1", "week": which}
         report = closing.close(context, options, now)
         folder = self.scratch / "artifacts"
-        name = f"gemm-close_{week.of(now)}"
+        name = f"gemm-close_{which or week.of(now)}"
         made = json.loads((folder / f"{name}_decision.json").read_text())
         return report, made, (folder / f"{name}_acta.md").read_text()
 
@@ -372,6 +372,30 @@ def test_a_recorded_severity_that_cannot_be_read_tells_nobody(tree, assessment):
 def test_nothing_on_record_is_unknown(tree):
     report, made, _ = tree.close()
     assert (report.verdict, made["block_decision"]) == (Verdict.UNKNOWN, "iterate")
+
+
+def test_on_monday_the_week_before_can_be_closed(tree):
+    monday = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+    tree.campaign("replay", at="2026-11-09T10:00:00Z")
+    tree.both()
+    report, made, _ = tree.close(monday)
+    assert made["scope"]["week"] == "2026-W48"
+    assert report.findings[0].message == (
+        "replay is unknown: there is no replay in 2026-W48; run --cockpit-replay, or close "
+        "2026-W47: --cockpit-gemm-week 2026-W47"
+    )
+    report, made, acta = tree.close(monday, "2026-W47")
+    assert (report.verdict, made["block_decision"]) == (Verdict.PASS, "promote")
+    assert made["depends_on"] == ["replay:s2", "split:s3"]
+    assert acta.startswith("# GEMM: the week 2026-W47\n")
+    # What happened since is known.
+    rolled_back(tree, "2026-11-23T07:00:00Z")
+    assert tree.close(monday, "2026-W47")[1]["rerun_owed"]
+
+
+def test_a_week_that_has_not_begun_is_not_closed(tree):
+    with pytest.raises(CockpitError, match="2026-W48 has not begun; name 2026-W47, or one before"):
+        tree.close(which="2026-W48")
 
 
 def test_campaigns_of_other_weeks_do_not_count(tree):

@@ -133,7 +133,15 @@ def test_archived_artifacts_have_to_be_there(tree, mode):
 
 
 def test_the_close_reads_what_it_goes_by(tree):
-    assert prepared(tree, "gemm-close") == Preparation()
+    made = prepared(tree, "gemm-close", week="2026-W07")
+    assert made.lines == ("the week 2026-W07",)
+    # Killed in the middle, it leaves nothing beside what another one has written.
+    assert made.replaces == (
+        "gemm-close_2026-W07_decision.json",
+        "gemm-close_2026-W07_acta.md",
+    )
+    [line] = prepared(tree, "gemm-close", week="9999-W07").problems
+    assert line.startswith("--cockpit-gemm-week: 9999-W07 has not begun; name ")
     [line] = prepared(tree, "gemm-close", settings={"escalation": "broken.json"}).problems
     assert "gate.gemm.escalation: broken.json: " in line
 

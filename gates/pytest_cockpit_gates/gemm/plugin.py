@@ -14,72 +14,15 @@ if TYPE_CHECKING:
 
     from pytest_cockpit.api import Campaign
 
-_GATE = "gemm"
-_SELECTION = ".cockpit/gemm_platform.json"
-_TITLES = {
-    "replay": "the weekly replay",
-    "split": "the split of platforms",
-    "evaluate": "archived artifacts",
-    "recalibrate": "a policy calibrated again",
-    "gemm-tune": "kernel variants of this machine",
-    "gemm-rollback": "the platform's rollback",
-    "gemm-close": "the close of the week",
-}
-_PHASES = {
-    "replay": ("plan", "pre-gate", "canary", "evaluation", "post-gate", "report"),
-    "split": ("plan", "pre-gate", "split", "evaluation", "report"),
-    "evaluate": ("evaluate",),
-    "recalibrate": ("recalibrate",),
-    "gemm-tune": ("tune",),
-    "gemm-close": ("close",),
-}
-_ROLLBACK = {
-    "plan": ("plan",),
-    "apply": ("plan", "apply", "verify", "post-gate"),
-    "verify": ("verify",),
-    "undo": ("undo", "verify"),
-}
-_RECORDED = ("replay", "split", "gemm-close")
-_PATHS = ("policy", "t3_policy", "t5_policy", "baseline", "sla")
-_MOST_RATIO = 100
-_CLOSING = {
-    # What a red canary has measured is judged too: wrong results decide otherwise than slow ones.
-    "replay": ("evaluation", "post-gate", "report"),
-    "split": ("evaluation", "report"),
-}
-_WRITTEN = ("output_dir", "output_prefix")
-_MEASURED = (
-    *_WRITTEN,
-    *_PATHS,
-    "platforms",
-    "kernels",
-    "sizes",
-    "sessions",
-    "iterations",
-    "pressure_size",
-    "pressure_iterations",
-    "pressure_pulses",
-    "required_sizes",
-    "min_ratio",
-    "place",
+_OURS = (
+    "cockpit_replay",
+    "cockpit_split",
+    "cockpit_evaluate",
+    "cockpit_recalibrate",
+    "cockpit_gemm_",
 )
-_TAKEN = {
-    "replay": (*_MEASURED, "snapshots", "seed"),
-    "split": (*_MEASURED, "seeds", "seed"),
-    "evaluate": (
-        *_WRITTEN,
-        *(name for name in _PATHS if name != "sla"),
-        "evaluate_mode",
-        "required_sizes",
-        "min_ratio",
-        "place",
-    ),
-    "recalibrate": (*_WRITTEN, "policy"),
-    "gemm-tune": (*_WRITTEN, "platforms", "sizes"),
-    "gemm-rollback": _WRITTEN,
-    "gemm-close": (*_WRITTEN, "sla"),
-}
-"""The options that go with each mode."""
+"""What the names of all options begin with."""
+_MOST_RATIO = 100
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -121,7 +64,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     )
     group.addoption(
         "--cockpit-gemm-rollback",
-        choices=tuple(_ROLLBACK),
+        choices=("plan", "apply", "verify", "undo"),
         help="plan, apply, verify or undo the change to the fallback platform",
     )
     group.addoption(
@@ -176,6 +119,12 @@ def _add_parameters(group: Any) -> None:
         "gate.gemm.min_ratio, else 0.85)",
     )
     group.addoption(
+        "--cockpit-gemm-week",
+        type=_week,
+        metavar="WEEK",
+        help="the week to close, such as 2026-W47 (default: this one, by UTC)",
+    )
+    group.addoption(
         "--cockpit-gemm-mode",
         choices=("local", "ci"),
         help="where this runs; a run of mode ci asks for machine and platforms of the baseline",
@@ -186,43 +135,17 @@ def _add_parameters(group: Any) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_cockpit_campaign(options: argparse.Namespace) -> Campaign | None:
     """The campaign of the one mode that is asked for."""
-    modes = [mode for mode in _TITLES if getattr(options, _name(mode), None)]
-    given = _given(options)
-    if not modes and not given:
+    given = [value for name, value in vars(options).items() if name.startswith(_OURS)]
+    if all(value is None or value is False for value in given):
         return None
 
-    from pytest_cockpit.api import Campaign
+    from pytest_cockpit.api import CockpitError
+    from pytest_cockpit_gates.gemm import campaigns
 
-    if not modes:
-        raise pytest.UsageError(
-            f"{_flag(next(iter(given)))}: needs a mode such as --cockpit-replay"
-        )
-    if len(modes) > 1:
-        flags = ", ".join(f"--cockpit-{mode}" for mode in modes)
-        raise pytest.UsageError(f"{flags}: one mode at a time")
-    [mode] = modes
-    _demand_taken(mode, given)
-    action = options.cockpit_gemm_rollback
-    output = given.pop("output_dir", None)
-    named = [given[key] for key in _PATHS if key in given]
-    artifacts = getattr(options, _name(mode)) if mode in ("evaluate", "recalibrate") else []
-    return Campaign(
-        gate=_GATE,
-        mode=mode,
-        title=_TITLES[mode],
-        phases=_ROLLBACK[action] if action else _PHASES[mode],
-        closing=_CLOSING.get(mode, ()),
-        options={**given, "mode": mode, "artifacts": artifacts, "action": action or ""},
-        inputs=(*named, *artifacts),
-        recorded=mode in _RECORDED or action in ("apply", "undo"),
-        output=output,
-        writes=(_SELECTION,) if action in ("apply", "undo") else (),
-        paths={
-            **{name: _flag(name) for name in _PATHS},
-            "artifacts": f"--cockpit-{mode}",
-            "output": "--cockpit-gemm-output-dir",
-        },
-    )
+    try:
+        return campaigns.asked(options)
+    except CockpitError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _ratio(text: str) -> float:
@@ -235,36 +158,12 @@ def _ratio(text: str) -> float:
 _ratio.__name__ = f"number above 0, at most {_MOST_RATIO},"
 
 
-def _name(mode: str) -> str:
-    return f"cockpit_{mode.replace('-', '_')}"
+def _week(text: str) -> str:
+    from datetime import date
+
+    year, number = map(int, text.split("-W"))
+    date.fromisocalendar(year, number, 1)
+    return f"{year}-W{number:02}"
 
 
-def _flag(name: str) -> str:
-    """The option of a parameter."""
-    spoken = {"place": "gemm-mode", "evaluate_mode": "evaluate-mode"}
-    return f"--cockpit-{spoken.get(name) or 'gemm-' + name.replace('_', '-')}"
-
-
-def _demand_taken(mode: str, given: dict[str, Any]) -> None:
-    """Raise `pytest.UsageError` for the first option that the mode would not heed."""
-    for name in given:
-        if name not in _TAKEN[mode]:
-            modes = ", ".join(f"--cockpit-{it}" for it, taken in _TAKEN.items() if name in taken)
-            raise pytest.UsageError(
-                f"{_flag(name)}: --cockpit-{mode} takes no such option; leave it out (for {modes})"
-            )
-
-
-def _given(options: argparse.Namespace) -> dict[str, Any]:
-    """The parameters that the command line names; `--cockpit-gemm-mode` is the `place`."""
-    prefix, modes = "cockpit_gemm_", {_name(mode) for mode in _TITLES}
-    found = {
-        name.removeprefix(prefix): value
-        for name, value in sorted(vars(options).items())
-        if name.startswith(prefix) and name not in modes and value is not None
-    }
-    if "mode" in found:
-        found["place"] = found.pop("mode")
-    if options.cockpit_evaluate_mode is not None:
-        found["evaluate_mode"] = options.cockpit_evaluate_mode
-    return found
+_week.__name__ = "week such as 2026-W47,"

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pytest_cockpit.api import CockpitError
+from pytest_cockpit.api import JSON, CockpitError
 from pytest_cockpit.records import artifacts, campaigns
 from pytest_cockpit.records.text import one_line, parse, sha256
 from pytest_cockpit_gates.gemm.closing import debts, documents
@@ -22,7 +22,7 @@ _DECISIONS = (PROMOTE, ITERATE, STOP, DROP)
 _MOST_BYTES = 256 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Week:
     """A week of the calendar of ISO 8601."""
 
@@ -34,17 +34,39 @@ class Week:
 
     def has(self, stamp: Any) -> bool:
         """Whether a time of the ledger lies in it; no time that is none does."""
-        try:
-            year, number, _ = datetime.fromisoformat(str(stamp)).isocalendar()
-        except ValueError:
-            return False
-        return (year, number) == (self.year, self.number)
+        return _stamped(stamp) == self
 
 
 def of(at: datetime) -> Week:
     """The week of a moment."""
     year, number, _ = at.isocalendar()
     return Week(year, number)
+
+
+def _stamped(stamp: Any) -> Week | None:
+    try:
+        return of(datetime.fromisoformat(str(stamp)))
+    except ValueError:
+        return None
+
+
+def chosen(options: JSON, now: datetime) -> Week:
+    """The week that is to be closed: the one that is asked for, or that of the moment.
+
+    Raises
+    ------
+    CockpitError: it has not begun.
+    """
+    this = of(now)
+    if not options.get("week"):
+        return this
+    year, _, number = str(options["week"]).partition("-W")
+    asked = Week(int(year), int(number))
+    if asked > this:
+        raise CockpitError(
+            f"--cockpit-gemm-week: {asked} has not begun; name {this}, or one before it"
+        )
+    return asked
 
 
 def accounts(root: Path, rows: Sequence[Row], week: Week) -> tuple[Account, ...]:
@@ -74,7 +96,11 @@ def _account(root: Path, rows: Sequence[Row], week: Week, track: str) -> Account
         and week.has(row.get("at"))
     ]
     if not begun:
-        return Account(track, UNKNOWN, f"there is no {track} in {week}; run --cockpit-{track}")
+        last = _before(rows, week, track)
+        told = f", or close {last}: --cockpit-gemm-week {last}" if last else ""
+        return Account(
+            track, UNKNOWN, f"there is no {track} in {week}; run --cockpit-{track}{told}"
+        )
     first = begun[-1]
     made = Account(
         track,
@@ -118,6 +144,16 @@ def _account(root: Path, rows: Sequence[Row], week: Week, track: str) -> Account
         evidence=evidence,
         artifact=artifact,
     )
+
+
+def _before(rows: Sequence[Row], week: Week, track: str) -> Week | None:
+    """The last week before that has a campaign of this track."""
+    found = [
+        _stamped(row.get("at"))
+        for row in rows
+        if row.get("kind") == campaigns.BEGUN and row.get("mode") == track
+    ]
+    return max((it for it in found if it is not None and it < week), default=None)
 
 
 def _came_to(rows: Sequence[Row], begun: Sequence[Row]) -> list[str]:

@@ -38,6 +38,7 @@ from pytest_cockpit_gates.gemm.closing.documents import prefix
 from pytest_cockpit_gates.gemm.closing.escalation import Matrix
 from pytest_cockpit_gates.gemm.closing.required import Required
 from pytest_cockpit_gates.gemm.closing.sla import Sla
+from pytest_cockpit_gates.gemm.closing.week import Week
 from pytest_cockpit_gates.gemm.settings import Settings
 from pytest_cockpit_gates.gemm.verdicts import PROMOTE
 
@@ -50,13 +51,13 @@ def run(phase: str, context: Context, options: JSON) -> Report:
     Raises
     ------
     CockpitError: the ledger, the selection, the SLA, the escalation matrix or a policy cannot be
-        read.
+        read; the week has not begun.
     """
     return close(context, options, datetime.now(UTC))
 
 
 def close(context: Context, options: JSON, now: datetime) -> Report:
-    """Close the week of this moment; raises as `run`."""
+    """Close the week that is asked for, or that of this moment; raises as `run`."""
     settings = Settings.of(context.settings)
     agreed = sla.load(context.root, options.get("sla") or settings.sla)
     matrix = escalation.load(context.root, settings.escalation, agreed)
@@ -64,15 +65,14 @@ def close(context: Context, options: JSON, now: datetime) -> Report:
     selected = selection.read(context.root)
     debt = debts.owed(rows, selected)
     owed = debt.words if debt else ""
-    this = week.of(now)
+    this = week.chosen(options, now)
     found = [
         _judged(demanded.held(it, settings, context.root), agreed, matrix, now)
         for it in week.accounts(context.root, rows, this)
     ]
     # Another week's minutes are other minutes, and other files.
-    name = f"{prefix(options)}_{this}"
+    decided_in, page = names(prefix(options), this)
     folder = str(options.get("output") or "artifacts/gemm")
-    page = f"{name}_acta.md"
     tracks = [account.as_track for account in found]
     gate = required.last(
         context.root,
@@ -104,7 +104,7 @@ def close(context: Context, options: JSON, now: datetime) -> Report:
         campaigns=history.of(rows, this),
     )
     place = context.scratch / "artifacts"
-    artifacts.write(place / f"{name}_decision.json", decided)
+    artifacts.write(place / decided_in, decided)
     artifacts.write_bytes(place / page, text.encode())
     return Report.judge(
         f"{this}: {decided['block_decision']}: {decided['block_rationale']}",
@@ -115,6 +115,11 @@ def close(context: Context, options: JSON, now: datetime) -> Report:
             Evidence("record", {"week": str(this), "decision": decided["block_decision"]}),
         ],
     )
+
+
+def names(begin: str, which: Week) -> tuple[str, str]:
+    """Decision and minutes of a week as files."""
+    return f"{begin}_{which}_decision.json", f"{begin}_{which}_acta.md"
 
 
 def _judged(account: Account, agreed: Sla, matrix: Matrix | None, now: datetime) -> Account:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pytest_cockpit.api import JSON, CockpitError, Context, Preparation
 from pytest_cockpit.records.text import one_line, printable
-from pytest_cockpit_gates.gemm.closing import escalation, sla
+from pytest_cockpit_gates.gemm.closing import escalation, sla, week
 from pytest_cockpit_gates.gemm.closing.documents import prefix
-from pytest_cockpit_gates.gemm.phases import baselines, deciding, planning, reading
+from pytest_cockpit_gates.gemm.phases import baselines, closing, deciding, planning, reading
 from pytest_cockpit_gates.gemm.phases.plan import REPLAY, SPLIT, Plan
 from pytest_cockpit_gates.gemm.settings import Settings
 from pytest_cockpit_gates.gemm.strict import inheritance, policies
@@ -46,8 +47,7 @@ def prepare(context: Context, options: JSON) -> Preparation:
     if mode in ("evaluate", "recalibrate"):
         return _archived(asked, mode)
     if mode == "gemm-close":
-        asked.policies()
-        _terms(asked)
+        return _close(asked)
     return Preparation(problems=tuple(asked.problems))
 
 
@@ -136,6 +136,16 @@ def _terms(asked: _Asked) -> None:
     if agreed is not None:
         path = asked.settings.escalation
         asked.read("escalation", partial(escalation.load, root, path, agreed))
+
+
+def _close(asked: _Asked) -> Preparation:
+    asked.policies()
+    _terms(asked)
+    this = asked.read("", partial(week.chosen, asked.options, datetime.now(UTC)), named=False)
+    if asked.problems or this is None:
+        return Preparation(problems=tuple(asked.problems))
+    files = closing.names(prefix(asked.options), this)
+    return Preparation(lines=(f"the week {this}",), replaces=files)
 
 
 def _tune(asked: _Asked) -> Preparation:
