@@ -1,19 +1,10 @@
-"""Findings of the gate, made of checks and of workers that failed."""
+"""Findings of the gate, made of workers that failed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from pytest_cockpit.api import Finding, Severity, Verdict
-from pytest_cockpit_gates.gemm.verdicts import Check
+from pytest_cockpit.api import Finding, Severity
 from pytest_cockpit_gates.gemm.workers.client import WorkerError
 
-_SEVERITIES = {
-    Verdict.FAIL: Severity.ERROR,
-    Verdict.ERROR: Severity.ERROR,
-    Verdict.UNKNOWN: Severity.UNKNOWN,
-    Verdict.WARN: Severity.WARNING,
-}
 INCORRECT = "incorrect"
 """Kind of a worker's failure that gave a wrong result."""
 _RULES = {
@@ -22,22 +13,6 @@ _RULES = {
     INCORRECT: "gemm.correctness",
 }
 _SHOWN_STDERR = 2000
-
-
-def of_checks(checks: Iterable[Check], path: str | None = None) -> list[Finding]:
-    """A finding for each check that is not green, of the artifact at `path`."""
-    return [
-        Finding(
-            check.rule,
-            f"{check.key}: {check.message}" if check.key else check.message,
-            _SEVERITIES[check.verdict],
-            path=path,
-            remedy=check.remedy or None,
-            evidence={"check": check.name, "key": check.key, **check.observed},
-        )
-        for check in checks
-        if check.verdict in _SEVERITIES
-    ]
 
 
 def of_worker(error: WorkerError, platform: str) -> Finding:
