@@ -68,11 +68,11 @@ def replay(
                 "failed": [],
             }
         )
-        document["pressure"].append(
+        document["pressure"] += [
             {
                 "snapshot": snapshot,
                 "pulse": 0,
-                "platform": platforms[0],
+                "platform": platform,
                 "size": 896,
                 "seed": snapshot,
                 "status": "ok",
@@ -80,7 +80,8 @@ def replay(
                 "iterations": 3,
                 "error": None,
             }
-        )
+            for platform in platforms
+        ]
         for platform in platforms:
             for kernel in (T3, T5):
                 for size in sizes:
@@ -250,6 +251,7 @@ def _row(
         if kernel == T3
         else {
             "t5_overhead_percent": 0.5,
+            "t5_sampling_period": 1,
             "t5_false_positive_rate": 0.0,
             "t5_disable_events": 0,
             "t5_disable_reason": None,

@@ -301,6 +301,7 @@ def test_as_many_pairs_as_a_remedy_asks_for_have_a_ratio(read, attempt):
     def of(pairs: int) -> Any:
         few = copy.deepcopy(made)
         few["pairs"] = [pair for pair in made["pairs"] if pair["pair"] < pairs]
+        few["metadata"]["parameters"]["pairs"] = pairs
         found = evaluate(few, read(), demands=Demands(attempt=attempt))
         return [check for check in found.checks if check.rule == "gemm.ratio"]
 
@@ -309,6 +310,88 @@ def test_as_many_pairs_as_a_remedy_asks_for_have_a_ratio(read, attempt):
     assert found, remedy
     for pairs, seen in ((int(found[1]) - 1, False), (int(found[1]), True)):
         assert {check.observed["ratio"] is not None for check in of(pairs)} == {seen}
+
+
+def test_pairs_that_were_planned_and_not_measured_are_not_planned_again(read):
+    made = split(pairs=8)
+    made["pairs"] = []
+    [remedy] = remedies(evaluate(made, read()), "rusticl_ratio_vs_clover")
+    assert remedy.startswith("fewer pairs were measured than planned: find out what ended it")
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+def test_as_many_snapshots_as_a_remedy_asks_for_tell_what_the_guard_costs(read, attempt):
+    """Two pairs of a session, so that half as many sessions are enough."""
+
+    def of(snapshots: int) -> Evaluation:
+        made = replay(sizes=SIZES, snapshots=snapshots, sessions=1, iterations=2)
+        return evaluate(made, read(), demands=Demands(attempt=attempt))
+
+    wanted = number(of(2), "t5_overhead_bound", "snapshots")
+    for snapshots, seen in ((wanted - 1, False), (wanted, True)):
+        [cost] = [check for check in of(snapshots).checks if check.name == "t5_overhead_bound"]
+        assert (cost.observed["overhead_percent"] is not None) is seen
+
+
+def costing(document: Any, percents: list[float]) -> Any:
+    """The cost of the guard in its pairs, one after the other."""
+    for row in document["runs"]:
+        pairs = row["metrics"].get("t5_pairs", ())
+        for pair, percent in zip(pairs, percents, strict=False):
+            pair["guarded_s"] = pair["plain_s"] * (1 + percent / 100)
+    return document
+
+
+@pytest.mark.parametrize(
+    "kind, pairs, remedy",
+    [
+        ("split", 4, "up to 48: run it again with these"),
+        ("gate", 4, "or with profile nightly"),
+        ("split", 24, "48 pairs are the most that are measured"),
+        ("gate", 24, "48 pairs are the most that are measured"),
+    ],
+)
+def test_of_a_split_no_sessions_are_asked_for_to_tell_what_the_guard_costs(
+    read, kind, pairs, remedy
+):
+    """It measures pairs until they decide, of each seed here as many."""
+    made = costing(split(sessions=1, iterations=pairs), [2.9, 3.1] * 12)
+    made["kind"] = kind
+    found = remedies(evaluate(made, read()), "t5_overhead_bound")
+    assert all(each.endswith(remedy) or each.startswith(remedy) for each in found), found
+
+
+@pytest.mark.parametrize(
+    "weekly, guard, key",
+    [
+        (2.0, 3.0, "weekly_slo.global_guardrails.max_t5_overhead_percent"),
+        (3.0, 2.0, "runtime_guardrails.disable_if_effective_overhead_percent_gt"),
+        (None, None, "runtime_guardrails.disable_if_effective_overhead_percent_gt"),
+    ],
+)
+def test_the_bound_that_is_to_be_changed_is_the_one_that_holds(tmp_path, weekly, guard, key):
+    files: dict[str, Any] = {}
+    if weekly:
+        files["weekly"] = weekly_policy(sizes=SIZES)
+        files["weekly"]["weekly_slo"]["global_guardrails"]["max_t5_overhead_percent"] = weekly
+        limits = {"disable_if_effective_overhead_percent_gt": guard}
+        files["t5"] = {"runtime_guardrails": limits}
+    for name, data in files.items():
+        (tmp_path / name).write_text(json.dumps(data))
+    held = policies.read(tmp_path, **{name: name for name in files})
+    bound = min(weekly or 3.0, guard or 3.0)
+    made = costing(split(sessions=1, iterations=24), [bound - 0.1, bound + 0.1] * 12)
+    found = remedies(evaluate(made, held), "t5_overhead_bound")
+    assert all(each.endswith(f"allow more: {key}") for each in found), found
+
+
+def test_a_second_sample_that_stays_as_it_is_takes_its_part_of_the_width():
+    there = Interval(-2.0, 1.0, 4.0)
+    assert needed.enough(there, 3.0, 10, beside=10) is None
+    # Of the width squared 1/10 + 1/100 there is 4/9 left, of which 1/100 is the other's.
+    assert needed.enough(there, 3.0, 10, beside=100) == 26
+    assert needed.enough(there, 3.0, 10, beside=10**9) == needed.enough(there, 3.0, 10)
+    assert needed.enough(Interval(1.0, 1.0, 1.0), 3.0, 10) == 11
 
 
 def test_where_no_number_of_pairs_decides_none_is_asked_for(read):

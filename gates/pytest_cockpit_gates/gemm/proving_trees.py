@@ -210,6 +210,7 @@ def _guard(where: tuple[int, ...]) -> Table:
     ]
     return {
         "t5_overhead_percent": 0.5,
+        "t5_sampling_period": 1,
         "t5_false_positive_rate": 0.0,
         "t5_disable_events": 0,
         "t5_disable_reason": None,

@@ -33,7 +33,15 @@ from pytest_cockpit_gates.gemm.strict.subject import (
 from pytest_cockpit_gates.gemm.verdicts import Check
 
 _MOST_SESSIONS = 40
-_REMEDY = "measure a baseline here, of every kernel and size of the policy, with --cockpit-replay"
+_REMEDY = (
+    "measure a baseline here, of every kernel and size of the policy, with --cockpit-replay; later"
+    " runs name it with --cockpit-gemm-baseline"
+)
+
+_LONGER = (
+    "more sessions of this run alone decide nothing: measure a longer baseline, or both while"
+    " nothing else runs"
+)
 
 
 def checks(subject: Subject) -> Iterator[Check]:
@@ -121,6 +129,8 @@ def _changes(subject: Subject, key: str, before: list[Run], after: list[Run]) ->
             yield _too_few(subject, key, what, before, after)
             continue
         held = found.at_least(least) if least < 0 else found.at_most(least)
+        then, now = (len(sessions_of(runs)) for runs in (before, after))
+        wanted = needed.enough(found, least, now, beside=then)
         yield check(
             "no_regression_vs_baseline",
             verdict_of(held),
@@ -128,11 +138,11 @@ def _changes(subject: Subject, key: str, before: list[Run], after: list[Run]) ->
             f" baseline, {'at least' if least < 0 else 'at most'} {least:+g} %",
             key=key,
             remedy=(
-                needed.more_sessions(
-                    subject.artifact, needed.enough(found, least, len(sessions_of(after)))
-                )
-                if held is None
-                else "find what became slower"
+                "find what became slower"
+                if held is not None
+                else _LONGER
+                if wanted is None
+                else needed.more_sessions(subject.artifact, wanted)
             ),
             observed={"change_percent": as_json(found), "of": what, "bound": least},
         )

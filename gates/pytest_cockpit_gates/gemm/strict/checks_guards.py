@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pytest_cockpit.estimation.shares import share
 from pytest_cockpit_gates.gemm.compat.guardrails import MAX_FALSE_POSITIVES
@@ -23,6 +23,7 @@ _FALLBACK, _DISABLES = 0.08, 0
 """What is tolerated where no policy says it."""
 _T3 = ("fallback_rate", "policy_disabled", "disable_reason", "decisions", "fallbacks")
 _LOST = "no telemetry is no evidence: measure again"
+_INJECT = "measure again: --cockpit-replay and --cockpit-split inject some"
 _ALARMS = (
     "see t5_detections of these rows; until no right result raises an alarm, measure without the"
     " guard (--cockpit-gemm-kernels), or allow them in its policy:"
@@ -43,9 +44,10 @@ def checks(subject: Subject) -> Iterator[Check]:
     if t5:
         yield _disables(subject, t5)
         yield _false_alarms(subject, t5)
-        for key, runs in grouped(t5).items():
+        rows = grouped(t5)
+        for key, runs in rows.items():
             yield checks_cost.overhead(subject, key, runs)
-        yield from _recall(subject)
+        yield from _recall(subject, rows)
 
 
 def _fallback(subject: Subject, runs: list[Run]) -> Check:
@@ -105,7 +107,7 @@ def _disables(subject: Subject, runs: list[Run]) -> Check:
     events = [run.metrics.get("t5_disable_events") for run in runs]
     total = sum(each for each in events if each is not None)
     reasons = {
-        str(run.metrics.get("t5_disable_reason"))
+        str(run.metrics.get("t5_disable_reason") or "no reason is recorded")
         for run in runs
         if run.metrics.get("t5_disable_events")
     }
@@ -152,19 +154,21 @@ def _false_alarms(subject: Subject, runs: list[Run]) -> Check:
     )
 
 
-def _recall(subject: Subject) -> Iterator[Check]:
+def _recall(subject: Subject, keys: Iterable[str]) -> Iterator[Check]:
+    """Whether enough faults are found in each of these rows."""
     policy = subject.policies.t5
     if policy is None:
         return
-    if not subject.artifact.recall:
+    injected = [(f"{T5}:{row['size']}@{row['platform']}", row) for row in subject.artifact.recall]
+    for key in sorted(set(keys) - {key for key, _ in injected}):
         yield check(
             "t5_recall_bound",
             UNKNOWN,
             "the policy asks for faults that are found, and none were injected",
-            remedy="measure again: --cockpit-replay and --cockpit-split inject some",
+            key=key,
+            remedy=_INJECT,
         )
-    for row in subject.artifact.recall:
-        key = f"{T5}:{row['size']}@{row['platform']}"
+    for key, row in injected:
         for kind, bound in (("", policy.uniform_recall), ("critical_", policy.critical_recall)):
             if f"{kind}injections" in row:
                 counts = row[f"{kind}detected"], row[f"{kind}injections"]
@@ -173,7 +177,8 @@ def _recall(subject: Subject) -> Iterator[Check]:
 
 def _found(subject: Subject, key: str, kind: str, counts: tuple[int, int], bound: float) -> Check:
     detected, injected = counts
-    if not 0 < injected >= detected:
+    told = 0 < injected >= detected
+    if not told:
         verdict, message = UNKNOWN, f"{detected} of {injected} faults found"
     else:
         found = share(detected, injected, subject.level)
@@ -187,10 +192,10 @@ def _found(subject: Subject, key: str, kind: str, counts: tuple[int, int], bound
         message,
         key=key,
         remedy=(
-            "measure again: --cockpit-replay and --cockpit-split inject some"
-            if not injected
-            else "check more sharply: abft_mode.projection_count of the policy of the guard; or ask"
-            f" for less: runtime_guardrails.disable_if_{kind or 'uniform_'}recall_lt"
+            "check more sharply: abft_mode.projection_count of the policy of the guard; or ask for"
+            f" less: runtime_guardrails.disable_if_{kind or 'uniform_'}recall_lt"
+            if told
+            else _INJECT
         ),
         observed={"detected": detected, "injections": injected, "bound": bound},
     )

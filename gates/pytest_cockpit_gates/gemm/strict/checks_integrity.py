@@ -15,6 +15,8 @@ _CLOSE = 1e-6
 _CALLED = {"rusticl": "rusticl", "clover": "clover", "pocl": "portable computing language"}
 """What platforms say of themselves."""
 _AHEAD = timedelta(hours=1)
+_AGAIN = "find out what ended it, and run the campaign again"
+_UNTOLD = "measure again: what ran cannot be told afterwards"
 
 
 def checks(subject: Subject) -> Iterator[Check]:
@@ -42,7 +44,7 @@ def _success(artifact: Artifact) -> Check:
         f"{len(artifact.runs)} runs came to their end",
         failed=failed,
         unknown=() if artifact.runs else ("there is no run",),
-        remedy="see the error and what the worker wrote to stderr",
+        remedy="see the error and what the worker wrote to stderr" if failed else _AGAIN,
     )
 
 
@@ -72,7 +74,13 @@ def _devices(artifact: Artifact) -> Check:
         f"every run was on the platform and device of its kind: {', '.join(sorted(used))}",
         failed=wrong,
         unknown=missing if artifact.good else ["no run came to its end"],
-        remedy="see OCL_ICD_VENDORS, and that the driver is the one of the platform",
+        remedy=(
+            "see OCL_ICD_VENDORS, and that the driver is the one of the platform"
+            if wrong
+            else _UNTOLD
+            if artifact.good
+            else _AGAIN
+        ),
     )
 
 
@@ -95,7 +103,7 @@ def _follow(artifact: Artifact) -> Check:
         "every figure follows from its samples",
         failed=wrong,
         unknown=() if artifact.good else ("no run came to its end",),
-        remedy="measure again: figures and samples are not of one run",
+        remedy="measure again: figures and samples are not of one run" if wrong else _AGAIN,
     )
 
 
@@ -127,7 +135,7 @@ def _recorded(subject: Subject) -> Check:
         "evidence_recorded",
         f"machine {artifact.fingerprint[:12]}, drivers, versions and digests are recorded",
         unknown=missing,
-        remedy="measure again: what ran cannot be told afterwards",
+        remedy=_UNTOLD,
     )
 
 
@@ -137,13 +145,14 @@ def _pressure(artifact: Artifact) -> Check:
         for index, pulse in enumerate(artifact.pressure)
         if pulse.get("failures") or pulse.get("status", "ok") != "ok"
     ]
-    pulses = artifact.parameters.get("pressure_pulses", 0)
-    turns = {pulse.get("snapshot", pulse.get("seed")) for pulse in artifact.pressure}
-    wanted = pulses * len(artifact.snapshots) if artifact.kind == "replay" else min(pulses, 1)
+    planned = artifact.parameters
+    turns = artifact.snapshots if artifact.kind == "replay" else planned.get("seeds", ())
+    platforms = planned.get("platforms", ())
+    wanted = planned.get("pressure_pulses", 0) * len(turns) * len(platforms)
     lacking = len(artifact.pressure) < wanted
     return gathered(
         "pressure_failures_zero",
-        f"{len(artifact.pressure)} pulses of pressure in {len(turns)} turns ran to their end",
+        f"{len(artifact.pressure)} pulses of pressure ran to their end",
         failed=failed,
         unknown=[f"{len(artifact.pressure)} of {wanted} pulses of pressure"] if lacking else (),
         remedy=(
@@ -157,18 +166,20 @@ def _pressure(artifact: Artifact) -> Check:
 def _recent(subject: Subject) -> Check:
     finished, now = subject.artifact.finished, subject.demands.now
     days = subject.demands.max_age_days or 0
-    problems = []
+    problem, remedy = "", "measure again"
     if finished is None or now is None:
-        problems.append("nobody knows when it was measured")
+        problem = "nobody knows when it was measured"
     elif finished > now + _AHEAD:
-        problems.append(f"it is from the future: {finished.isoformat()}")
+        problem = f"it is from the future: {finished.isoformat()}"
+        remedy = "set the clock of the machine that measured it, or of this one; then measure again"
     elif now - finished > timedelta(days=days):
-        problems.append(f"it is {(now - finished).days} days old, older than {days}")
+        problem = f"it is {(now - finished).days} days old, older than {days}"
+        remedy = "measure again, or allow more: max_age_days in [tool.cockpit.gate.gemm]"
     return gathered(
         "artifact_recent",
         f"at most {days} days old",
-        unknown=problems,
-        remedy="measure again, or allow more: max_age_days in [tool.cockpit.gate.gemm]",
+        unknown=[problem] if problem else (),
+        remedy=remedy,
     )
 
 
@@ -188,5 +199,8 @@ def _rollback(artifact: Artifact) -> Check:
         "rollback_policy_enforced",
         "whoever was to stop has stopped",
         failed=wrong,
-        remedy="go back to the fallback platform: --cockpit-gemm-rollback=plan",
+        remedy=(
+            "go back to the fallback platform: --cockpit-gemm-rollback=plan; and replay again, as"
+            " this artifact is no evidence"
+        ),
     )

@@ -82,7 +82,7 @@ def _correctness(subject: Subject) -> Check:
         remedy=(
             "take the kernel out of use: results are wrong, whatever its speed"
             if wrong
-            else "measure again: an error without its bound is no evidence"
+            else "measure again: without an error and its bound there is no evidence"
         ),
         observed={"max_correctness_error": worst, "limit": limit},
     )
@@ -142,8 +142,7 @@ def _rows(subject: Subject, weekly: Weekly) -> Iterator[Check]:
         ],
         remedy=(
             f"measure all of the policy: --cockpit-gemm-kernels {_parts(weekly, 0)}"
-            f" --cockpit-gemm-sizes {_parts(weekly, 2)}"
-            f"{f' --cockpit-gemm-platforms {weekly.platform}' * bool(weekly.platform)}"
+            f" --cockpit-gemm-sizes {_parts(weekly, 2)}{_platforms(subject, weekly)}"
         ),
         observed={"missing_rows": missing},
     )
@@ -151,6 +150,14 @@ def _rows(subject: Subject, weekly: Weekly) -> Iterator[Check]:
         for key, runs in groups.get(name, ()):
             yield _throughput(subject, key, runs, bound)
             yield from _p95(subject, key, runs, bound)
+
+
+def _platforms(subject: Subject, weekly: Weekly) -> str:
+    """The option that adds the policy's platform; nothing where it was among those planned."""
+    planned = subject.artifact.parameters.get("platforms", ())
+    if not weekly.platform or weekly.platform in planned:
+        return ""
+    return f" --cockpit-gemm-platforms {' '.join([*planned, weekly.platform])}"
 
 
 def _parts(weekly: Weekly, at: int) -> str:

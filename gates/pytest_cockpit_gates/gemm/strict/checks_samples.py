@@ -151,7 +151,7 @@ def _unique(artifact: Artifact) -> Check:
         "runs_unique",
         "each run, session and pair is there once",
         failed=twice,
-        remedy="keep one of them, or measure again",
+        remedy="measure again: no campaign writes anything twice",
     )
 
 

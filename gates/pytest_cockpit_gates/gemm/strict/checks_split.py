@@ -112,6 +112,8 @@ def _remedy(found: Comparison, subject: Subject) -> str:
         wanted = needed.enough(found.ratio, demands.min_ratio, found.pairs)
     else:
         return f"{found.reason}: measure again with --cockpit-split, while nothing else runs"
+    if wanted is not None and wanted <= subject.artifact.parameters.get("pairs", 0):
+        return "fewer pairs were measured than planned: find out what ended it, and measure again"
     if wanted is None or wanted > levels.MOST_PAIRS or found.pairs >= levels.MOST_PAIRS:
         return (
             f"no number of pairs up to {levels.MOST_PAIRS}, the most that count, decides it:"

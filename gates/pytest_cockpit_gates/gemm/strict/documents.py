@@ -65,8 +65,10 @@ def findings(evaluation: Evaluation, path: str | None = None) -> list[Finding]:
         for check in evaluation.red
     ]
     if not found and evaluation.decision != PROMOTE:
-        told = "the campaign has gone back to the fallback platform and is to be done again"
-        found.append(Finding("gemm.evidence-missing", told, Severity.UNKNOWN, path=path))
+        told = "the campaign was ended before its time and is to be done again"
+        remedy = "mend what ended it, see rollback_event of the artifact, and measure again"
+        unknown = Severity.UNKNOWN
+        found.append(Finding("gemm.evidence-missing", told, unknown, path=path, remedy=remedy))
     return found
 
 

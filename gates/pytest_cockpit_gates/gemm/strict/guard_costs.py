@@ -25,6 +25,8 @@ machine that does several other things; one that waits for a GPU is far below.""
 _PERCENT = 100.0
 _USUAL = 3.0
 """What is tolerated where no policy says it."""
+_WEEKLY = "weekly_slo.global_guardrails.max_t5_overhead_percent"
+_GUARD = "runtime_guardrails.disable_if_effective_overhead_percent_gt"
 
 Pairs = Sequence[Mapping[str, Any]]
 
@@ -55,10 +57,19 @@ class Cost:
 
 def bound(policies: Policies) -> float:
     """Percent that the guard may cost: the least of what the policies say, or the usual."""
+    return min(_bounds(policies).values(), default=_USUAL)
+
+
+def bound_key(policies: Policies) -> str:
+    """The key of a policy that sets this bound; where none does, the one that would."""
+    bounds = _bounds(policies)
+    return min(bounds, key=bounds.__getitem__, default=_GUARD)
+
+
+def _bounds(policies: Policies) -> dict[str, float]:
     weekly, t5 = policies.weekly, policies.t5
-    bounds = [weekly.max_t5_overhead_percent] if weekly else []
-    bounds += [t5.max_overhead_percent] if t5 else []
-    return min(bounds, default=_USUAL)
+    found = {_WEEKLY: weekly.max_t5_overhead_percent} if weekly else {}
+    return found | ({_GUARD: t5.max_overhead_percent} if t5 else {})
 
 
 def clock(pairs: Pairs) -> str:

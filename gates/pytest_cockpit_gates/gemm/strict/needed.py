@@ -19,14 +19,16 @@ _SEEDS = 2
 """Of a split where nobody names others."""
 
 
-def enough(found: Interval, bound: float, there: int) -> int | None:
+def enough(found: Interval, bound: float, there: int, *, beside: int | None = None) -> int | None:
     """How many values decide about a bound, should the estimate stay where it is.
 
-    The width of an interval falls with the square root of their number.
+    The square of an interval's width falls with their number; of two samples it is made of a part
+    of each.
 
     Parameters
     ----------
     there: values that the interval was made of.
+    beside: those of a second sample, which stays as it is; None where there is none.
 
     Returns
     -------
@@ -34,9 +36,13 @@ def enough(found: Interval, bound: float, there: int) -> int | None:
     """
     distance = abs(found.estimate - bound)
     half = abs(found.estimate - (found.low if found.estimate > bound else found.high))
-    if not distance or not math.isfinite(half) or half > distance * math.sqrt(_TIMES):
+    if not distance or not math.isfinite(half):
         return None
-    return max(there + 1, math.ceil(there * (half / distance) ** 2))
+    stays = 1 / beside if beside else 0.0
+    part = (1 / there + stays) * (distance / half) ** 2 - stays if half else math.inf
+    if part * there * _TIMES < 1:
+        return None
+    return max(there + 1, math.ceil(1 / part))
 
 
 @cache
