@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -59,6 +60,8 @@ class Gemm:
                 f"gemm: operands of {operands.m} x {operands.n} x {operands.k} given to"
                 f" kernels for {self.m} x {self.n} x {self.k}"
             )
+        # What is too small for a float is 0 to the device.
+        alpha, beta = (ctypes.c_float(it).value for it in (alpha, beta))
         operands.release()
         what = f"a multiplication of {self.m} x {self.n} x {self.k}"
         with refusals(self.device, what):

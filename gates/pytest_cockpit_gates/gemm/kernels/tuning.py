@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ Say = Callable[[str], None]
 
 _SEED = 7
 _LOOKS, _ROUNDS = 2, 5
+# Whoever waits is told at least so often, or takes the driver for one that hangs.
+_QUIET_S = 10.0
 # One measurement lasts at least so long, or is of so many multiplications.
 _ENOUGH_S, _MOST = 0.02, 50
 # After a first look only those that come this near to the fastest are measured again, and those
@@ -99,17 +102,20 @@ class _Sweep:
                     " broken: take another version of it"
                 )
             limit = min(it.cost_s for it in right) / _NEAR
-            _race([it for it in right if it.cost_s <= limit], operands)
+            self._race([it for it in right if it.cost_s <= limit], operands)
             best = min(right, key=lambda it: it.cost_s)
             if size >= _LOOK:
                 slow = (it for it in right if best.cost_s < it.cost_s * _HOPELESS)
                 self.hopeless.update(it.variant.id for it in slow)
-            self.say(f"{self.device.platform} {size}: {_told(best)}")
+            self.say(f"{self._where(operands)}: {_told(best)}")
             return Entry.of(self.device.info, (size, size, size), best.variant, best.gflops())
         finally:
             for it in right:
                 it.gemm.free()
             operands.free()
+
+    def _where(self, operands: Operands) -> str:
+        return f"{self.device.platform} {operands.m}"
 
     def _look(self, operands: Operands, right: list[_Candidate]) -> None:
         """Add each variant that is right, with what it cost at first."""
@@ -118,13 +124,21 @@ class _Sweep:
                 continue
             if right and variant.family == families.NAIVE.family:
                 continue  # what everything is compared with; it takes minutes and never wins
-            where = f"{self.device.platform} {operands.m}: {variant.id}"
             try:
                 right.append(_try(self.device, variant, operands))
             except CockpitError as error:
-                self.say(f"{where}: {error}")
+                self.say(f"{self._where(operands)}: {variant.id}: {error}")
             else:
-                self.say(f"{self.device.platform} {operands.m}: {_told(right[-1])} at first")
+                self.say(f"{self._where(operands)}: {_told(right[-1])} at first")
+
+    def _race(self, candidates: list[_Candidate], operands: Operands) -> None:
+        told = time.monotonic()
+        for turn in range(1, _ROUNDS + 1):
+            for it in candidates if turn % 2 == 0 else reversed(candidates):
+                it.measure(operands)
+                if time.monotonic() - told >= _QUIET_S:
+                    told = time.monotonic()
+                    self.say(f"{self._where(operands)}: round {turn} of {_ROUNDS}, {_told(it)}")
 
 
 def _try(device: Device, variant: Variant, operands: Operands) -> _Candidate:
@@ -156,12 +170,6 @@ def _demand(gemm: Gemm, operands: Operands) -> None:
     found = correctness.judge(operands.result(), operands.a, operands.b)
     if not found.ok:
         raise CockpitError(f"wrong by {found.max_error:g}; rounding is {found.bound:g} at most")
-
-
-def _race(candidates: list[_Candidate], operands: Operands) -> None:
-    for turn in range(_ROUNDS):
-        for it in candidates if turn % 2 else reversed(candidates):
-            it.measure(operands)
 
 
 def _told(candidate: _Candidate) -> str:
