@@ -354,7 +354,7 @@ def product(m, n, k):
     return a, b, (a @ b)
 
 
-@pytest.mark.parametrize("shape", [(9, 8, 7), (1, 1, 1), (600, 500, 700)])
+@pytest.mark.parametrize("shape", [(9, 8, 7), (1, 1, 1), (600, 500, 700), (5, 4, 2500)])
 def test_what_rounding_explains_is_right(shape):
     a, b, c = product(*shape)
     found = correctness.judge(c, a, b)

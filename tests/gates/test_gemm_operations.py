@@ -315,6 +315,14 @@ class TestOrders:
             " free); take a smaller size"
         )
 
+    def test_no_kernel_is_far_above_what_the_device_does_at_most(self, platform):
+        worker = gemm_devices.worker(platform)
+        found = worker.ask("ceilings")
+        done = worker.ask("session", kernel="static", m=256, n=256, k=256, seed=1, iterations=3)
+        # Both are of a machine that does other things too.
+        assert found["peak_gflops"] > 0.5 * 2 * 256**3 / min(done["wall_s"]) / 1e9
+        assert found["bandwidth_gbs"] > 0.1
+
     def test_a_driver_that_is_wrong_once_is_wrong(self, platform):
         assert gemm_devices.script(platform, FLAKY, platform) == [True, True, False, False]
 

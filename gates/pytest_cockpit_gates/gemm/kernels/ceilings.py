@@ -13,9 +13,7 @@ from typing import Any
 import numpy as np
 import pyopencl as cl
 
-from pytest_cockpit.api import CockpitError
-from pytest_cockpit.records.text import one_line
-from pytest_cockpit_gates.gemm.kernels.device import Device
+from pytest_cockpit_gates.gemm.kernels.device import Device, refusals
 
 _SOURCE = """
 #if defined(__has_attribute)
@@ -66,16 +64,12 @@ def measure(device: Device) -> Ceilings:
     ------
     CockpitError: the driver refuses kernels or memory.
     """
-    try:
+    with refusals(device, "the kernels that tell what it does at most"):
         return _measured(device)
-    except (cl.Error, MemoryError) as error:
-        raise CockpitError(f"gemm: no ceilings: {one_line(str(error))[:200]}") from error
 
 
 def _measured(device: Device) -> Ceilings:
-    programs = {
-        width: cl.Program(device.context, _SOURCE).build(f"-Dvec=float{width}") for width in _WIDTHS
-    }
+    programs = {width: device.program(_SOURCE, (f"-Dvec=float{width}",)) for width in _WIDTHS}
     flags, size = cl.mem_flags, _FLOATS * _BYTES
     out = cl.Buffer(device.context, flags.READ_WRITE, _ITEMS * max(_WIDTHS) * _BYTES)
     # OpenCL 1.1 fills no buffer.

@@ -23,6 +23,8 @@ _WHOLE = 512 * 512 * 512
 _AREA = 2048 * 2048
 _LINES = 24
 _SEED = 20231
+# Along k, so that no whole matrix is there in float64 too.
+_BLOCK = 1024
 _Part = tuple[npt.NDArray[np.intp] | slice, npt.NDArray[np.intp] | slice]
 _Truth = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
@@ -116,9 +118,14 @@ def reference(
     before: Matrix | None = None,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Alpha A B + beta `before` in float64, and how far float32 may be off for each element."""
-    wide_a, wide_b = a.astype(np.float64), b.astype(np.float64)
-    truth = alpha * (wide_a @ wide_b)
-    size = abs(alpha) * (np.abs(wide_a) @ np.abs(wide_b))
+    truth, size = (np.zeros((a.shape[0], b.shape[1])) for _ in range(2))
+    for start in range(0, a.shape[1], _BLOCK):
+        block = slice(start, start + _BLOCK)
+        wide_a, wide_b = a[:, block].astype(np.float64), b[block].astype(np.float64)
+        truth += wide_a @ wide_b
+        size += np.abs(wide_a) @ np.abs(wide_b)
+    truth *= alpha
+    size *= abs(alpha)
     if beta and before is not None:
         added = beta * before.astype(np.float64)
         truth, size = truth + added, size + np.abs(added)
