@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_cockpit.api import Context, Verdict
-from pytest_cockpit_gates.gemm.phases import canary, evaluation, splitting
+from pytest_cockpit_gates.gemm.phases import beside, canary, evaluation, splitting
 from pytest_cockpit_gates.gemm.phases.plan import REPLAY, SPLIT, Plan
 from pytest_cockpit_gates.gemm.phases.state import State
 from pytest_cockpit_gates.gemm.strict.artifacts import problems
@@ -94,7 +94,7 @@ def test_a_pair_that_is_not_finite_makes_a_split_red(campaign, tmp_path, monkeyp
     for name in ("pocl", "other"):
         (tmp_path / f"{name}.icd").write_text(there.read_text())
     monkeypatch.setenv("OCL_ICD_VENDORS", str(tmp_path))
-    monkeypatch.setattr(splitting.beside, "measure", lambda *_, **__: None)
+    monkeypatch.setattr(beside, "measure", lambda *_, **__: None)
     both = ("other", "pocl")
     plan = dataclasses.replace(
         TINY, kind=SPLIT, platforms=both, candidate=both[0], fallback=both[1]

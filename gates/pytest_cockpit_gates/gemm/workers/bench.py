@@ -43,8 +43,8 @@ class Bench:
     def do_smoke(self, size: int = 128, seed: int = 1) -> dict[str, Any]:
         """Launch the static kernel and see that it is right.
 
-        `shader_cache` tells whether the driver keeps what it compiled, and what to do where it
-        does not (`problem`, else empty); null of a driver that does not compile at launches.
+        `shader_cache` tells whether the driver keeps what it compiled (`problem` is empty), and
+        the `remedy` where it does not; null of a driver that does not compile at launches.
         """
         product = self._product("static", Shape(size, size, size, seed))
         try:
@@ -122,9 +122,17 @@ class Bench:
         table.save(entries)
         if state.forget(caches.folder("selector", Path.cwd()), self.info["fingerprint"]):
             say("what the online selector had learned is forgotten")
-        known = [(it.m, it.variant, it.sha256, it.gflops) for it in entries]
-        keys = ("size", "variant", "source_sha256", "gflops")
-        return {"entries": [dict(zip(keys, it, strict=True)) for it in known]}
+        return {
+            "entries": [
+                {
+                    "size": it.m,
+                    "variant": it.variant,
+                    "source_sha256": it.sha256,
+                    "gflops": it.gflops,
+                }
+                for it in entries
+            ]
+        }
 
     def do_overhead(
         self, size: int, pairs: int, seed: int, t5_policy: Policy = None

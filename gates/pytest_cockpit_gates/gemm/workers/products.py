@@ -72,19 +72,18 @@ class Product:
         self._unseen = guard is None
         self._judged: Matrix | None = None
         self._found: list[Correctness] = []
+        self._policy = guard
+        self._guard: Guard | None = None
         _demand_memory(shape)
         self.operands = Operands(device, shape.m, shape.n, shape.k)
         try:
             self.gemm = Gemm(device, variant, shape.m, shape.n, shape.k)
-            self._a, self._b, self._expected = _question(shape)
             self.before = _c(shape) if shape.beta else None
-            self.operands.load(self._a, self._b, self.before)
+            a, b, self._expected = _question(shape, self.before)
+            self.operands.load(a, b, self.before)
         except BaseException:
             self.operands.free()
             raise
-
-        self._policy = guard
-        self._guard: Guard | None = None
 
     def run(self) -> Timing | Guarded:
         """Multiply once; the result is looked at after the clock has stopped."""
@@ -153,7 +152,7 @@ def choose(device: Device, table: Table, kernel: str, shape: Shape, variant: str
         return families.by_id(device.platform, variant)
     if kernel == "naive":
         return families.NAIVE
-    return table.best(device.info, max(shape.m, 1), max(shape.n, 1), max(shape.k, 1))
+    return table.best(device.info, shape.m, shape.n, shape.k)
 
 
 def described(variant: Variant) -> dict[str, str]:
@@ -164,7 +163,8 @@ def described(variant: Variant) -> dict[str, str]:
 def _demand_memory(shape: Shape) -> None:
     """Refuse what the host has no memory for: the system would end this process, or another one."""
     free = machine.available_mib()
-    needed = _FLOAT * (_COPIES * (shape.m + shape.n) * shape.k + _COPIES * shape.m * shape.n) >> 20
+    floats = (shape.m + shape.n) * shape.k + shape.m * shape.n
+    needed = _COPIES * _FLOAT * floats >> 20
     if free is not None and needed > free:
         raise CockpitError(
             f"gemm: no memory for matrices of {shape.m} x {shape.n} x {shape.k} ({needed} MiB are"
@@ -172,11 +172,11 @@ def _demand_memory(shape: Shape) -> None:
         )
 
 
-def _question(shape: Shape) -> tuple[Matrix, Matrix, Expectation]:
+def _question(shape: Shape, before: Matrix | None) -> tuple[Matrix, Matrix, Expectation]:
     """A and B, and what has to come of them: kernels of one session have all of it in common."""
-    if shape.beta:
+    if before is not None:
         a, b = inputs(shape.m, shape.n, shape.k, shape.seed)
-        return a, b, Expectation(a, b, alpha=shape.alpha, beta=shape.beta, before=_c(shape))
+        return a, b, Expectation(a, b, alpha=shape.alpha, beta=shape.beta, before=before)
     return _fresh(shape.m, shape.n, shape.k, shape.seed, shape.alpha)
 
 
