@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 
 from pytest_cockpit import testing
 from pytest_cockpit.api import CockpitError, Context, Verdict
+from pytest_cockpit.records import campaigns
+from pytest_cockpit_gates.gemm import judging
 from pytest_cockpit_gates.gemm import proving_trees as trees
 from pytest_cockpit_gates.gemm.closing.selection import PATH, Choice, Selection
 from pytest_cockpit_gates.gemm.gate import gate
@@ -72,31 +75,71 @@ def test_every_artifact_is_judged_and_an_old_one_is_no_evidence(tmp_path):
     }
 
 
-def test_a_rerun_that_is_owed_is_told(tmp_path):
-    here, there = Choice("rusticl"), Choice("clover")
-    back = Selection("rollback", there, here, "too slow", "2026-11-21T12:00:00Z", "s1", None)
-    files = {"runs/a.json": trees.text(trees.split()), PATH: json.dumps(back.to_json())}
-    report = judged(tmp_path, files, live=False, artifacts=["runs/*.json"])
+BACK = Selection(
+    "rollback", Choice("clover"), Choice("rusticl"), "too slow", "2026-11-21T12:00:00Z", "s1", None
+)
+GREEN = {"runs/a.json": trees.text(trees.split())}
+LIVE_OFF: dict[str, Any] = {"live": False, "artifacts": ["runs/*.json"]}
+
+
+def test_a_rollback_that_is_in_force_is_told_and_the_rerun_that_is_owed(tmp_path):
+    files = {**GREEN, PATH: json.dumps(BACK.to_json())}
+    report = judged(tmp_path, files, **LIVE_OFF)
     assert report.verdict is Verdict.WARN
+    in_force, _ = report.summary.split("; ")
+    assert in_force == "a rollback from rusticl to clover is in force since 2026-11-21T12:00:00Z"
     [told] = report.findings
     assert (told.rule, told.path) == ("gemm.evidence-missing", PATH)
     assert "a rerun is owed since the rollback of 2026-11-21T12:00:00Z" in told.message
-    assert judged(tmp_path, files, live=False).verdict is Verdict.UNKNOWN
+    nothing = judged(tmp_path, files, live=False)
+    assert nothing.verdict is Verdict.UNKNOWN
+    assert "nothing to judge" in nothing.summary
 
 
-def test_a_selection_that_cannot_be_read_is_an_error(tmp_path):
-    files = {"runs/a.json": trees.text(trees.split()), PATH: "{"}
-    report = judged(tmp_path, files, live=False, artifacts=["runs/*.json"])
+def test_after_the_rerun_a_rollback_is_in_force_and_nothing_is_owed(tmp_path):
+    row = {"kind": campaigns.ENDED, "mode": "replay", "gate": "gemm", "verdict": "pass"}
+    row |= {"at": "2026-11-22T12:00:00Z", "session_id": "s2", "record": {"decision": "promote"}}
+    book = tmp_path / campaigns.NAME
+    campaigns.append(book, tmp_path / "lock", row)
+    undone = dataclasses.replace(BACK, kind="undo")
+    for made, words in ((BACK, ["a rollback from rusticl to clover is in force"]), (undone, [])):
+        files = {PATH: json.dumps(made.to_json()), f".cockpit/{campaigns.NAME}": book.read_text()}
+        report = judged(tmp_path, {**GREEN, **files}, **LIVE_OFF)
+        assert (report.verdict, report.findings) == (Verdict.PASS, ())
+        said = report.summary.split("; ")[:-1]
+        assert [line.partition(" since ")[0] for line in said] == words
+
+
+READ = {
+    "policy": "gemm.policy",
+    "t3_policy": "gemm.policy",
+    "sla": "gemm.severity",
+    "escalation": "gemm.severity",
+    "baseline": "gemm.artifact",
+    PATH: "gemm.evidence-missing",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [(name, it) for name in READ for it in ("{", "[" * 2000, None) if (name, it) != (PATH, None)],
+)
+def test_a_file_that_cannot_be_read_is_told_and_nothing_is_judged(
+    tmp_path, monkeypatch, name, content
+):
+    monkeypatch.setattr(judging.measuring, "measure", None)
+    path = name if name == PATH else f"{name}.json"
+    files = {"runs/a.json": "{", **({path: content} if content else {})}
+    settings = {"artifacts": ["runs/*.json"], **({} if name == PATH else {name: path})}
+    report = judged(tmp_path, files, **settings)
     assert report.verdict is Verdict.FAIL
-    assert [(it.rule, it.path) for it in report.findings] == [("gemm.evidence-missing", PATH)]
+    assert [(it.rule, it.path) for it in report.findings] == [(READ[name], path)]
+    assert report.summary == f"{path}: {report.findings[0].message}"
 
 
-@pytest.mark.parametrize("path", ["gone.json", "runs/a.json"])
-def test_a_baseline_that_cannot_be_read_judges_nothing(tmp_path, path):
-    files = {"runs/a.json": "[" * 2000}
-    report = judged(tmp_path, files, live=False, artifacts=["runs/*.json"], baseline=path)
-    assert report.verdict is Verdict.FAIL
-    assert [it.rule for it in report.findings] == ["gemm.artifact"]
+def test_all_files_that_cannot_be_read_are_told_at_once(tmp_path):
+    report = judged(tmp_path, {"sla.json": "{"}, sla="sla.json", policy="policy.json")
+    assert [it.path for it in report.findings] == ["policy.json", "sla.json"]
 
 
 # Plans

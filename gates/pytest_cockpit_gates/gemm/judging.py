@@ -19,6 +19,7 @@ from pytest_cockpit_gates.gemm.closing import (
     severity,
     sla,
 )
+from pytest_cockpit_gates.gemm.closing.selection import Selection
 from pytest_cockpit_gates.gemm.live import measuring
 from pytest_cockpit_gates.gemm.phases import reading
 from pytest_cockpit_gates.gemm.settings import Settings
@@ -26,7 +27,6 @@ from pytest_cockpit_gates.gemm.strict import documents, policies
 from pytest_cockpit_gates.gemm.strict.demands import Demands
 from pytest_cockpit_gates.gemm.strict.evaluate import evaluate
 from pytest_cockpit_gates.gemm.strict.policies import Policies
-from pytest_cockpit_gates.gemm.verdicts import Evaluation
 
 _MOST = 1000
 
@@ -42,7 +42,11 @@ class _Judged:
 
 
 def judge(context: Context) -> Report:
-    """What the settings ask for; with nothing to judge, unknown."""
+    """What the settings ask for; with nothing to judge, unknown.
+
+    Files of the settings are read first: where one is of no use, it is told and nothing is judged.
+    They are part of the tree, so that is a finding, as what stands in them may be.
+    """
     settings = Settings.of(context.settings)
     made = _Judged()
     # The close of the week goes by this.
@@ -50,44 +54,65 @@ def judge(context: Context) -> Report:
     asked = required.asked(context.root, context.settings, begun)
     made.evidence.append(Evidence(required.ASKED, asked))
     read = _read(made, "gemm.policy", partial(_policies, context, settings))
-    agreed = _read(made, "gemm.severity", partial(sla.load, context.root, settings.sla))
-    if agreed is not None and settings.escalation:
-        matrix = partial(escalation.load, context.root, settings.escalation, agreed)
-        _read(made, "gemm.severity", matrix)
-    if read is not None:
-        _archived(context, settings, read, agreed, made)
-    debt = _read(made, "gemm.evidence-missing", partial(_owed, context))
-    if debt is not None:
-        made.findings.append(_rerun(debt))
-    if read is not None and settings.live:
-        live = measuring.measure(context, settings, read)
-        made.checked += live.checked
-        made.words.append(live.words)
-        made.findings += live.findings
-        made.evidence += live.evidence
-    if not made.checked and not made.findings:
-        made.words.append("nothing to judge: gate.gemm.live is false, and artifacts are not named")
+    _read(made, "gemm.severity", partial(_terms, context, settings))
+    baseline = None
+    if settings.artifacts and settings.baseline:
+        load = partial(reading.load, context.root, settings.baseline)
+        baseline = _read(made, "gemm.artifact", load)
+    standing = _read(made, "gemm.evidence-missing", partial(_standing, context))
+    if not made.findings:
+        _tell(made, *standing)
+        _archived(context, settings, read, baseline, made)
+        if settings.live:
+            _live(context, settings, read, made)
+        if not made.checked:
+            nothing = "nothing to judge: gate.gemm.live is false, and artifacts are not named"
+            made.words.append(nothing)
     return Report.judge(
-        "; ".join(made.words) or made.findings[0].message,
+        "; ".join(made.words) or _unread(made.findings[0]),
         checked=made.checked,
         findings=made.findings,
         evidence=made.evidence,
     )
 
 
-def _owed(context: Context) -> debts.Debt | None:
-    return debts.owed(debts.rows(context.root, context.records), selection.read(context.root))
+def _unread(finding: Finding) -> str:
+    return ": ".join(filter(None, (finding.path, finding.message)))
 
 
-def _rerun(debt: debts.Debt) -> Finding:
-    """A warning: what is judged here may be right, and the week is not promoted all the same."""
-    return Finding(
-        "gemm.evidence-missing",
-        debt.words,
-        Severity.WARNING,
-        path=selection.PATH,
-        remedy="run --cockpit-replay or --cockpit-split until one is green and promote",
-        evidence={"since": debt.since, "session_id": debt.session_id, "reason": debt.reason},
+def _terms(context: Context, settings: Settings) -> None:
+    """Read the SLA and the escalation matrix, which judge campaigns: raises what is wrong."""
+    agreed = sla.load(context.root, settings.sla)
+    escalation.load(context.root, settings.escalation, agreed)
+
+
+def _standing(context: Context) -> tuple[Selection | None, debts.Debt | None]:
+    """The platform that is selected, and the rerun that is owed."""
+    selected = selection.read(context.root)
+    return selected, debts.owed(debts.rows(context.root, context.records), selected)
+
+
+def _tell(made: _Judged, selected: Selection | None, debt: debts.Debt | None) -> None:
+    """Say that a rollback is in force, and warn where a rerun is owed.
+
+    What is judged here may be right, and the week is not promoted all the same.
+    """
+    if selected is not None and selected.kind == selection.ROLLBACK:
+        chosen, before = selected.selected.platform, selected.previous.platform
+        made.words.append(
+            one_line(f"a rollback from {before} to {chosen} is in force since {selected.at}")
+        )
+    if debt is None:
+        return
+    made.findings.append(
+        Finding(
+            "gemm.evidence-missing",
+            one_line(debt.words),
+            Severity.WARNING,
+            path=selection.PATH,
+            remedy="run --cockpit-replay or --cockpit-split until one is green and promote",
+            evidence={"since": debt.since, "session_id": debt.session_id, "reason": debt.reason},
+        )
     )
 
 
@@ -113,19 +138,9 @@ def _read(made: _Judged, rule: str, read: Callable[[], Any]) -> Any:
 
 
 def _archived(
-    context: Context,
-    settings: Settings,
-    read: Policies,
-    agreed: sla.Sla | None,
-    made: _Judged,
+    context: Context, settings: Settings, read: Policies, baseline: Any, made: _Judged
 ) -> None:
     """Judge the artifacts of the settings, each held to its age."""
-    baseline: Any = None
-    if settings.artifacts and settings.baseline:
-        load = partial(reading.load, context.root, settings.baseline)
-        baseline = _read(made, "gemm.artifact", load)
-        if baseline is None:
-            return
     demands = Demands(
         candidate=settings.candidate,
         fallback=settings.fallback,
@@ -147,14 +162,14 @@ def _archived(
             made.words.append(f"{printable(path)}: {documents.summary(evaluation)}")
             made.findings += documents.findings(evaluation, printable(path))
             made.evidence.append(Evidence(printable(path), documents.to_json(evaluation)))
-            made.findings += _severity(evaluation, agreed)
 
 
-def _severity(evaluation: Evaluation, agreed: sla.Sla | None) -> tuple[Finding, ...]:
-    """Red checks that the SLA gives no severity."""
-    if agreed is None:
-        return ()
-    return severity.assess(evaluation, agreed, at=datetime.now(UTC)).findings
+def _live(context: Context, settings: Settings, read: Policies, made: _Judged) -> None:
+    live = measuring.measure(context, settings, read)
+    made.checked += live.checked
+    made.words.append(live.words)
+    made.findings += live.findings
+    made.evidence += live.evidence
 
 
 def _matching(root: Path, pattern: str) -> Iterator[str]:
