@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,12 @@ import pytest
 
 from pytest_cockpit import rendering, runner
 from pytest_cockpit.api import Campaign, CockpitError, Context, Preparation, Report, Verdict
-from pytest_cockpit.config import COCKPIT, Config
+from pytest_cockpit.config import Config
 from pytest_cockpit.git import Repository
 from pytest_cockpit.items import Outcome, Step, Steps
-from pytest_cockpit.records import campaigns
 from pytest_cockpit.records.text import one_line
-from pytest_cockpit.sessions import campaign_left, campaign_plan
+from pytest_cockpit.sessions import campaign_left, campaign_plan, campaign_record
+from pytest_cockpit.sessions.campaign_record import Attempt
 from pytest_cockpit.sessions.conductor import Conductor
 from pytest_cockpit.sessions.gating import scratch
 from pytest_cockpit.sessions.lock import SessionLock
@@ -91,33 +90,27 @@ class CampaignConductor(Conductor):
             halts=False,
         )
         self._scratch = scratch
-        self._book = campaigns.path_of(repository.root, settings.records)
         self._prepared = self._prepare()
-        self._plan, self._judged = campaign_plan.digests(
-            campaign, repository, self.base, settings, self._prepared.subject
+        self._attempt = Attempt.of(
+            campaign, repository, settings, self.base, self._prepared.subject, self._id
         )
-        self._attempt = 1
-        self._entered = self._begun = False
+        self._entered = False
         self._record: dict[str, Any] = {}
         self._halted = False
         self._spans: dict[str, dict[str, str]] = {}
-        if campaign.recorded:
-            self._attempt += campaigns.attempts(self._book, self._judged)
-        attempt = f"attempt {self._attempt}, plan {self._plan[:12]}"
+        attempt, plan = self._attempt.number, self._attempt.facts["plan_sha256"]
         self.header = [
-            f"cockpit: {campaign.title} at {self.base[:12]}, {attempt}",
+            f"cockpit: {campaign.title} at {self.base[:12]}, attempt {attempt}, plan {plan[:12]}",
             *(f"cockpit: {line}" for line in self._prepared.lines),
         ]
         self.facts["base"] = self.base
-        self.facts["extra"] = {"campaign": {"attempt": self._attempt, "plan_sha256": self._plan}}
+        self.facts["extra"] = {"campaign": {"attempt": attempt, "plan_sha256": plan}}
 
     def _prepare(self) -> Preparation:
         """What the gate says of the campaign; raises `CockpitError` where it cannot begin."""
         options = {**self.campaign.options, "output": self.relative(self.output)}
         made = runner.prepare(self.campaign.gate, self._context(), options)
-        if made.problems:
-            name = self.settings.source.name if self.settings.source else ""
-            raise CockpitError("\n".join(_spoken(line, name) for line in made.problems))
+        campaign_plan.demand_possible(made, self.settings.source)
         return made
 
     def _do(self, phase: str) -> Outcome:
@@ -130,18 +123,16 @@ class CampaignConductor(Conductor):
         self._enter()
         options = {
             **self.campaign.options,
-            "attempt": self._attempt,
-            "plan_sha256": self._plan,
-            "session_id": self._id,
+            **{key: self._attempt.facts[key] for key in ("attempt", "plan_sha256", "session_id")},
             "output": self.relative(self.output),
             "artifacts_folder": self.relative(self.folder),
             "verdicts": {row["name"].partition(":")[2]: row["verdict"] for row in self.rows},
             "timeline": self._timeline(),
         }
-        self._spans[phase] = {"begun": _now()}
+        self._spans[phase] = {"begun": campaign_record.now()}
         with Tail(self._scratch / "progress", self.live):
             report = runner.run_phase(self.campaign.gate, phase, self._context(), options)
-        self._spans[phase]["ended"] = _now()
+        self._spans[phase]["ended"] = campaign_record.now()
         self._halted = self._halted or not (report.verdict.opens or report.verdict is Verdict.SKIP)
         for evidence in report.evidence:
             if evidence.name == "record":
@@ -196,10 +187,10 @@ class CampaignConductor(Conductor):
         """Keep what killed campaigns of this mode had left; a line for the header if one had."""
         place = self.folder / "campaigns" / self.mode / "cut-off"
         said = campaign_left.salvage(self._scratch, f"campaign-{self.mode}-", place, self._context)
-        if not said:
+        if said is None:
             return []
-        where = self.relative(place)
-        return [f"cockpit: the last {self.mode} was cut off; kept in {where}: {', '.join(said)}"]
+        kept = f"kept in {self.relative(place)}: {', '.join(said)}" if said else "it left nothing"
+        return [f"cockpit: the last {self.mode} was cut off; {kept}"]
 
     def _put(self) -> None:
         """Write into the work tree what a green phase has left for it."""
@@ -216,30 +207,12 @@ class CampaignConductor(Conductor):
             return
         # Where the gate is declared not applicable, nothing is attempted.
         if self.campaign.recorded and not self.settings.skip(self.campaign.gate):
-            campaigns.append(self._book, self._lock, self._row(campaigns.BEGUN))
-            self._begun = True
+            self._attempt.begin()
         self._entered = True
         place = self.folder / "campaigns" / self.mode / "before"
         moved = campaign_left.put_aside(self.output, self._prepared.replaces, place)
         if moved:
             self.live(f"of the session before: {moved} files, now in {self.relative(place)}")
-
-    @property
-    def _lock(self) -> Path:
-        return self.repository.common_dir / "cockpit" / "campaigns.lock"
-
-    def _row(self, kind: str, **more: Any) -> Mapping[str, Any]:
-        return {
-            "kind": kind,
-            "at": _now(),
-            "gate": self.campaign.gate,
-            "mode": self.campaign.mode,
-            "plan_sha256": self._plan,
-            "judged_sha256": self._judged,
-            "attempt": self._attempt,
-            "session_id": self._id,
-            **more,
-        }
 
     def finish(self, exitstatus: int) -> None:
         """Put on record how the attempt ended, then write the session's record."""
@@ -249,23 +222,13 @@ class CampaignConductor(Conductor):
             self._collect(self.output)
         except (CockpitError, OSError) as error:
             self.say(f"what the last phase had left was not kept: {error}")
-        if self._begun:
+        if self._attempt.begun:
             verdicts = {row["name"].partition(":")[2]: row["verdict"] for row in self.rows}
-            missing = set(self.campaign.phases) - verdicts.keys()
-            parts = [Verdict(verdict) for verdict in verdicts.values()]
-            verdict = Verdict.worst([*parts, *([Verdict.UNKNOWN] if missing else [])])
-            ended = self._row(
-                campaigns.ENDED,
-                verdict=verdict.value,
-                phases=verdicts,
-                timeline=self._timeline(),
-                record=self._record,
-            )
             try:
-                campaigns.append(self._book, self._lock, ended)
+                self._attempt.end(self.campaign.phases, verdicts, self._timeline(), self._record)
             except CockpitError as error:
                 self.say(f"the end of the campaign was not recorded: {error}")
-            self._remember(self._book)
+            self._remember(self._attempt.book)
         super().finish(exitstatus)
 
     def conclude(self, terminal: Any) -> None:
@@ -276,18 +239,10 @@ class CampaignConductor(Conductor):
         for path in _below(self.written, self.output):
             terminal.write_line(f"written: {self.relative(path)}")
 
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _spoken(problem: str, source: str) -> str:
-    """A problem of the settings, by the file that has them and as that file spells them."""
-    table = "tool.cockpit."
-    if not problem.startswith(table):
-        return problem
-    told = problem.removeprefix(table) if source == COCKPIT else problem
-    return f"{source or 'the default configuration'}: {told}"
+    def conclude_part(self, terminal: Any) -> None:
+        """What becomes of an attempt of which not all was done."""
+        counts = f"; attempt {self._attempt.number} is on record" if self._attempt.begun else ""
+        terminal.write_line(f"not all phases were done: the same command begins anew{counts}")
 
 
 def _below(written: Iterable[Path], folder: Path) -> list[Path]:

@@ -11,8 +11,10 @@ from pytest_cockpit.api import Context
 from pytest_cockpit.records import artifacts
 
 
-def salvage(own: Path, begin: str, place: Path, context: Callable[[Path], Context]) -> list[str]:
-    """Keep the artifacts of campaigns that were killed; their names.
+def salvage(
+    own: Path, begin: str, place: Path, context: Callable[[Path], Context]
+) -> list[str] | None:
+    """Keep the artifacts of campaigns that were killed; their names, None where none was.
 
     Parameters
     ----------
@@ -21,16 +23,17 @@ def salvage(own: Path, begin: str, place: Path, context: Callable[[Path], Contex
     place: where they are kept.
     context: that of a scratch folder.
     """
-    said = []
+    said, killed = [], False
     for left in own.parent.glob(f"{begin}*"):
         if left == own or left.is_symlink():
             continue
+        killed = True
         runner.mask_artifacts(context(left))
         for path in runner.artifacts_in(left):
             artifacts.write_bytes(place / path.name, path.read_bytes())
             said.append(path.name)
         shutil.rmtree(left, ignore_errors=True)
-    return said
+    return said if killed else None
 
 
 def put_aside(folder: Path, names: Iterable[str], place: Path) -> int:

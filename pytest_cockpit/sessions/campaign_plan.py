@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pytest_cockpit.api import Campaign, CockpitError
-from pytest_cockpit.config import Config
+from pytest_cockpit.api import Campaign, CockpitError, Preparation
+from pytest_cockpit.config import COCKPIT, Config
 from pytest_cockpit.git import Repository
 from pytest_cockpit.records import artifacts
 from pytest_cockpit.records.text import canonical, sha256
@@ -52,6 +52,31 @@ def digests(
     }
     plan = sha256(canonical({**always, **asked}))
     return plan, plan if subject is None else sha256(canonical({**always, "subject": subject}))
+
+
+def demand_possible(made: Preparation, source: Path | None) -> None:
+    """Refuse a campaign that its gate has found a problem of.
+
+    Parameters
+    ----------
+    source: the file with the configuration; None of the default one.
+
+    Raises
+    ------
+    CockpitError: one line for each problem.
+    """
+    if made.problems:
+        name = source.name if source else ""
+        raise CockpitError("\n".join(_spoken(line, name) for line in made.problems))
+
+
+def _spoken(problem: str, source: str) -> str:
+    """A problem of the settings, by the file that has them and as that file spells them."""
+    table = "tool.cockpit."
+    if not problem.startswith(table):
+        return problem
+    told = problem.removeprefix(table) if source == COCKPIT else problem
+    return f"{source or 'the default configuration'}: {told}"
 
 
 def _code(campaign: Campaign, repository: Repository, base: str, settings: Config) -> str:

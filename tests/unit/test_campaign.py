@@ -19,6 +19,7 @@ from pytest_cockpit.config import Config
 from pytest_cockpit.git import Repository
 from pytest_cockpit.records import campaigns
 from pytest_cockpit.sessions import campaign_plan
+from pytest_cockpit.sessions.campaign_record import Attempt
 
 TOY = '''
 """A gate that counts sheep, and the plugin that asks it to."""
@@ -269,6 +270,45 @@ def test_neither_another_seed_nor_a_commit_of_records_begins_anew(meadow):
     assert run() == 1
 
 
+def test_attempts_that_are_in_git_cannot_be_taken_away(meadow):
+    book = campaigns.path_of(meadow.root, ".cockpit")
+    repository = Repository.discover(meadow.root)
+
+    def attempt(session="s"):
+        base = repository.resolve("HEAD")
+        return Attempt.of(campaign(), repository, Config(), base, {}, session)
+
+    def commit(words):
+        meadow.git("add", "-A")
+        meadow.git("commit", "-q", "-m", words)
+        return meadow.git("rev-parse", "--short=12", "HEAD").strip()
+
+    def refused(by):
+        told = f"attempts that are in {by} are not in it; bring them back: git checkout {by} -- "
+        with pytest.raises(CockpitError, match=told):
+            attempt()
+
+    attempt().begin()
+    first = commit("an attempt")
+    attempt().begin()
+    assert attempt().number == 3
+    book.unlink()
+    refused(first)
+    commit("take it away")
+    refused(first)
+    base = repository.resolve("HEAD")
+    Attempt.of(campaign(recorded=False), repository, Config(), base, {}, "other").begin()
+    refused(first)
+    anew = commit("begin anew")
+    refused(first)
+    meadow.git("checkout", "-q", first, "--", ".cockpit/campaigns.ndjson")
+    refused(anew)
+    commit("bring it back")
+    assert attempt().number == 2
+    attempt().begin()
+    assert attempt().number == 3
+
+
 def test_a_campaign_that_is_not_recorded_leaves_no_row(meadow):
     assert meadow.run("--flock", "plan=pass", "--flock-unrecorded").returncode == 0
     assert meadow.rows() == []
@@ -477,6 +517,7 @@ def test_ctrl_c_ends_the_phase_and_is_on_record(meadow, tmp_path):
     assert code == 2, said
     assert meadow.verdicts() == {"phase:plan": "pass"}
     assert meadow.rows()[-1]["verdict"] == "unknown"
+    assert "not all phases were done: the same command begins anew; attempt 1 is on record" in said
     # What the phase had left by then is kept.
     assert (meadow.root / "artifacts/flock/count.md").read_text() == "# count"
 
@@ -494,3 +535,6 @@ def test_a_killed_session_leaves_its_attempt_on_record(meadow, tmp_path):
     )
     assert (meadow.root / "artifacts/campaigns/flock/cut-off/count.md").read_text() == "# count"
     assert not list((meadow.root / ".git/cockpit/scratch").iterdir())
+    (meadow.root / ".git/cockpit/scratch/campaign-flock-x").mkdir()
+    done = meadow.run("--flock", "plan=pass", "artifacts/flock.plan.jsonl::phase:plan")
+    assert "cockpit: the last flock was cut off; it left nothing" in done.stdout
