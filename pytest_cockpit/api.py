@@ -333,10 +333,11 @@ class Campaign:
     title: what is done, in words.
     phases: names of what is done, in order; after a red one only closing ones are.
     closing: the phases that are done whatever came before them.
-    options: JSON-able; what the command line says. The engine adds `attempt`, the how manieth of
-        the same this is, `plan_sha256`, the digest of all that was asked for, `session_id`,
-        `verdicts`, those of the phases before, and `output`, the folder of its artifacts. An option
-        whose name begins with `output` says where something is written, and makes no other plan.
+    options: JSON-able; what the command line says. The engine adds `output`, the folder of its
+        artifacts, and for phases `attempt`, which counts from 1 how often the same was begun,
+        `plan_sha256`, the digest of all that was asked for, `session_id`, and of the phases before
+        their `verdicts` and the `timeline`. An option whose name begins with `output` says where
+        something is written, and makes no other plan.
     paths: names of options that are paths, or lists of them, by the flag that takes each, and
         `output` for the folder of artifacts. They may be typed relative to the folder in which
         pytest was called; phases are given them relative to the root.
@@ -371,7 +372,7 @@ class Preparation:
     lines: what will be done, in words, for the head of the session.
     subject: JSON-able; what is judged. Attempts at the same subject are counted in the ledger,
         whatever else their options say; None where all options belong to it.
-    replaces: names of files below the folder of artifacts that a session before may have left and
+    replaces: names of files in the folder of artifacts that a session before may have left and
         that belong to no other one; they are put aside when this one begins.
     """
 
@@ -386,9 +387,21 @@ class Preparation:
 
     @classmethod
     def from_json(cls, data: JSON) -> Preparation:
-        """Read what `to_json` wrote."""
-        lists = {name: tuple(map(str, data[name])) for name in ("problems", "lines", "replaces")}
+        """Read what `to_json` wrote.
+
+        Raises
+        ------
+        TypeError: a text stands where several should.
+        """
+        lists = {name: _texts(name, data[name]) for name in ("problems", "lines", "replaces")}
         return cls(**lists, subject=data["subject"])
+
+
+def _texts(name: str, given: Any) -> tuple[str, ...]:
+    # A text is a sequence of texts too: of one letter each.
+    if isinstance(given, str):
+        raise TypeError(f"{name} is one text, not several")
+    return tuple(map(str, given))
 
 
 @runtime_checkable

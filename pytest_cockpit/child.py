@@ -105,7 +105,17 @@ def settings_errors(gate: Gate, settings: Mapping[str, Any]) -> list[str]:
         return [f"{dotted((*table, *problem.path))}: {problem.message}" for problem in found]
     if not hasattr(gate, "contradictions"):
         return []
-    return [f"{dotted(table)}.{line}" for line in gate.contradictions(settings)]
+    try:
+        return [f"{dotted(table)}.{line}" for line in _texts(gate.contradictions(settings))]
+    except Exception as error:  # noqa: BLE001 - a session asks in its own process
+        said = f"{type(error).__name__}: {_first_line(error)}"
+        return [f"{dotted(table)}: its settings cannot be judged: contradictions: {said}"]
+
+
+def _texts(given: Sequence[str]) -> Sequence[str]:
+    if isinstance(given, str):
+        raise TypeError("gives one text, not several")
+    return given
 
 
 def _demands_nothing(schema: Mapping[str, Any]) -> bool:
@@ -139,13 +149,15 @@ def _phase(gate: Any, phase: str, context: Context, options: Mapping[str, Any]) 
 
 def _prepare(gate: Any, context: Context, options: Mapping[str, Any]) -> dict[str, Any]:
     """What the gate says of a campaign, or the expected error that kept it from it."""
-    from pytest_cockpit.api import CockpitError
+    from pytest_cockpit.api import CockpitError, Preparation
 
     try:
-        made: dict[str, Any] = gate.prepare(context, options).to_json()
+        made = gate.prepare(context, options)
     except CockpitError as error:
         return {"error": _first_line(error)}
-    return made
+    if isinstance(made, Preparation):
+        return made.to_json()
+    return {"error": f"prepare returned {type(made).__name__}, not an api.Preparation"}
 
 
 def _cases(gate: Any, context: Context) -> dict[str, Any]:

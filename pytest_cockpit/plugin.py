@@ -291,7 +291,8 @@ def pytest_configure(config: pytest.Config) -> None:
     mode = _mode(config.option)
     campaign = config.hook.pytest_cockpit_campaign(options=config.option)
     if mode and campaign:
-        raise pytest.UsageError(f"--cockpit-{mode}, --cockpit-{campaign.mode}: one mode at a time")
+        asked = f"--cockpit-{mode}, and the campaign {campaign.mode}"
+        raise pytest.UsageError(f"{asked}: one mode at a time")
     mode = "campaign" if campaign else mode
     if config.option.cockpit_base and mode != "bench" and (mode or not expression):
         raise pytest.UsageError("--cockpit-base: needs -m gate, a gate's marker or --cockpit-bench")

@@ -108,7 +108,7 @@ def quantile_ends(values: Sequence[float], share: float, below: float, above: fl
     ordered, size = sorted(values), len(values)
     if not ordered:
         return Interval(-math.inf, math.nan, math.inf)
-    counts = [_binomial(size, share, count) for count in range(size + 1)]
+    counts = [binomial(size, share, count) for count in range(size + 1)]
     # The k-th value is too high as a lower end when fewer than k values lie below the quantile.
     low, high = skipped(counts[:-1], below), skipped(counts[:0:-1], above)
     place = share * (size - 1)
@@ -166,7 +166,8 @@ def exceedances(first: int, second: int) -> tuple[float, ...]:
     return tuple(count / ways for count in counts)
 
 
-def _binomial(size: int, share: float, count: int) -> float:
+def binomial(size: int, share: float, count: int) -> float:
+    """The chance of so many successes; that of one, `share`, is between 0 and 1, and neither."""
     # As logarithms: of thousands of values the factors alone are beyond what a float holds.
     ways = math.lgamma(size + 1) - math.lgamma(count + 1) - math.lgamma(size - count + 1)
     return math.exp(ways + count * math.log(share) + (size - count) * math.log1p(-share))

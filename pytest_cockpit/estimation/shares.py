@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
-from pytest_cockpit.estimation.intervals import LEVEL, Interval
+from pytest_cockpit.estimation.intervals import LEVEL, Interval, binomial
 
 _STEPS = 60
 
@@ -38,13 +36,7 @@ def _at_most(found: int, of: int, share: float) -> float:
     if share >= 1:
         return 0.0
     # From the likeliest term downwards, until terms no longer count.
-    term = math.exp(
-        math.lgamma(of + 1)
-        - math.lgamma(found + 1)
-        - math.lgamma(of - found + 1)
-        + found * math.log(share)
-        + (of - found) * math.log1p(-share)
-    )
+    term = binomial(of, share, found)
     total, odds = 0.0, (1 - share) / share
     for count in range(found, -1, -1):
         total += term

@@ -12,7 +12,8 @@ from statistics import NormalDist, median
 from pytest_cockpit.estimation.intervals import LEVEL, Interval, exceedances, skipped
 
 _EXACT = 40
-"""Values up to which the distribution is exact; the normal one beyond leaves out slightly fewer."""
+"""Values up to which the distribution is exact; the normal one beyond leaves out slightly fewer, or
+gives no interval, where nearly all are at one place."""
 
 
 def slope(
@@ -71,4 +72,5 @@ def _normal(counts: Sequence[int], level: float) -> int | None:
         return None
     among = sum(count**2 * (2 * count + 3) for count in counts)
     spread = math.sqrt((size**2 * (2 * size + 3) - among) / 72)
-    return max(0, math.floor(pairs / 2 + NormalDist().inv_cdf(level) * spread - 1))
+    outside = math.floor(pairs / 2 + NormalDist().inv_cdf(level) * spread - 1)
+    return outside if outside >= 0 else None

@@ -38,15 +38,12 @@ def rows(path: Path) -> list[dict[str, Any]]:
 def attempts(path: Path, judged_sha256: str) -> int:
     """How often a campaign of what has this digest was begun.
 
-    Rows that have no digest of what is judged have that of their plan.
-
     Raises
     ------
     CockpitError: as `rows`.
     """
     return sum(
-        row["kind"] == BEGUN and row.get("judged_sha256", row["plan_sha256"]) == judged_sha256
-        for row in rows(path)
+        row["kind"] == BEGUN and row.get("judged_sha256") == judged_sha256 for row in rows(path)
     )
 
 

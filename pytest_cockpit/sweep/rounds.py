@@ -95,7 +95,8 @@ class Rounds:
         return done
 
     def _joint(self, name: str, left: Sequence[str]) -> tuple[Run, str]:
-        files = [path for path, turn in self.turns.files.items() if turn in set(left)]
+        wanted = set(left)
+        files = [path for path, turn in self.turns.files.items() if turn in wanted]
         request = self.workshop.request(
             name, turns=self.turns.files, joint=True, durations=self.durations
         )

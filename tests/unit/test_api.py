@@ -17,6 +17,7 @@ from pytest_cockpit.api import (
     Finding,
     Lane,
     Move,
+    Preparation,
     Report,
     Severity,
     Verdict,
@@ -85,6 +86,15 @@ def test_a_case_bears_on_the_verdict_unless_it_was_skipped(verdict):
     report = Report.judge("", checked=1, cases=[Case("one", Verdict.PASS), Case("two", verdict)])
     assert report.verdict is (Verdict.PASS if verdict is Verdict.SKIP else verdict)
     assert Report.judge("", checked=0, cases=[Case("one", Verdict.PASS)]).verdict is Verdict.UNKNOWN
+
+
+def test_a_preparation_survives_json_and_one_text_is_not_several():
+    made = Preparation(("a problem",), ("a line",), {"sizes": [1]}, ("run.json",))
+    assert Preparation.from_json(json.loads(json.dumps(made.to_json()))) == made
+    for name in ("problems", "lines", "replaces"):
+        # A comma was forgotten: ("a problem") is no tuple.
+        with pytest.raises(TypeError, match=f"{name} is one text, not several"):
+            Preparation.from_json({**made.to_json(), name: "a problem"})
 
 
 @given(CONTEXTS)

@@ -15,7 +15,9 @@ from pytest_cockpit.api import CockpitError, Context, Lane, Move, Report, Verdic
 
 GATES = """
 import os, signal, sys, time
-from pytest_cockpit.api import CockpitError, Evidence, Finding, Report, Rule, Severity, Verdict
+from pytest_cockpit.api import (
+    CockpitError, Evidence, Finding, Preparation, Report, Rule, Severity, Verdict
+)
 
 def passed(context):
     return Report.judge("fine", checked=1)
@@ -107,6 +109,12 @@ class Gate:
         return globals()[context.settings.get("do", "passed")](context)
     def proofs(self):
         return ()
+    def conduct(self, phase, context, options):
+        return Report.judge(phase, checked=1)
+    def prepare(self, context, options):
+        if options["do"] == "refuse":
+            raise CockpitError("probe: no tests; write some")
+        return eval(options["do"])
     def baseline(self, context):
         if context.settings.get("measure") == "raise":
             raise ValueError("nothing to measure")
@@ -273,6 +281,48 @@ def test_invalid_settings_are_an_error_with_every_key(context):
 def test_an_empty_table_is_held_against_a_schema_that_demands_something(schema, wrong):
     gate = SimpleNamespace(name="g", settings_schema=schema)
     assert bool(child.settings_errors(gate, {})) is wrong
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (["a: is no b; name a b"], ["tool.cockpit.gate.g.a: is no b; name a b"]),
+        ("a: is no b", ["contradictions: TypeError: gives one text, not several"]),
+        (None, ["contradictions: TypeError: "]),
+        (ValueError("two\nlines"), ["contradictions: ValueError: two"]),
+    ],
+)
+def test_what_a_gate_says_of_its_settings_is_told_whatever_it_is(said, told):
+    def contradictions(_):
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+    gate = SimpleNamespace(
+        name="g", settings_schema={"type": "object"}, contradictions=contradictions
+    )
+    found = child.settings_errors(gate, {"a": 1})
+    assert len(found) == len(told)
+    assert all(part in line for part, line in zip(told, found, strict=True))
+    assert all("\n" not in line for line in found)
+
+
+@pytest.mark.parametrize(
+    ("do", "said"),
+    [
+        ("refuse", "^probe: probe: no tests; write some$"),
+        ("None", "^probe: prepare returned NoneType, not an api.Preparation$"),
+        (
+            "Preparation(('a line', 'other'), 'one')",
+            r"prepare must .* \(lines is one text, not sev",
+        ),
+        ("1 / 0", "ZeroDivisionError"),
+    ],
+)
+def test_what_is_no_preparation_is_one_line(context, do, said):
+    with pytest.raises(CockpitError, match=said) as caught:
+        runner.prepare("probe", context, {"do": do})
+    assert "\n" not in str(caught.value)
 
 
 def test_settings_that_json_cannot_carry_are_an_error(context):

@@ -84,6 +84,13 @@ def test_the_normal_distribution_beyond_leaves_out_few_slopes_less_than_the_exac
         assert 0 <= exact - normal <= 6
 
 
+def test_so_many_values_at_one_place_that_nothing_can_be_left_out_have_no_slope():
+    for counts in ((40, 1), (1, 60)):
+        places = [at for at, count in enumerate(counts) for _ in range(count)]
+        assert intervals.skipped(slopes._trend(counts), 0.005) is None
+        assert slopes.slope(places, [float(value) for value in range(len(places))]) is None
+
+
 def test_one_value_that_stands_out_tilts_nothing():
     values = [100 + 0.1 * (at % 2) for at in range(12)]
     values[-1] = 1000.0
