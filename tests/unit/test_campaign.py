@@ -468,7 +468,7 @@ def test_nothing_is_written_outside_the_repository(meadow, tmp_path, option, pat
 def test_one_mode_at_a_time(meadow):
     done = meadow.run("--flock", "plan=pass", "--cockpit-checkpoint")
     assert done.returncode == 4
-    assert "--cockpit-checkpoint, --cockpit-flock: one mode at a time" in done.stderr
+    assert "--cockpit-checkpoint, and the campaign flock: one mode at a time" in done.stderr
 
 
 def test_a_broken_ledger_is_told_before_anything_runs(meadow):
