@@ -23,28 +23,40 @@ def salvage(
     place: where they are kept.
     context: that of a scratch folder.
     """
-    said, killed = [], False
-    for left in own.parent.glob(f"{begin}*"):
-        if left == own or left.is_symlink():
-            continue
-        killed = True
+    # The rest of a name has no such character: that of another mode may begin alike.
+    killed = [
+        left
+        for left in own.parent.glob(f"{begin}*")
+        if left != own and not left.is_symlink() and "-" not in left.name.removeprefix(begin)
+    ]
+    kept = []
+    for left in killed:
         runner.mask_artifacts(context(left))
-        for path in runner.artifacts_in(left):
-            artifacts.write_bytes(place / path.name, path.read_bytes())
-            said.append(path.name)
+        kept += runner.artifacts_in(left)
+    if kept:
+        _empty(place)
+    for path in kept:
+        artifacts.write_bytes(place / path.name, path.read_bytes())
+    for left in killed:
         shutil.rmtree(left, ignore_errors=True)
-    return said if killed else None
+    return [path.name for path in kept] if killed else None
 
 
 def put_aside(folder: Path, names: Iterable[str], place: Path) -> int:
     """Move files of these names into another folder, which then holds nothing else; how many."""
     found = [folder / name for name in names]
     old = [path for path in found if path.is_file() and not path.is_symlink()]
-    if old and place.is_dir() and not place.is_symlink():
-        for path in place.iterdir():
-            if path.is_file() or path.is_symlink():
-                path.unlink()
+    if old:
+        _empty(place)
     for path in old:
         artifacts.write_bytes(place / path.name, path.read_bytes())
         path.unlink()
     return len(old)
+
+
+def _empty(place: Path) -> None:
+    """Remove the files of a folder: what comes to it next is of one session alone."""
+    if place.is_dir() and not place.is_symlink():
+        for path in place.iterdir():
+            if path.is_file() or path.is_symlink():
+                path.unlink()

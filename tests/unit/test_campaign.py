@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_cockpit.api import Campaign, CockpitError
+from pytest_cockpit.api import Campaign, CockpitError, Context
 from pytest_cockpit.config import Config
 from pytest_cockpit.git import Repository
 from pytest_cockpit.records import campaigns
-from pytest_cockpit.sessions import campaign_plan
+from pytest_cockpit.sessions import campaign_left, campaign_plan
 from pytest_cockpit.sessions.campaign_record import Attempt
 
 TOY = '''
@@ -388,6 +388,30 @@ def test_phases_are_given_paths_from_the_root(tmp_path, given, told):
     )
     assert made.options == {"book": told, "books": [told], "a": path}
     assert (made.inputs, made.output) == (("x", told), told)
+
+
+def test_what_is_kept_of_killed_campaigns_is_of_this_mode_and_of_the_last_time(tmp_path):
+    place = tmp_path / "cut-off"
+    for round_, names in enumerate((("a.md", "b.md"), ("a.md",), ())):
+        for name in ("campaign-x-abc_d01", "campaign-x-2-abc_d02", "campaign-x-own_0001"):
+            folder = tmp_path / "scratch" / name / "artifacts"
+            folder.mkdir(parents=True, exist_ok=True)
+            for file in names:
+                (folder / file).write_text(f"{name} {round_}")
+        said = campaign_left.salvage(
+            tmp_path / "scratch/campaign-x-own_0001",
+            "campaign-x-",
+            place,
+            lambda left: Context(root=tmp_path, scratch=left),
+        )
+        assert said == list(names)
+        # Where nothing is left to keep, what was kept before stays.
+        found = {path.name: path.read_text() for path in place.iterdir()}
+        assert found == {
+            file: f"campaign-x-abc_d01 {min(round_, 1)}" for file in names or ("a.md",)
+        }
+        left = {path.name for path in (tmp_path / "scratch").iterdir()}
+        assert left == {"campaign-x-2-abc_d02", "campaign-x-own_0001"}
 
 
 @pytest.mark.parametrize("path", ["../../x", "/etc/hosts", "../../real-not/x"])
