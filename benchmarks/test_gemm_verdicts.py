@@ -181,15 +181,9 @@ def too_late(rng: random.Random, slower: float) -> Verdict:
 
 def drifts(rng: random.Random, drift: float) -> Verdict:
     """Against the 3 % of the archived policies."""
-    points = [
-        (run.snapshot or 0, each.pace) for run in replay(rng, drift=drift) for each in run.sessions
-    ]
-    found = slope([at for at, _ in points], [pace for _, pace in points])
+    found, _ = checks_drift.drifts(replay(rng, drift=drift), 0.01)
     assert found is not None
-    low, high = math.expm1(7 * found.low), math.expm1(7 * found.high)
-    if high < -0.03 or low > 0.03:
-        return Verdict.FAIL
-    return Verdict.PASS if low >= -0.03 and high <= 0.03 else Verdict.UNKNOWN
+    return verdict(checks_drift.within(found, 3.0))
 
 
 def first_and_last(rng: random.Random, drift: float) -> Verdict:

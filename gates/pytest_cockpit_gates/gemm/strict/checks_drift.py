@@ -43,7 +43,7 @@ def _drifts(subject: Subject, weekly: Weekly, key: str, runs: list[Run]) -> Iter
     snapshots = len({run.snapshot for run in runs if sessions_of([run])})
     least = needed.snapshots_for_drift(max(1, len(sessions_of(runs[:1]))), subject.level)
     most = weekly.max_abs_throughput_drift_percent
-    held = None if throughput is None else _within(throughput, most)
+    held = None if throughput is None else within(throughput, most)
     more = least if throughput is None else _enough_within(throughput, most, snapshots)
     said = f"at most ±{most:g} %"
     yield _said("throughput_drift_abs_bound", key, throughput, held, said, snapshots, more)
@@ -74,7 +74,8 @@ def _over_all(places: list[int], logs: list[float], level: float) -> Interval | 
     return Interval(*(100 * math.expm1(each) for each in ends))
 
 
-def _within(drift: Interval, most: float) -> bool | None:
+def within(drift: Interval, most: float) -> bool | None:
+    """Whether a drift is at most so many percent either way; None where nobody can tell."""
     above, below = drift.at_most(most), drift.at_least(-most)
     if above is False or below is False:
         return False
