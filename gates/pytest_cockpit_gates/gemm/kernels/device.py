@@ -8,7 +8,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import pyopencl as cl
+
 from pytest_cockpit.api import CockpitError
+from pytest_cockpit_gates.gemm.kernels import binaries
 
 if TYPE_CHECKING:
     from pytest_cockpit_gates.gemm.kernels.variants import Variant
@@ -29,8 +32,6 @@ class Device:
     """
 
     def __init__(self, platform: str, handle: Any) -> None:
-        import pyopencl as cl
-
         self.platform = platform
         self.handle = handle
         self.context = cl.Context([handle])
@@ -45,10 +46,6 @@ class Device:
         ------
         CockpitError: the driver cannot build it; its log is named.
         """
-        import pyopencl as cl
-
-        from pytest_cockpit_gates.gemm.kernels import binaries
-
         options = ("-w", *options)  # PoCL counts the warnings of a kernel on stderr
         key = (text, " ".join(options))
         if key not in self._programs:
@@ -78,14 +75,8 @@ def open_device(platform: str) -> Device:
 
     Raises
     ------
-    CockpitError: pyopencl, the platform or its device is not there.
+    CockpitError: the platform or its device is not there.
     """
-    try:
-        import pyopencl as cl
-    except ImportError as error:
-        raise CockpitError(
-            "gemm: pyopencl is not installed; install pytest-cockpit[gemm] and run again"
-        ) from error
     wanted = _NAMES.get(platform, platform.casefold())
     try:
         platforms = cl.get_platforms()
@@ -109,8 +100,6 @@ def open_device(platform: str) -> Device:
 
 def describe(platform: str, handle: Any) -> dict[str, Any]:
     """What a device is, as JSON; `fingerprint` is a digest of all that tells two devices apart."""
-    import pyopencl as cl
-
     facts = {
         "platform_name": handle.platform.name.strip(),
         "platform_version": handle.platform.version.strip(),
@@ -135,8 +124,6 @@ def describe(platform: str, handle: Any) -> dict[str, Any]:
 
 def _most(handle: Any, limit: str) -> int:
     """A limit of a device; 0 where its version of OpenCL knows no such thing."""
-    import pyopencl as cl
-
     try:
         return int(getattr(handle, limit))
     except (AttributeError, cl.Error):
@@ -146,8 +133,6 @@ def _most(handle: Any, limit: str) -> int:
 @contextmanager
 def refusals(device: Device, what: str) -> Iterator[None]:
     """Turn a driver's refusal, of memory or of anything, into one line that says of what."""
-    import pyopencl as cl
-
     try:
         yield
     except (MemoryError, cl.MemoryError) as error:

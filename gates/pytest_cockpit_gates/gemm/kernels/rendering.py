@@ -7,9 +7,8 @@ A template is OpenCL C and two directives, each alone on its line:
     //@ end
 
 The lines between them are repeated for NAME = 0 … PARAMETER - 1, where PARAMETER is a parameter of
-the variant or a number; `@{NAME}` stands for its value and `@{NAME:x}` for one hexadecimal digit,
-which is how components of vectors are called. Repetitions may lie within each other. Parameters
-are also there as macros, so that all arithmetic is left to the compiler.
+the variant or a number; `@{NAME}` stands for its value. Repetitions may lie within each other.
+Parameters are also there as macros, so that all arithmetic is left to the compiler.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 _FOR = re.compile(r"//@ for ([a-z]+) in ([A-Z_]+|\d+)\Z")
 _END = "//@ end"
-_HOLE = re.compile(r"@\{([a-z]+)(:x)?\}")
+_HOLE = re.compile(r"@\{([a-z]+)\}")
 
 
 def render(template: str, parameters: Mapping[str, int]) -> str:
@@ -82,9 +81,8 @@ def _count(word: str, parameters: Mapping[str, int]) -> int:
 
 def _fill(line: str, values: Mapping[str, int]) -> str:
     def value(hole: re.Match[str]) -> str:
-        name, hexadecimal = hole.groups()
-        if name not in values:
-            raise ValueError(f"a template names {name}, which no repetition counts")
-        return f"{values[name]:x}" if hexadecimal else str(values[name])
+        if hole[1] not in values:
+            raise ValueError(f"a template names {hole[1]}, which no repetition counts")
+        return str(values[hole[1]])
 
     return _HOLE.sub(value, line)
