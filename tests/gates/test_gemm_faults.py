@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from pytest_cockpit.api import Context, Verdict
+from pytest_cockpit_gates.gemm import findings
 from pytest_cockpit_gates.gemm.phases import beside, canary, evaluation, splitting
 from pytest_cockpit_gates.gemm.phases.plan import REPLAY, SPLIT, Plan
 from pytest_cockpit_gates.gemm.phases.state import State
 from pytest_cockpit_gates.gemm.strict.artifacts import problems
 from pytest_cockpit_gates.gemm.workers import platforms
-from pytest_cockpit_gates.gemm.workers.client import Worker
+from pytest_cockpit_gates.gemm.workers.client import Worker, WorkerError
 from tests import gemm_devices
 
 FAULT = "COCKPIT_GEMM_FAULT"
@@ -70,6 +71,11 @@ def test_a_run_that_broke_is_a_failed_row_and_ends_the_replay(campaign, fault, r
     assert (measured.verdict, judged.verdict) == (Verdict.FAIL, Verdict.FAIL)
     assert any(row["error"] in it.message for it in measured.findings)
     assert "gemm.run-failed" in {it.rule for it in judged.findings}
+
+
+def test_a_hang_is_told_with_the_setting_that_gives_it_more_time():
+    found = findings.of_worker(WorkerError("hang", "pocl: no answer to tune in 120 s"), "pocl")
+    assert found.remedy.startswith("raise gate.gemm.timeout_s where it is only slow; ")
 
 
 def test_a_result_that_is_not_finite_stops_the_replay(campaign):

@@ -12,17 +12,21 @@ _RULES = {
     "wrong": "gemm.wrong-device",
     INCORRECT: "gemm.correctness",
 }
+_REMEDIES = {
+    "missing": None,
+    "hang": "raise gate.gemm.timeout_s where it is only slow; else see its stderr in the evidence",
+}
+_REMEDY = "see its stderr in the evidence; run it again by itself"
 _SHOWN_STDERR = 2000
 
 
 def of_worker(error: WorkerError, platform: str) -> Finding:
     """What a worker's failure is: without a platform nothing is known, all else has failed."""
-    missing = error.kind == "missing"
     return Finding(
         _RULES.get(error.kind, "gemm.run-failed"),
         error.message,
-        Severity.UNKNOWN if missing else Severity.ERROR,
-        remedy=None if missing else "see its stderr in the evidence; run it again by itself",
+        Severity.UNKNOWN if error.kind == "missing" else Severity.ERROR,
+        remedy=_REMEDIES.get(error.kind, _REMEDY),
         evidence={
             "platform": platform,
             "kind": error.kind,
