@@ -96,7 +96,6 @@ class CampaignConductor(Conductor):
         )
         self._entered = False
         self._record: dict[str, Any] = {}
-        self._halted = False
         self._spans: dict[str, dict[str, str]] = {}
         attempt, plan = self._attempt.number, self._attempt.facts["plan_sha256"]
         self.header = [
@@ -118,7 +117,7 @@ class CampaignConductor(Conductor):
         if deselected:
             said = f"not done: {', '.join(deselected)} was not; deselect nothing"
             return Outcome(Verdict.UNKNOWN, said)
-        if self._halted and phase not in self.campaign.closing:
+        if self._halted() and phase not in self.campaign.closing:
             return Outcome(Verdict.SKIP, "not done: a phase before it is not green")
         self._enter()
         options = {
@@ -133,7 +132,6 @@ class CampaignConductor(Conductor):
         with Tail(self._scratch / "progress", self.live):
             report = runner.run_phase(self.campaign.gate, phase, self._context(), options)
         self._spans[phase]["ended"] = campaign_record.now()
-        self._halted = self._halted or not (report.verdict.opens or report.verdict is Verdict.SKIP)
         for evidence in report.evidence:
             if evidence.name == "record":
                 self._record.update(evidence.data)
@@ -143,6 +141,11 @@ class CampaignConductor(Conductor):
         """The phases so far, in their order; begin and end of those that were done."""
         names = [(row["name"].partition(":")[2], row["verdict"]) for row in self.rows]
         return [{"phase": it, "verdict": said, **self._spans.get(it, {})} for it, said in names]
+
+    def _halted(self) -> bool:
+        """Whether a phase is not green, by what it came to or because that could not be kept."""
+        verdicts = (Verdict(row["verdict"]) for row in self.rows)
+        return not all(verdict.opens or verdict is Verdict.SKIP for verdict in verdicts)
 
     def _deselected(self, phase: str) -> list[str]:
         """The phases before it that this session has not come to: it would lack what they leave."""
