@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -61,7 +65,9 @@ def started(monkeypatch):
 
 def told(sandbox, **more):
     done = sandbox.pytest("-q", "-s", "-p", "no:cacheprovider", "test_a.py", **more)
-    facts = (sandbox.root / "facts.json").read_text()
+    facts = json.loads((sandbox.root / "facts.json").read_text())
+    # One that forks is started without what only matters as it is read, and with a fixed seed.
+    facts["started_with"] = set(facts["started_with"]) - warm.FREE - {warm.SEED[0]}
     return done.returncode, re.sub(r"in [0-9.]+s", "", done.stdout), done.stderr, facts
 
 
@@ -93,8 +99,8 @@ def test_a_module_that_would_be_imported_in_the_place_of_a_loaded_one_is(make_sa
 
 def test_what_a_process_was_started_with_is_not_changed(make_sandbox, started):
     sandbox = make_sandbox({"test_a.py": SEEN})
-    assert "HARBOUR" not in told(sandbox)[3]
-    assert told(sandbox, env={"HARBOUR": "open"})[3].count("HARBOUR") == 2
+    assert "HARBOUR" not in str(told(sandbox)[3])
+    assert str(told(sandbox, env={"HARBOUR": "open"})[3]).count("HARBOUR") == 2
     assert started[-1] is None
 
 
@@ -104,3 +110,97 @@ def test_it_can_be_switched_off(make_sandbox, started, monkeypatch):
     for _ in range(5):
         assert sandbox.pytest("-q", "--version").returncode == 0
     assert started == [None] * 5
+
+
+GATE = """\
+import os, sys
+
+from pytest_cockpit.api import Report, Rule
+
+
+class Gate:
+    name = "party"
+    summary = "what its process sees"
+    rules = (Rule("party.never", "Never found."),)
+    settings_schema = {"type": "object"}
+
+    def check(self, context):
+        loaded = "networkx" in sys.modules
+        seen = [os.getcwd() == str(context.scratch), sys.path[:3], sorted(os.environ), loaded]
+        os.write(2, b"word")
+        if os.environ.get("COCKPIT_QUARANTINE"):
+            os.abort()
+        return Report.judge(repr(seen), checked=1)
+
+    def proofs(self):
+        return ()
+
+
+gate = Gate()
+"""
+
+
+def test_the_processes_of_its_gates_are_as_fresh_ones(make_sandbox, started, tmp_path):
+    site = tmp_path / "site"
+    (site / "party-1.dist-info").mkdir(parents=True)
+    (site / "party-1.dist-info/METADATA").write_text("Name: party\nVersion: 1\n")
+    (site / "party-1.dist-info/entry_points.txt").write_text(
+        "[pytest_cockpit.gates]\nparty_marker = party:gate\n"
+    )
+    (site / "party.py").write_text(GATE)
+    sandbox = make_sandbox({"cockpit.toml": 'gates = ["party"]\n'})
+
+    def judged(**more):
+        env = {"PYTHONPATH": str(site), **more.pop("env", {})}
+        sandbox.pytest("-q", "-m", "party_marker", env=env, **more)
+        report = json.loads((sandbox.root / "artifacts/gates/party.json").read_text())
+        return report["verdict"], report["summary"]
+
+    verdict, seen = judged(fresh=True)
+    assert (verdict, seen.endswith("False]")) == ("pass", True)
+    told = [judged() for _ in range(4)]
+    assert started[-1] is not None
+    assert told[-1] == ("pass", seen.replace("False]", "True]"))
+    verdict, said = judged(env={"COCKPIT_QUARANTINE": "1"})
+    assert (verdict, "killed by signal 6" in said) == ("error", True)
+
+
+OWNER = """\
+import os
+from pathlib import Path
+from tests import warm
+for _ in range(4):
+    warm.session(["-q", "-p", "no:cacheprovider"], Path.cwd(), dict(os.environ), 60)
+"""
+SLOW = """\
+import os, pathlib, time
+
+def test_slow():
+    pathlib.Path("begun").write_text(str(os.getpid()))
+    time.sleep(60)
+"""
+
+
+def test_it_does_not_outlive_who_asked_for_it(make_sandbox):
+    sandbox = make_sandbox({"test_a.py": SLOW})
+    env = {**sandbox.environment(), "PYTHONPATH": str(Path(warm.__file__).parents[1])}
+    with subprocess.Popen([sys.executable, "-c", OWNER], cwd=sandbox.root, env=env) as owner:
+        begun = sandbox.root / "begun"
+        until(lambda: begun.exists() and begun.read_text())
+        owner.kill()
+    until(lambda: not runs(int(begun.read_text())))
+
+
+def until(holds):
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def runs(pid):
+    """Whether there is such a process, and not only nobody yet who asked how it ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
