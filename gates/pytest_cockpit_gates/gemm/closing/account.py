@@ -10,6 +10,7 @@ from typing import Any
 from pytest_cockpit.api import Verdict
 from pytest_cockpit.records.text import one_line
 from pytest_cockpit_gates.gemm.closing.decision import UNKNOWN, Track
+from pytest_cockpit_gates.gemm.closing.tables import table, tables
 from pytest_cockpit_gates.gemm.strict import names
 from pytest_cockpit_gates.gemm.verdicts import ITERATE, PROMOTE, Evaluation
 
@@ -82,15 +83,13 @@ class Account:
     @property
     def metadata(self) -> Mapping[str, Any]:
         """Of the artifact; {} where it has none."""
-        made = (self.artifact or {}).get("metadata")
-        return made if isinstance(made, Mapping) else {}
+        return table((self.artifact or {}).get("metadata"))
 
     @property
     def parameters(self) -> Mapping[str, Sequence[Any]]:
         """The lists among the parameters of the run."""
-        given = self.metadata.get("parameters")
-        lists = given if isinstance(given, Mapping) else {}
-        return {key: it for key, it in lists.items() if isinstance(it, list)}
+        given = table(self.metadata.get("parameters"))
+        return {key: it for key, it in given.items() if isinstance(it, list)}
 
     @property
     def as_track(self) -> Track:
@@ -103,9 +102,10 @@ class Account:
 
 def timeline(told: Any) -> tuple[Phase, ...]:
     """The phases of a session as the engine has told them, read with care."""
-    rows = [it for it in told if isinstance(it, Mapping)] if isinstance(told, list) else []
     keys = ("phase", "verdict", "begun", "ended")
-    return tuple(Phase(*(one_line(str(row.get(key) or "")) for key in keys)) for row in rows)
+    return tuple(
+        Phase(*(one_line(str(row.get(key) or "")) for key in keys)) for row in tables(told)
+    )
 
 
 def checks_of(evaluation: Evaluation) -> tuple[dict[str, Any], ...]:

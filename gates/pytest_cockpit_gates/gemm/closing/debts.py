@@ -11,6 +11,7 @@ from pytest_cockpit.api import Verdict
 from pytest_cockpit.records import campaigns
 from pytest_cockpit_gates.gemm.closing import selection
 from pytest_cockpit_gates.gemm.closing.selection import Selection
+from pytest_cockpit_gates.gemm.closing.tables import table
 from pytest_cockpit_gates.gemm.verdicts import PROMOTE
 
 GATE = "gemm"
@@ -77,7 +78,7 @@ def applied(row: Row) -> bool:
     """Whether a row is the end of a session that went back to the fallback platform."""
     if row.get("kind") != campaigns.ENDED or row.get("mode") != ROLLBACK:
         return False
-    return _record(row).get("action") == "apply" and opens(_phases(row).get("apply"))
+    return _record(row).get("action") == "apply" and opens(table(row.get("phases")).get("apply"))
 
 
 def pays(row: Row) -> bool:
@@ -108,10 +109,4 @@ def last(among: Iterable[Row], modes: Sequence[str] = TRACKS) -> Row | None:
 
 
 def _record(row: Row) -> Mapping[str, Any]:
-    record = row.get("record")
-    return record if isinstance(record, Mapping) else {}
-
-
-def _phases(row: Row) -> Mapping[str, Any]:
-    phases = row.get("phases")
-    return phases if isinstance(phases, Mapping) else {}
+    return table(row.get("record"))

@@ -11,6 +11,7 @@ from pytest_cockpit.records import artifacts
 from pytest_cockpit.records.text import sha256
 from pytest_cockpit_gates.gemm.closing import documents
 from pytest_cockpit_gates.gemm.closing.account import Account
+from pytest_cockpit_gates.gemm.closing.tables import table
 from pytest_cockpit_gates.gemm.settings import KERNELS, Settings
 from pytest_cockpit_gates.gemm.strict import inheritance
 from pytest_cockpit_gates.gemm.verdicts import ITERATE, PROMOTE
@@ -55,9 +56,9 @@ def short(
 
 
 def _measured(metadata: Mapping[str, Any], settings: Settings) -> Iterator[str]:
-    given = metadata.get("parameters")
+    given = table(metadata.get("parameters"))
     for key, wanted in (("kernels", KERNELS), ("platforms", settings.platforms)):
-        there = given.get(key) if isinstance(given, Mapping) else None
+        there = given.get(key)
         lacking = [it for it in wanted if not isinstance(there, list) or it not in there]
         if lacking:
             yield f"it did not measure {', '.join(lacking)}"
@@ -68,8 +69,7 @@ def _files(metadata: Mapping[str, Any], settings: Settings, root: Path) -> Itera
         path = getattr(settings, name)
         if not path:
             continue
-        used = metadata.get(name)
-        digest = used.get("sha256") if isinstance(used, Mapping) else None
+        digest = table(metadata.get(name)).get("sha256")
         read = _content if name == "baseline" else _policy
         if digest != read(root, path):
             yield f"it was not judged by gate.gemm.{name} as that is now"
@@ -97,5 +97,5 @@ def _ratios(checks: Iterable[Mapping[str, Any]], least: float) -> Iterator[str]:
 
 
 def _bound(observed: Any) -> float | None:
-    bound = observed.get("bound") if isinstance(observed, Mapping) else None
+    bound = table(observed).get("bound")
     return bound if isinstance(bound, int | float) and not isinstance(bound, bool) else None

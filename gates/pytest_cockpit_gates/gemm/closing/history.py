@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from pytest_cockpit.records.text import one_line
 from pytest_cockpit_gates.gemm.closing.debts import ROLLBACK, TRACKS, Row
 from pytest_cockpit_gates.gemm.closing.decision import UNKNOWN
 from pytest_cockpit_gates.gemm.closing.sections import NONE, grid
+from pytest_cockpit_gates.gemm.closing.tables import table
 from pytest_cockpit_gates.gemm.closing.week import Week
 
 _LONGEST = 200
@@ -66,8 +67,7 @@ def section(found: Sequence[Campaign]) -> list[str]:
 
 def _campaign(begun: Row, ended: Row | None) -> Campaign:
     given = ended or {}
-    told = given.get("record")
-    record: Mapping[str, Any] = told if isinstance(told, Mapping) else {}
+    record = table(given.get("record"))
     why = record.get("rationale") or record.get("reason") or _red(given.get("phases"))
     return Campaign(
         mode=one_line(str(begun.get("mode"))),
@@ -84,6 +84,9 @@ def _campaign(begun: Row, ended: Row | None) -> Campaign:
 
 def _red(phases: Any) -> str:
     """The first phase that is not green, of a campaign that says nothing itself."""
-    table = phases if isinstance(phases, Mapping) else {}
-    red = [f"{name} is {it}" for name, it in table.items() if it not in ("pass", "warn", "skip")]
+    red = [
+        f"{name} is {it}"
+        for name, it in table(phases).items()
+        if it not in ("pass", "warn", "skip")
+    ]
     return ", ".join(map(str, red))

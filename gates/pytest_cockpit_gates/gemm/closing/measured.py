@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from pytest_cockpit.records.markdown import code, plain
@@ -12,6 +11,7 @@ from pytest_cockpit_gates.gemm.closing.account import Account
 from pytest_cockpit_gates.gemm.closing.figures import Figure, significant
 from pytest_cockpit_gates.gemm.closing.results import Line, lines
 from pytest_cockpit_gates.gemm.closing.sections import NONE, grid
+from pytest_cockpit_gates.gemm.closing.tables import table, tables
 from pytest_cockpit_gates.gemm.strict import names
 
 _MEANT = (
@@ -80,12 +80,12 @@ def snapshots(account: Account) -> list[str]:
             code(str(it.get("decision"))),
             " ".join(code(str(one)) for one in _list(it.get("failed"))) or NONE,
         )
-        for it in _tables(artifact.get("snapshots"))
+        for it in tables(artifact.get("snapshots"))
     ]
     if not rows:
         return []
     out = ["", *grid(("snapshot", "begun", "ended", "decision", "failed"), rows)]
-    event = _table(artifact.get("rollback_event"))
+    event = table(artifact.get("rollback_event"))
     if event:
         out += [f"Snapshot {plain(str(event.get('snapshot')))} ended the campaign:", ""]
         out += [*(f"- {plain(str(it))}" for it in _list(event.get("reasons"))), ""]
@@ -120,11 +120,3 @@ def _second(told: Any) -> str:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _table(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _tables(value: Any) -> list[Mapping[str, Any]]:
-    return [it for it in _list(value) if isinstance(it, Mapping)]

@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_cockpit.api import CockpitError
 from pytest_cockpit.estimation.intervals import Interval
+from pytest_cockpit_gates.gemm.closing import canvas
 from pytest_cockpit_gates.gemm.closing.results import Line, Ratio
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _BYTES = 4
 _MATRICES = 3
-_STYLE: Mapping[str, Any] = {
-    "svg.hashsalt": "pytest-cockpit-gemm",
-    # Text stays text: it can be searched, and no font has to be here.
-    "svg.fonttype": "none",
-    # A dollar sign in a name is no formula.
-    "text.parse_math": False,
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-}
 _MARKS = "osD^vP*X"
 
 
@@ -51,7 +34,7 @@ def throughput(lines: Sequence[Line]) -> bytes:
     ------
     CockpitError: matplotlib is not installed.
     """
-    with _figure(max(1, len({line.platform for line in lines}))) as (figure, axes):
+    with canvas.figure(max(1, len({line.platform for line in lines}))) as (figure, axes):
         names = sorted({line.platform for line in lines})
         for axis, platform in zip(axes, names, strict=False):
             mine = [line for line in lines if line.platform == platform]
@@ -64,7 +47,7 @@ def throughput(lines: Sequence[Line]) -> bytes:
             # Room for the legend above what is highest.
             axis.set_ylim(0, 1.2 * axis.get_ylim()[1])
             _legend(axis)
-        return _svg(figure)
+        return canvas.svg(figure)
 
 
 def ratio(rows: Sequence[Ratio], bound: float, pair: tuple[str, str]) -> bytes:
@@ -78,7 +61,7 @@ def ratio(rows: Sequence[Ratio], bound: float, pair: tuple[str, str]) -> bytes:
     ------
     CockpitError: matplotlib is not installed.
     """
-    with _figure(1, height=_height(len(rows))) as (figure, axes):
+    with canvas.figure(1, height=_height(len(rows))) as (figure, axes):
         named = [(f"{row.kernel} {row.size} ({row.pairs} pairs)", row.interval) for row in rows]
         _intervals(axes[0], named)
         judged = {bound if row.bound is None else row.bound for row in rows} or {bound}
@@ -86,7 +69,7 @@ def ratio(rows: Sequence[Ratio], bound: float, pair: tuple[str, str]) -> bytes:
             axes[0].axvline(least, color="tab:red", linestyle="--", label=f"at least {least:g}")
         axes[0].set_xlabel(f"throughput of {pair[0]} over that of {pair[1]}")
         _legend(axes[0])
-        return _svg(figure)
+        return canvas.svg(figure)
 
 
 def overhead(lines: Sequence[Line], bound: float | None) -> bytes:
@@ -101,7 +84,7 @@ def overhead(lines: Sequence[Line], bound: float | None) -> bytes:
     CockpitError: matplotlib is not installed.
     """
     mine = [line for line in lines if line.overhead is not None or line.pairs]
-    with _figure(1, height=_height(len(mine))) as (figure, axes):
+    with canvas.figure(1, height=_height(len(mine))) as (figure, axes):
         axis = axes[0]
         _intervals(axis, [(line.key, line.overhead_interval) for line in mine])
         judged = {line.cost.bound for line in mine if line.cost and line.cost.bound is not None}
@@ -109,7 +92,7 @@ def overhead(lines: Sequence[Line], bound: float | None) -> bytes:
             axis.axvline(most, color="tab:red", linestyle="--", label=f"at most {most:g} %")
         axis.set_xlabel("cost of fault detection in percent")
         _legend(axis)
-        return _svg(figure)
+        return canvas.svg(figure)
 
 
 def roofline(lines: Sequence[Line], ceilings: Mapping[str, Ceiling]) -> bytes:
@@ -128,7 +111,7 @@ def roofline(lines: Sequence[Line], ceilings: Mapping[str, Ceiling]) -> bytes:
     """
     mine = [line for line in lines if line.platform in ceilings and line.gflops]
     names = sorted({line.platform for line in mine})
-    with _figure(max(1, len(names))) as (figure, axes):
+    with canvas.figure(max(1, len(names))) as (figure, axes):
         for axis, platform in zip(axes, names, strict=False):
             here = [line for line in mine if line.platform == platform]
             _roof(axis, ceilings[platform], here)
@@ -136,7 +119,7 @@ def roofline(lines: Sequence[Line], ceilings: Mapping[str, Ceiling]) -> bytes:
             axis.set_xlabel("flop per byte")
             axis.set_ylabel("GFLOPS")
             _legend(axis)
-        return _svg(figure)
+        return canvas.svg(figure)
 
 
 def intensity(size: int) -> float:
@@ -218,34 +201,3 @@ def _legend(axis: Axes) -> None:
 
 def _height(rows: int) -> float:
     return 1.2 + 0.35 * max(1, rows)
-
-
-@contextmanager
-def _figure(panels: int, height: float = 3.4) -> Iterator[tuple[Figure, list[Axes]]]:
-    """A new figure of so many panels in a row, drawn in one style whatever the user's is."""
-    matplotlib, make = _library()
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE)
-        figure = make(figsize=(max(6.4, 4.2 * panels), height), layout="constrained")
-        yield figure, list(figure.subplots(1, panels, squeeze=False)[0])
-
-
-def _library() -> tuple[Any, Callable[..., Figure]]:
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure as Make
-    except ImportError as error:
-        raise CockpitError(
-            f"plots need matplotlib ({error.name} is missing); install pytest-cockpit[gemm]"
-        ) from error
-    return mpl, Make
-
-
-def _svg(figure: Figure) -> bytes:
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-
-    FigureCanvasSVG(figure)
-    out = io.BytesIO()
-    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    return out.getvalue()

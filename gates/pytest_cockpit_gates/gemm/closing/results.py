@@ -15,6 +15,7 @@ from pytest_cockpit.estimation.intervals import Interval, location
 from pytest_cockpit.records.text import one_line
 from pytest_cockpit_gates.gemm.closing import figures
 from pytest_cockpit_gates.gemm.closing.figures import Figure
+from pytest_cockpit_gates.gemm.closing.tables import table, tables
 from pytest_cockpit_gates.gemm.strict import levels, names, ratios
 from pytest_cockpit_gates.gemm.strict.ratios import Pair
 
@@ -97,10 +98,10 @@ def lines(
     """
     judged, attempt = figures.of_checks(checks), _attempt(artifact)
     groups: dict[Key, list[Mapping[str, Any]]] = {}
-    for row in _tables(artifact.get("runs")):
+    for row in tables(artifact.get("runs")):
         size = row.get("size")
         if isinstance(size, int) and not isinstance(size, bool):
-            metrics = _table(row.get("metrics"))
+            metrics = table(row.get("metrics"))
             platform = row.get("platform_selector") or metrics.get("platform") or ""
             key = one_line(str(row.get("kernel"))), size, one_line(str(platform))
             groups.setdefault(key, []).append(row)
@@ -136,7 +137,7 @@ def compared(
     """
     judged, attempt = figures.of_checks(checks), _attempt(artifact)
     groups: dict[tuple[str, int], list[Pair]] = {}
-    for row in _tables(artifact.get("pairs")):
+    for row in tables(artifact.get("pairs")):
         pair, size = _pair(row, candidate, fallback), row.get("size")
         if pair is not None and isinstance(size, int):
             groups.setdefault((one_line(str(row.get("kernel"))), size), []).append(pair)
@@ -158,12 +159,12 @@ def number(value: Any) -> float | None:
 
 
 def _attempt(artifact: Mapping[str, Any]) -> int:
-    attempt = _table(artifact.get("metadata")).get("attempt")
+    attempt = table(artifact.get("metadata")).get("attempt")
     return attempt if isinstance(attempt, int) and attempt > 0 else 1
 
 
 def _line(key: Key, rows: Sequence[Mapping[str, Any]]) -> Line:
-    good = [_table(row.get("metrics")) for row in rows if row.get("status") == "ok"]
+    good = [table(row.get("metrics")) for row in rows if row.get("status") == "ok"]
 
     def over(take: Callable[[list[float]], float], metric: str) -> float | None:
         found = [value for it in good if (value := number(it.get(metric))) is not None]
@@ -186,7 +187,7 @@ def _line(key: Key, rows: Sequence[Mapping[str, Any]]) -> Line:
 
 def _overheads(good: Iterable[Mapping[str, Any]]) -> Iterable[float]:
     for metrics in good:
-        for pair in _tables(metrics.get("t5_pairs")):
+        for pair in tables(metrics.get("t5_pairs")):
             guarded, plain = number(pair.get("guarded_s")), number(pair.get("plain_s"))
             if guarded is not None and plain is not None and plain > 0:
                 yield (guarded / plain - 1) * 100
@@ -194,7 +195,7 @@ def _overheads(good: Iterable[Mapping[str, Any]]) -> Iterable[float]:
 
 def _pair(row: Mapping[str, Any], candidate: str, fallback: str) -> Pair | None:
     times = [
-        number(_table(row.get(platform)).get(clock))
+        number(table(row.get(platform)).get(clock))
         for platform in (candidate, fallback)
         for clock in ("wall_s", "cpu_s")
     ]
@@ -208,11 +209,3 @@ def _pair(row: Mapping[str, Any], candidate: str, fallback: str) -> Pair | None:
     if not all(isinstance(it, int) for it in session):
         return None
     return Pair(str(row.get("order")), session, wall_a, cpu_a, wall_b, cpu_b)
-
-
-def _table(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _tables(value: Any) -> list[Mapping[str, Any]]:
-    return [it for it in value if isinstance(it, Mapping)] if isinstance(value, list) else []

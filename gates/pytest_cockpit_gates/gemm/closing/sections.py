@@ -8,6 +8,7 @@ from typing import Any
 from pytest_cockpit.records.markdown import code, plain
 from pytest_cockpit_gates.gemm.closing.account import Account, Phase
 from pytest_cockpit_gates.gemm.closing.selection import Selection
+from pytest_cockpit_gates.gemm.closing.tables import table, tables
 from pytest_cockpit_gates.gemm.strict import names
 
 NONE = "-"
@@ -24,7 +25,7 @@ def grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 def scope(account: Account) -> list[str]:
     """What was measured, where, by which policies."""
     meta = account.metadata
-    given, machine = _table(meta.get("parameters")), _table(meta.get("machine"))
+    given, machine = table(meta.get("parameters")), table(meta.get("machine"))
     rows = [("commit", _commit(meta))] if meta.get("base") else []
     rows += [(key, _words(given.get(key))) for key in sorted(given)]
     rows += [(f"machine: {key}", _words(machine.get(key))) for key in sorted(machine)]
@@ -33,16 +34,16 @@ def scope(account: Account) -> list[str]:
         for key, it in _load(meta)
     ]
     rows += [
-        (f"{key}", f"{_words(table.get('id'))}, {_words(table.get('sha256'))}")
+        (f"{key}", f"{_words(used.get('id'))}, {_words(used.get('sha256'))}")
         for key in ("policy", "t3_policy", "t5_policy", "baseline")
-        if (table := _table(meta.get(key)))
+        if (used := table(meta.get(key)))
     ]
-    for name, info in sorted(_table(meta.get("platforms")).items()):
-        told = _table(info)
+    for name, info in sorted(table(meta.get("platforms")).items()):
+        told = table(info)
         seen = [told.get(key) for key in ("platform_name", "platform_version", "device", "driver")]
         rows.append((f"platform {name}", ", ".join(_words(it) for it in seen if it)))
     rows += [
-        (f"software: {key}", _words(it)) for key, it in sorted(_table(meta.get("software")).items())
+        (f"software: {key}", _words(it)) for key, it in sorted(table(meta.get("software")).items())
     ]
     return grid(("what", "is"), [(plain(key), plain(value)) for key, value in rows])
 
@@ -120,7 +121,7 @@ def severity(account: Account) -> list[str]:
         f"Evaluated {plain(str(told.get('evaluated_at')))} by {_sla(told)}.",
         "",
     ]
-    referred = _table(_table(told.get("sla")).get("rollback")) if told.get("rollback") else {}
+    referred = table(table(told.get("sla")).get("rollback")) if told.get("rollback") else {}
     if referred:
         words = ", ".join(f"{plain(key)} {code(str(it))}" for key, it in sorted(referred.items()))
         out += [f"Of a rollback the SLA names {words}; nothing of that was run.", ""]
@@ -134,7 +135,7 @@ def severity(account: Account) -> list[str]:
             code(str(it.get("action"))),
             code(str(it.get("cause"))),
         )
-        for it in _tables(told.get("incidents"))
+        for it in tables(told.get("incidents"))
     ]
     header = ("incident", "of", "verdict", "severity", "respond by", "action", "because of")
     out += grid(header, rows)
@@ -196,13 +197,13 @@ def escalation(told: Iterable[Mapping[str, Any]], *, matrix: bool) -> list[str]:
 
 
 def _sla(told: Mapping[str, Any]) -> str:
-    sla = _table(told.get("sla"))
+    sla = table(told.get("sla"))
     return f"{code(str(sla.get('id')))} ({code(str(sla.get('path')))})"
 
 
 def _load(meta: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Load averages over 1, 5 and 15 minutes, where they were recorded."""
-    told = _table(meta.get("load"))
+    told = table(meta.get("load"))
     return [(key, it) for key in ("begin", "end") if (it := told.get(key))]
 
 
@@ -212,11 +213,3 @@ def _words(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key}={_words(it)}" for key, it in sorted(value.items()))
     return NONE if value is None else str(value)
-
-
-def _table(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _tables(value: Any) -> list[Mapping[str, Any]]:
-    return [it for it in value if isinstance(it, Mapping)] if isinstance(value, list) else []

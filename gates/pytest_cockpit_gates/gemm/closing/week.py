@@ -16,6 +16,7 @@ from pytest_cockpit_gates.gemm.closing import debts, documents
 from pytest_cockpit_gates.gemm.closing.account import Account, timeline
 from pytest_cockpit_gates.gemm.closing.debts import Row
 from pytest_cockpit_gates.gemm.closing.decision import UNKNOWN
+from pytest_cockpit_gates.gemm.closing.tables import table, tables
 from pytest_cockpit_gates.gemm.verdicts import DROP, ITERATE, PROMOTE, STOP
 
 _DECISIONS = (PROMOTE, ITERATE, STOP, DROP)
@@ -121,7 +122,7 @@ def _account(root: Path, rows: Sequence[Row], week: Week, track: str) -> Account
     )
     if ended is None:
         return made
-    record = _table(ended.get("record"))
+    record = table(ended.get("record"))
     evidence, artifact, why = _evidence(root, record)
     decision, rationale = _decision(ended, record, why)
     if evidence and why and why not in rationale:
@@ -135,12 +136,12 @@ def _account(root: Path, rows: Sequence[Row], week: Week, track: str) -> Account
         rationale=rationale,
         ended=str(ended.get("at")),
         verdict=str(ended.get("verdict")),
-        phases={str(key): str(value) for key, value in _table(ended.get("phases")).items()},
+        phases={str(key): str(value) for key, value in table(ended.get("phases")).items()},
         timeline=timeline(ended.get("timeline")),
         doubt=why if evidence else "",
         checks=_checks(artifact, record),
-        severity=_table(record.get("assessment")) or None,
-        escalation=tuple(_tables(record.get("escalation"))),
+        severity=table(record.get("assessment")) or None,
+        escalation=tuple(tables(record.get("escalation"))),
         evidence=evidence,
         artifact=artifact,
     )
@@ -159,7 +160,7 @@ def _before(rows: Sequence[Row], week: Week, track: str) -> Week | None:
 def _came_to(rows: Sequence[Row], begun: Sequence[Row]) -> list[str]:
     """What campaigns decided, in their order: who runs again until it is green is seen to."""
     told = {
-        row.get("session_id"): _table(row.get("record")).get("decision")
+        row.get("session_id"): table(row.get("record")).get("decision")
         for row in rows
         if row.get("kind") == campaigns.ENDED
     }
@@ -190,7 +191,7 @@ def _evidence(
     found: list[tuple[str, str | None]] = []
     artifact: Mapping[str, Any] | None = None
     whys = []
-    for number, row in enumerate(_tables(record.get("evidence"))):
+    for number, row in enumerate(tables(record.get("evidence"))):
         path, digest = str(row.get("path")), row.get("sha256")
         try:
             content = _content(root, path)
@@ -235,18 +236,10 @@ def _checks(
     artifact: Mapping[str, Any] | None, record: Mapping[str, Any]
 ) -> tuple[Mapping[str, Any], ...]:
     """All checks of the artifact's evaluation; the red ones alone where only those are known."""
-    checks = _tables(_table((artifact or {}).get("evaluation")).get("checks"))
-    return tuple(checks or [{**it, "name": it.get("check")} for it in _tables(record.get("red"))])
+    checks = tables(table((artifact or {}).get("evaluation")).get("checks"))
+    return tuple(checks or [{**it, "name": it.get("check")} for it in tables(record.get("red"))])
 
 
 def _attempt(row: Row) -> int:
     attempt = row.get("attempt")
     return attempt if isinstance(attempt, int) else 0
-
-
-def _table(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _tables(value: Any) -> list[Mapping[str, Any]]:
-    return [it for it in value if isinstance(it, Mapping)] if isinstance(value, list) else []
