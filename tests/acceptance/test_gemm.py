@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pytest_cockpit.records import campaigns
+from pytest_cockpit.records.text import sha256
 from pytest_cockpit_gates.gemm.strict.artifacts import problems
 from tests import gemm_devices
 
@@ -86,6 +87,12 @@ def test_a_replay_measures_judges_and_reports(bay):
     begun, ended = ledger(bay)
     assert begun["attempt"] == 1
     assert ended["record"]["decision"] == "iterate"
+    evidence = {Path(it["path"]): it["sha256"] for it in ended["record"]["evidence"]}
+    assert [path.name for path in evidence] == [
+        f"replay_{name}" for name in ("run.json", "evaluation.json", "report.md", "decision.json")
+    ]
+    for path, digest in evidence.items():
+        assert sha256((bay.root / path).read_bytes()) == digest, path
     # An artifact is what the gate takes for evidence.
     done = bay.pytest(
         "-m", "gemm_slo", "-v", "--cockpit-set", 'gate.gemm.artifacts=["artifacts/gemm/*_run.json"]'

@@ -16,6 +16,7 @@ from pytest_cockpit import process
 from pytest_cockpit.api import CockpitError, Verdict
 from pytest_cockpit.estimation.intervals import Interval
 from pytest_cockpit.records.markdown import plain
+from pytest_cockpit.records.text import sha256
 from pytest_cockpit_gates.gemm.closing import (
     documents,
     figures,
@@ -256,6 +257,14 @@ def test_a_report_shows_its_plots(tmp_path):
     )
     assert written.decision["block_decision"] == "promote"
     assert written.record["decision"] == "promote"
+    # All that is JSON or Markdown is evidence of the week, the run first.
+    assert written.record["evidence"] == [
+        {"path": "artifacts/gemm/run.json", "sha256": "ab" * 32},
+        *(
+            {"path": f"artifacts/gemm/{it}", "sha256": sha256((tmp_path / it).read_bytes())}
+            for it in ("split_report.md", "split_decision.json")
+        ),
+    ]
 
 
 def judged(artifact, **policies):

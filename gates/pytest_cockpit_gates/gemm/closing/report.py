@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_cockpit.records import artifacts
 from pytest_cockpit.records.markdown import plain
+from pytest_cockpit.records.text import sha256
 from pytest_cockpit_gates.gemm.closing import (
     account,
     decision,
@@ -129,9 +130,12 @@ def write(
     )
     text = _page(made, decided, dataclasses.replace(session, owed=owed), drawn, said)
     name = f"{session.prefix}_decision.json"
-    artifacts.write(folder / name, decided)
     artifacts.write_bytes(folder / page, text.encode())
-    record = account.record(made, evaluation)
+    own = ((page, sha256(text.encode())), (name, sha256(artifacts.write(folder / name, decided))))
+    # The minutes of the week name these, too.
+    left = tuple((str(PurePosixPath(session.output) / it), digest) for it, digest in own)
+    kept = dataclasses.replace(made, evidence=(*made.evidence, *left))
+    record = account.record(kept, evaluation)
     return Written((page, name, *drawn.values()), decided, record)
 
 

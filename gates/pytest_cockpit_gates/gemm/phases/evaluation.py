@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pytest_cockpit.api import JSON, Context, Evidence, Finding, Report, Severity
 from pytest_cockpit.records import artifacts
 from pytest_cockpit_gates.gemm.phases import stopped
@@ -9,6 +12,8 @@ from pytest_cockpit_gates.gemm.phases.state import State, now
 from pytest_cockpit_gates.gemm.strict import documents, policies
 from pytest_cockpit_gates.gemm.strict.demands import Demands
 from pytest_cockpit_gates.gemm.strict.evaluate import evaluate
+
+_AT = "evaluated_at"
 
 
 def run(phase: str, context: Context, options: JSON) -> Report:
@@ -43,7 +48,7 @@ def run(phase: str, context: Context, options: JSON) -> Report:
     )
     evaluation = stopped.told(evaluation, measured)
     document = documents.to_json(evaluation)
-    state.keep("evaluation", {**document, "evaluated_at": now()})
+    state.keep("evaluation", {**document, _AT: now()})
     artifacts.write(state.artifact_path("evaluation.json"), document)
     state.keep_run({**measured, "evaluation": document})
     return Report.judge(
@@ -53,3 +58,8 @@ def run(phase: str, context: Context, options: JSON) -> Report:
         evidence=[Evidence("evaluation", document)],
         cases=documents.cases(evaluation),
     )
+
+
+def without_time(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept for the phases that follow, as the artifact has it."""
+    return {key: value for key, value in kept.items() if key != _AT}

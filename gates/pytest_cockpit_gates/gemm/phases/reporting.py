@@ -32,6 +32,7 @@ from pytest_cockpit_gates.gemm.closing import (
 from pytest_cockpit_gates.gemm.closing.plots import Ceiling
 from pytest_cockpit_gates.gemm.closing.severity import Assessment
 from pytest_cockpit_gates.gemm.closing.sla import Sla
+from pytest_cockpit_gates.gemm.phases.evaluation import without_time
 from pytest_cockpit_gates.gemm.phases.plan import Plan
 from pytest_cockpit_gates.gemm.phases.state import State
 from pytest_cockpit_gates.gemm.settings import Settings
@@ -164,9 +165,14 @@ def _assessed(
 def _evidence(
     output: str, state: State, made: Mapping[str, Any] | None
 ) -> list[tuple[str, str | None]]:
-    if made is None:
-        return []
-    return [(f"{output}/{state.prefix}_run.json", sha256(canonical(made)))]
+    """What phases before have left as artifacts, that of the run first."""
+    judged = state.kept("evaluation")
+    left = {"run.json": made, "evaluation.json": judged and without_time(judged)}
+    return [
+        (f"{output}/{state.prefix}_{name}", sha256(canonical(data)))
+        for name, data in left.items()
+        if made is not None and data is not None
+    ]
 
 
 def _owed(context: Context) -> str:
