@@ -96,7 +96,7 @@ def output(repository: Repository, settings: Config, campaign: Campaign) -> Path
 
     Raises
     ------
-    CockpitError: it is outside, git's own, or a file is in its place.
+    CockpitError: it is outside, git's own, cannot be written, or a file is in its place.
     """
     root = repository.root
     if campaign.output is None:
@@ -112,6 +112,10 @@ def output(repository: Repository, settings: Config, campaign: Campaign) -> Path
         if place.exists():
             if not place.is_dir():
                 raise CockpitError(f"{artifacts.printable(said)}: a file; name a folder")
+            if not os.access(place, os.W_OK | os.X_OK):
+                raise CockpitError(
+                    f"{artifacts.printable(said)}: cannot be written; name another folder"
+                )
             break
     return folder
 

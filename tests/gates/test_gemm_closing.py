@@ -735,7 +735,7 @@ def test_the_week_at_the_turn_of_the_year():
     assert str(week.of(datetime(2027, 1, 1, tzinfo=UTC))) == "2026-W53"
 
 
-@pytest.mark.parametrize("prefix", ["../x", "a/b", ".hidden", "a b", "x\n"])
+@pytest.mark.parametrize("prefix", ["../x", "a/b", ".hidden", "a b", "x\n", "é" * 101])
 def test_a_prefix_that_names_no_file(tree, prefix):
     with pytest.raises(CockpitError, match="--cockpit-gemm-output-prefix"):
         documents.prefix({"output_prefix": prefix, "mode": "gemm-close"})

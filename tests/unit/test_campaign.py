@@ -451,6 +451,16 @@ def test_no_artifact_is_put_where_something_else_is(tmp_path, path, said):
     assert campaign_plan.output(repository, Config(), campaign(output="new/x")).name == "x"
 
 
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_measured(tmp_path, monkeypatch):
+    (tmp_path / "out").mkdir()
+    asked = []
+    monkeypatch.setattr(os, "access", lambda path, mode: asked.append((path, mode)))
+    repository = Repository(tmp_path, tmp_path / ".git")
+    with pytest.raises(CockpitError, match="^--out: out/x: cannot be written; name another folder"):
+        campaign_plan.output(repository, Config(), campaign(output="out/x"))
+    assert asked == [(tmp_path / "out", os.W_OK | os.X_OK)]
+
+
 def test_what_a_session_before_has_left_is_put_aside(meadow):
     out = meadow.root / "artifacts/flock"
     out.mkdir(parents=True)

@@ -16,6 +16,8 @@ from pytest_cockpit.records.schema import problems_by
 from pytest_cockpit.records.text import one_line, parse, plain, printable, sha256
 
 _MAX_BYTES = 4 * 1024 * 1024
+_LONGEST = 200
+"""Bytes that the names of files may begin with: file systems take 255 in all."""
 _PACKAGE = "pytest_cockpit_gates.gemm"
 
 
@@ -112,9 +114,10 @@ def prefix(options: Mapping[str, Any]) -> str:
     CockpitError: no name can begin so.
     """
     made = str(options.get("output_prefix") or options["mode"])
-    if made.startswith(".") or not all(it.isalnum() or it in "._-" for it in made):
+    written = all(it.isalnum() or it in "._-" for it in made)
+    if made.startswith(".") or not written or len(made.encode()) > _LONGEST:
         raise CockpitError(
             f"--cockpit-gemm-output-prefix: {one_line(made)[:60]} is of no use; write letters, "
-            "digits, dots, underscores and hyphens"
+            f"digits, dots, underscores and hyphens, {_LONGEST} bytes at most"
         )
     return made

@@ -64,7 +64,7 @@ def draw(
         try:
             content = plot.draw()
         except CockpitError as error:
-            return drawn, [str(error)]
+            return drawn, [*said, str(error)]
         drawn[plot.title] = f"{prefix}_{plot.kind}.svg"
         artifacts.write_bytes(folder / drawn[plot.title], content)
         said += [plot.without] if plot.without else []
