@@ -107,7 +107,9 @@ def test_a_pair_that_is_not_finite_makes_a_split_red(campaign, tmp_path, monkeyp
     )
     measured, judged, run = campaign(splitting, plan, "nan@sample")
     assert [it["status"] for it in run["runs"]] == ["ok", "ok"]
-    assert run["pairs"] == []
+    [pair] = run["pairs"]
+    assert (pair["order"], pair["other"]["max_error"], "pocl" in pair) == ("ab", None, False)
+    assert judged.summary.startswith("drop: ")
     [finding] = measured.findings
     assert finding.rule == "gemm.correctness"
     assert finding.message.startswith("other: a result is wrong: ")

@@ -324,6 +324,28 @@ def test_by_wrong_results_a_split_drops_its_candidate_as_it_once_did(read, kind,
         assert ours.decisions(document, None, GOOD)["stress_split_campaign"].decision == decision
 
 
+@pytest.mark.parametrize(
+    ("told", "expected", "decision"),
+    [
+        ({"max_error": None}, FAIL, "drop"),
+        ({"max_error": 9.5e-4}, FAIL, "drop"),
+        ({"max_error": 2e-3, "error_bound": 1.0}, FAIL, "drop"),
+        ({"error_bound": None}, UNKNOWN, "iterate"),
+    ],
+)
+def test_results_of_pairs_are_held_to_what_all_results_are(read, told, expected, decision):
+    document = copy.deepcopy(GOOD)
+    document["pairs"][5]["clover"] |= told
+    found = evaluate(document, read)
+    [red] = found.red
+    assert (red.name, red.verdict, found.decision) == (
+        "correctness_error_bound",
+        expected,
+        decision,
+    )
+    assert red.message.startswith("auto_t3_controlled:1400@clover in pair 5: ")
+
+
 def test_a_gate_of_one_platform_has_no_ratio(read):
     document = copy.deepcopy(GOOD)
     document["kind"] = "gate"

@@ -15,6 +15,7 @@ from pytest_cockpit_gates.gemm.workers.client import Worker, WorkerError
 
 _PORTIONS = 2
 """Sessions that a portion of pairs comes from: processes differ, and few of them tell little."""
+_KEPT = ("wall_s", "cpu_s", "max_error", "error_bound")
 
 
 class Pairing:
@@ -122,7 +123,11 @@ class Pairing:
         for number in range(done, done + count):
             ab = number % 4 in (0, 3)
             order = (candidate, fallback) if ab else (fallback, candidate)
-            times = {name: _times(name, workers[name].ask("sample", **arguments)) for name in order}
+            answers: dict[str, dict[str, Any]] = {}
+            for name in order:
+                answers[name] = workers[name].ask("sample", **arguments)
+                if answers[name].get("ok") is not True:
+                    break
             pair = {
                 "kernel": kernel,
                 "size": size,
@@ -130,10 +135,12 @@ class Pairing:
                 "pair": number,
                 "session": self._session,
                 "order": "ab" if ab else "ba",
-                **times,
+                **{name: {key: it[key] for key in _KEPT} for name, it in answers.items()},
             }
+            # One with a wrong result is kept, too: by that the split is judged.
             self._pairs.append(pair)
             self._crew.state.log("pair", pair)
+            _demand_right(answers)
 
     def _tell(self, kernel: str, size: int) -> None:
         made, plan = self.compared(kernel, size), self._crew.plan
@@ -145,13 +152,13 @@ class Pairing:
             )
 
 
-def _times(platform: str, answer: dict[str, Any]) -> dict[str, float]:
-    if answer.get("ok") is not True:
-        error, bound = answer.get("max_error"), answer.get("error_bound")
-        raise WorkerError(
-            findings.INCORRECT, f"{platform}: a result is wrong: error {error}, bound {bound}"
-        )
-    return {"wall_s": answer["wall_s"], "cpu_s": answer["cpu_s"]}
+def _demand_right(answers: dict[str, dict[str, Any]]) -> None:
+    for platform, answer in answers.items():
+        if answer.get("ok") is not True:
+            error, bound = answer.get("max_error"), answer.get("error_bound")
+            raise WorkerError(
+                findings.INCORRECT, f"{platform}: a result is wrong: error {error}, bound {bound}"
+            )
 
 
 def _share(count: int, part: int) -> int:

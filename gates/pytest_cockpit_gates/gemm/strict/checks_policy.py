@@ -7,7 +7,15 @@ from collections.abc import Iterator
 
 from pytest_cockpit.estimation.intervals import Interval, quantile_ends, values_needed
 from pytest_cockpit_gates.gemm.strict import levels, needed
-from pytest_cockpit_gates.gemm.strict.model import FLOPS, P95, Run, grouped, sessions_of
+from pytest_cockpit_gates.gemm.strict.model import (
+    FLOPS,
+    P95,
+    Artifact,
+    Run,
+    grouped,
+    sessions_of,
+    sides,
+)
 from pytest_cockpit_gates.gemm.strict.policies import Row, Weekly
 from pytest_cockpit_gates.gemm.strict.subject import (
     UNKNOWN,
@@ -55,30 +63,22 @@ def _correctness(subject: Subject) -> Check:
     wrong: list[str] = []
     missing: list[str] = []
     worst = 0.0
-    # A run that failed after it had results is judged by these, too.
-    for run in (run for run in artifact.runs if run.ok or run.sessions):
-        told = run.metrics.get("max_error_max")
-        errors = [session.max_error for session in run.sessions] or [told]
-        if any(error is None for error in errors):
-            there = "max_error_max" in run.metrics or run.sessions
-            (wrong if there else missing).append(
-                f"{run.key}: an error that is not finite" if there else f"{run.key}: no error"
-            )
-        known = [error for error in errors if error is not None]
-        bounds = [session.error_bound for session in run.sessions] or [None]
-        worst = max(worst, *known) if known else worst
-        if known and max(known) > limit:
-            wrong.append(f"{run.key}: error {max(known):.3g} above the policy's {limit:.3g}")
-        for error, bound in zip(errors, bounds, strict=True):
-            if bound is None:
-                missing.append(f"{run.key}: no rounding bound")
-            elif error is not None and error > bound:
-                wrong.append(f"{run.key}: error {error:.3g} above its rounding bound {bound:.3g}")
+    for where, error, bound in _results(artifact):
+        if bound is None:
+            missing.append(f"{where}: no rounding bound")
+        if error is None:
+            wrong.append(f"{where}: an error that is not finite")
+            continue
+        worst = max(worst, error)
+        if error > limit:
+            wrong.append(f"{where}: error {error:.3g} above the policy's {limit:.3g}")
+        if bound is not None and error > bound:
+            wrong.append(f"{where}: error {error:.3g} above its rounding bound {bound:.3g}")
     return gathered(
         "correctness_error_bound",
         f"largest error {worst:.3g}, within {limit:.3g} and its rounding bounds",
-        failed=wrong,
-        unknown=missing if artifact.good else ["no run came to its end"],
+        failed=dict.fromkeys(wrong),
+        unknown=dict.fromkeys(missing) if artifact.good else ["no run came to its end"],
         remedy=(
             "take the kernel out of use: results are wrong, whatever its speed"
             if wrong
@@ -86,6 +86,21 @@ def _correctness(subject: Subject) -> Check:
         ),
         observed={"max_correctness_error": worst, "limit": limit},
     )
+
+
+def _results(artifact: Artifact) -> Iterator[tuple[str, float | None, float | None]]:
+    """Where each result is of, its error, None where that is not finite, and its bound."""
+    for run in artifact.runs:
+        # A run that failed after it had results is judged by these, too.
+        if run.sessions:
+            yield from ((run.key, each.max_error, each.error_bound) for each in run.sessions)
+        elif run.ok:
+            # Archived ones say nothing of bounds; of an error that is absent nothing is known.
+            yield run.key, run.metrics.get("max_error_max", 0.0), None
+    for pair in artifact.pairs:
+        for name, side in sides(pair).items():
+            where = f"{pair['kernel']}:{pair['size']}@{name} in pair {pair['pair']}"
+            yield where, side["max_error"], side["error_bound"]
 
 
 def _snapshots(subject: Subject, weekly: Weekly) -> Check:

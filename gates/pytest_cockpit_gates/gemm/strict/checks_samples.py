@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator
 from itertools import product
 from typing import Any
 
 from pytest_cockpit.api import JSON
-from pytest_cockpit_gates.gemm.strict.model import Artifact, Run
+from pytest_cockpit_gates.gemm.strict.model import Artifact, Run, sides
 from pytest_cockpit_gates.gemm.strict.subject import UNKNOWN, Subject, check, gathered
 from pytest_cockpit_gates.gemm.verdicts import Check
 
@@ -60,10 +60,10 @@ def _samples(artifact: Artifact) -> Check:
 
 def _halves(artifact: Artifact) -> Iterator[str]:
     for pair in artifact.pairs:
-        sides = [side for side in pair.values() if isinstance(side, Mapping)]
-        if len(sides) != 2:  # noqa: PLR2004 - a pair
+        there = len(sides(pair))
+        if there != 2:  # noqa: PLR2004 - a pair
             name = f"{pair['kernel']}:{pair['size']}"
-            yield f"pair {pair['pair']} of {name}, seed {pair['seed']}: {len(sides)} of 2 platforms"
+            yield f"pair {pair['pair']} of {name}, seed {pair['seed']}: {there} of 2 platforms"
 
 
 def _gaps(artifact: Artifact) -> Iterator[str]:

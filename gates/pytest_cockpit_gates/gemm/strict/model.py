@@ -167,6 +167,11 @@ def figures(size: int, sessions: Iterable[Session]) -> dict[str, Any]:
     }
 
 
+def sides(pair: JSON) -> dict[str, JSON]:
+    """The multiplications of a pair, by platform."""
+    return {name: side for name, side in pair.items() if isinstance(side, Mapping)}
+
+
 def paired(pairs: Iterable[JSON], candidate: str, fallback: str) -> dict[str, list[Pair]]:
     """Pairs of these two platforms by `kernel:size`, in their order."""
     found: dict[str, list[Pair]] = {}
