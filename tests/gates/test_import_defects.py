@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from pytest_cockpit import child
-from pytest_cockpit.api import Context, Severity, Verdict
+from pytest_cockpit.api import Context, Report, Severity, Verdict
 from pytest_cockpit_gates.imports import gate
 
 HERE = "core/tide.py"
@@ -449,38 +449,93 @@ def judge(tmp_path):
     return run
 
 
+def apart(number, files):
+    """The same with a package of its own in the place of `core`, so that many are in one tree."""
+    package = f"core{number}"
+    return {
+        re.sub(r"\bcore\b", package, path): re.sub(
+            rb"\bcore\b" if isinstance(text, bytes) else r"\bcore\b",
+            package.encode() if isinstance(text, bytes) else package,
+            text,
+        )
+        for path, text in files.items()
+    }
+
+
+def by_name(report, names):
+    """The findings of each of several in one tree, its files named as if it were alone there."""
+    found = {name: [] for name in names}
+    for it in report.findings:
+        folder, _, rest = it.path.partition("/")
+        found[names[int(folder.removeprefix("core"))]].append((f"core/{rest}", it))
+    return found
+
+
+ALONE = [name for name, it in DEFECTS.items() if it.rule == "order-dependent" or it.settings]
+"""What depends on its company, and what takes the time or the memory that there is."""
+BESIDE = [name for name in DEFECTS if name not in ALONE]
+
+
+def misjudged(name, findings):
+    """What is wrong with what was said of a defect; nothing where it is as it should be."""
+    defect = DEFECTS[name]
+    found = [
+        it for path, it in findings if (it.rule, path) == (f"imports.{defect.rule}", defect.path)
+    ]
+    if not found or not all(it.remedy for it in found):
+        return f"not found, or without a remedy: {findings}"
+    verdict = Report.judge("", checked=1, findings=found).verdict
+    if defect.rule == "global-state":
+        wanted = {it.severity for it in found} == {Severity.INFO}
+    elif defect.kind is None:
+        wanted = not verdict.opens or verdict is Verdict.WARN
+    else:
+        kinds = {it.evidence["class"] for it in found}
+        wanted = not verdict.opens and defect.kind in kinds
+    return "" if wanted else f"of another severity or kind: {found}"
+
+
 def test_there_are_enough_kinds():
     assert len(DEFECTS) >= 2 * KINDS_AT_LEAST
     unhealthy = [it for it in DEFECTS.values() if it.kind or it.rule == "unresolved-first-party"]
     assert len(unhealthy) >= KINDS_AT_LEAST
 
 
-@pytest.mark.parametrize("defect", DEFECTS.values(), ids=DEFECTS)
-def test_no_defect_is_found_healthy(judge, defect):
+@pytest.mark.parametrize("name", ALONE)
+def test_no_defect_is_found_healthy(judge, name):
+    defect = DEFECTS[name]
     report = judge(tree(defect.source, defect.files), defect.settings)
-    found = [
-        it
-        for it in report.findings
-        if it.rule == f"imports.{defect.rule}" and it.path == defect.path
-    ]
-    assert found
-    assert all(it.remedy for it in found)
-    if defect.rule == "global-state":
-        assert {it.severity for it in found} == {Severity.INFO}
-        return
-    assert report.verdict in (Verdict.FAIL, Verdict.WARN, Verdict.UNKNOWN)
-    if defect.kind:
-        assert report.verdict is not Verdict.WARN
-        assert defect.kind in {it.evidence["class"] for it in found}
+    assert misjudged(name, [(it.path, it) for it in report.findings]) == ""
 
 
-@pytest.mark.parametrize("defect", DEFECTS.values(), ids=DEFECTS)
-def test_its_twin_is_healthy(judge, defect):
-    more = defect.files if defect.twin_files is None else defect.twin_files
-    settings = {key: value for key, value in defect.settings.items() if key != "timeout_s"}
-    report = judge(tree(defect.twin, more), settings)
-    ours = [it for it in report.findings if it.path in (HERE, defect.path)]
-    assert ours == []
+def test_no_defect_among_others_is_found_healthy(judge):
+    """In one tree, each in a package of its own: nobody takes another along, or hides it."""
+    files = {}
+    for number, name in enumerate(BESIDE):
+        files |= apart(number, tree(DEFECTS[name].source, DEFECTS[name].files))
+    report = judge(files, {"together": False})
+    assert report.verdict is Verdict.FAIL
+    found = by_name(report, BESIDE)
+    assert {name: said for name in BESIDE if (said := misjudged(name, found[name]))} == {}
+
+
+@pytest.mark.parametrize("memory", [False, True])
+def test_twins_are_healthy(judge, memory):
+    """In one tree, and in one process one after the other, too."""
+    names = [name for name, it in DEFECTS.items() if ("growth_mb" in it.settings) == memory]
+    files = {}
+    for number, name in enumerate(names):
+        defect = DEFECTS[name]
+        more = defect.files if defect.twin_files is None else defect.twin_files
+        files |= apart(number, tree(defect.twin, more))
+    report = judge(files, {"growth_mb": 128} if memory else {})
+    found = by_name(report, names)
+    unhealthy = {
+        name: ours
+        for name in names
+        if (ours := [one for one in found[name] if one[0] in (HERE, DEFECTS[name].path)])
+    }
+    assert unhealthy == {}
     assert report.verdict is Verdict.PASS
 
 
