@@ -94,11 +94,17 @@ def test_a_replay_measures_judges_and_reports(bay):
     for path, digest in evidence.items():
         assert sha256((bay.root / path).read_bytes()) == digest, path
     # An artifact is what the gate takes for evidence.
-    done = bay.pytest(
-        "-m", "gemm_slo", "-v", "--cockpit-set", 'gate.gemm.artifacts=["artifacts/gemm/*_run.json"]'
-    )
+    asked = ("--cockpit-set", 'gate.gemm.artifacts=["artifacts/gemm/*_run.json"]')
+    done = bay.pytest("-m", "gemm_slo", "-v", *asked)
     assert done.returncode == 1
     assert "replay_run.json: iterate: 0 failed and " in done.stdout, done.stdout
+    # The close finds that report, and that the session has vouched for it.
+    assert bay.pytest("--cockpit-gemm-close", *asked).returncode == 1
+    [gate] = written(bay, next(bay.root.glob("artifacts/gemm/*-W*.json")).name)["required_gates"]
+    assert gate["verdict"] == "unknown"
+    assert gate["why"].startswith("artifacts/gemm/replay_run.json: iterate: 0 failed and ")
+    kept = (bay.root / "artifacts/gates/gemm.json").read_bytes()
+    assert gate["evidence"] == {"path": "artifacts/gates/gemm.json", "sha256": sha256(kept)}
 
 
 def test_a_crash_is_a_failed_run_and_stops_the_replay(bay):

@@ -122,7 +122,7 @@ def _said(root: Path, folder: str, where: str, since: Iterable[str], wanted: str
     content = path.read_bytes()
     found = where, sha256(content)
     if not _vouched(root, f"{folder}/{_SESSIONS}", *found):
-        raise CockpitError(f"no session vouches for {where}; run it again, in one process")
+        raise CockpitError(f"no session vouches for {where}; run it again without -n")
     report = parse(content)
     told = next(it["data"] for it in report["evidence"] if it["name"] == ASKED)
     if told["sha256"] != wanted:
