@@ -913,6 +913,12 @@ OTHERS: list[tuple[str, Verdict, str, Any, dict[str, Any]]] = [
     ("all_samples_present", UNKNOWN, "see what was once decided", ARCHIVE, {}),
     ("rows_follow_from_samples", UNKNOWN, "find out what ended it", *small(failed_all)),
     ("platform_and_device", UNKNOWN, "find out what ended it", *small(failed_all)),
+    (
+        "evidence_recorded",
+        UNKNOWN,
+        "with --cockpit-gemm-policy",
+        *small(lambda it: it["metadata"].update(policy=None)),
+    ),
     ("artifact_recent", UNKNOWN, "or allow more: max_age_days", *small(now=(2026, 4))),
     ("artifact_recent", UNKNOWN, "set the clock", *small(now=(2026, 2))),
     ("policy_given", UNKNOWN, "--cockpit-gemm-policy", *small(weekly=None)),

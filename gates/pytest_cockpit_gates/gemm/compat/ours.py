@@ -8,8 +8,7 @@ from typing import Any
 from pytest_cockpit.api import CockpitError
 from pytest_cockpit_gates.gemm.compat import campaign, policy, split, stress, weekly
 from pytest_cockpit_gates.gemm.compat.rows import Evaluation
-
-_SCHEMA = "pytest-cockpit/gemm-run/1"
+from pytest_cockpit_gates.gemm.strict.artifacts import SCHEMA
 
 
 def decisions(
@@ -60,7 +59,7 @@ def decisions(
 def archived(artifact: Mapping[str, Any]) -> Mapping[str, Any]:
     """An artifact in the form of archived ones: pulses of pressure are counted by snapshot."""
     pulses = artifact.get("pressure")
-    if artifact.get("schema") != _SCHEMA or not isinstance(pulses, list):
+    if artifact.get("schema") != SCHEMA or not isinstance(pulses, list):
         return artifact
     counts: dict[tuple[Any, Any, Any], dict[str, Any]] = {}
     for index, pulse in enumerate(pulses):
@@ -78,7 +77,7 @@ def archived(artifact: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _is_split(artifact: Mapping[str, Any]) -> bool:
-    if artifact.get("schema") == _SCHEMA:
+    if artifact.get("schema") == SCHEMA:
         return artifact.get("kind") == "split"
     metadata, rows = artifact.get("metadata"), artifact.get("runs")
     seeded = isinstance(metadata, Mapping) and "seeds" in metadata

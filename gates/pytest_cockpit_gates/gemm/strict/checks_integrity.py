@@ -17,6 +17,7 @@ _CALLED = {"rusticl": "rusticl", "clover": "clover", "pocl": "portable computing
 _AHEAD = timedelta(hours=1)
 _AGAIN = "find out what ended it, and run the campaign again"
 _UNTOLD = "measure again: what ran cannot be told afterwards"
+_POLICY = "no digest of the policy it was measured for"
 
 
 def checks(subject: Subject) -> Iterator[Check]:
@@ -130,12 +131,12 @@ def _recorded(subject: Subject) -> Check:
         if not artifact.metadata["software"]:
             missing.append("no versions of what ran")
         if subject.policies.weekly and not artifact.metadata["policy"]:
-            missing.append("no digest of the policy it was measured for")
+            missing.append(_POLICY)
     return gathered(
         "evidence_recorded",
         f"machine {artifact.fingerprint[:12]}, drivers, versions and digests are recorded",
         unknown=missing,
-        remedy=_UNTOLD,
+        remedy="measure again with --cockpit-gemm-policy" if missing == [_POLICY] else _UNTOLD,
     )
 
 
