@@ -28,6 +28,8 @@ from pytest_cockpit_gates.gemm.strict.policies import Policies
 from pytest_cockpit_gates.gemm.workers.client import WorkerError
 from tests.gemm_artifacts import weekly_policy
 
+GREEN = {"runs/a.json": trees.text(trees.split())}
+
 
 @pytest.mark.parametrize("proof", list(gate.proofs()), ids=lambda proof: proof.name)
 def test_each_proof_holds(proof, tmp_path):
@@ -75,10 +77,48 @@ def test_every_artifact_is_judged_and_an_old_one_is_no_evidence(tmp_path):
     }
 
 
+@pytest.mark.parametrize(
+    ("pattern", "told"),
+    [
+        ("none/*.json", "none/*.json: no artifact of this name"),
+        ("runs", "runs: no artifact of this name"),
+        (".", ".: no artifact of this name"),
+        ("", ": no artifact of this name"),
+        ("runs/a**/x.json", "runs/a**/x.json: no "),
+        ("out/*.json", "out/*.json: no artifact of this name"),
+    ],
+)
+def test_a_pattern_that_names_no_artifact_of_the_tree_is_told(tmp_path, pattern, told):
+    tree = tmp_path / "tree"
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "b.json").write_text("{}")
+    tree.mkdir()
+    report = testing.run_gate(
+        gate,
+        GREEN,
+        tmp_path=tree,
+        links={"out": str(tmp_path / "elsewhere")},
+        settings={"live": False, "artifacts": [pattern]},
+    )
+    assert report.verdict is Verdict.UNKNOWN
+    assert report.summary.startswith(told)
+    assert [it.message for it in report.findings] == [report.summary]
+
+
+def test_an_artifact_that_two_patterns_name_is_judged_once(tmp_path, monkeypatch):
+    patterns = ["runs/*.json", "runs/a.json"]
+    report = judged(tmp_path, GREEN, live=False, artifacts=patterns)
+    assert report.summary.count("runs/a.json") == 1
+    assert report.verdict is Verdict.PASS
+    monkeypatch.setattr(judging, "_MOST", 0)
+    report = judged(tmp_path, GREEN, live=False, artifacts=patterns)
+    assert report.verdict is Verdict.UNKNOWN
+    assert report.summary.endswith("1 files, of which 0 are judged")
+
+
 BACK = Selection(
     "rollback", Choice("clover"), Choice("rusticl"), "too slow", "2026-11-21T12:00:00Z", "s1", None
 )
-GREEN = {"runs/a.json": trees.text(trees.split())}
 LIVE_OFF: dict[str, Any] = {"live": False, "artifacts": ["runs/*.json"]}
 
 

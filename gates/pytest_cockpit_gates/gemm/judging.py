@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -148,20 +148,15 @@ def _archived(
         now=datetime.now(UTC),
         max_age_days=settings.max_age_days,
     )
-    for pattern in settings.artifacts:
-        paths = list(_matching(context.root, pattern))
-        if not paths:
-            made.checked += 1
-            made.findings.append(_nothing(pattern))
-        for path in paths:
-            document = _read(made, "gemm.artifact", partial(reading.load, context.root, path))
-            if document is None:
-                continue
-            evaluation = evaluate(document, read, baseline=baseline, demands=demands)
-            made.checked += len(evaluation.checks)
-            made.words.append(f"{printable(path)}: {documents.summary(evaluation)}")
-            made.findings += documents.findings(evaluation, printable(path))
-            made.evidence.append(Evidence(printable(path), documents.to_json(evaluation)))
+    for path in _named(context.root, settings.artifacts, made):
+        document = _read(made, "gemm.artifact", partial(reading.load, context.root, path))
+        if document is None:
+            continue
+        evaluation = evaluate(document, read, baseline=baseline, demands=demands)
+        made.checked += len(evaluation.checks)
+        made.words.append(f"{printable(path)}: {documents.summary(evaluation)}")
+        made.findings += documents.findings(evaluation, printable(path))
+        made.evidence.append(Evidence(printable(path), documents.to_json(evaluation)))
 
 
 def _live(context: Context, settings: Settings, read: Policies, made: _Judged) -> None:
@@ -172,18 +167,35 @@ def _live(context: Context, settings: Settings, read: Policies, made: _Judged) -
     made.evidence += live.evidence
 
 
+def _named(root: Path, patterns: Iterable[str], made: _Judged) -> list[str]:
+    """Files that the globs of the settings name, each once; what of them is not judged is told."""
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        why = "no artifact of this name"
+        try:
+            paths = dict.fromkeys(_matching(root, pattern))
+        except (ValueError, NotImplementedError) as error:
+            paths, why = {}, f"no pattern of files: {error}"
+        if not paths:
+            _tell_missing(made, pattern, why)
+        found |= paths
+    if len(found) > _MOST:
+        _tell_missing(made, ", ".join(patterns), f"{len(found)} files, of which {_MOST} are judged")
+    return list(found)[:_MOST]
+
+
 def _matching(root: Path, pattern: str) -> Iterator[str]:
-    """Files of the tree that a glob of the settings names, sorted; links out of it do not count."""
-    found = sorted(root.glob(pattern)) if pattern and pattern != "." else []
-    for path in found[:_MOST]:
+    """Files of the tree that a glob names, sorted; links out of it do not count."""
+    for path in sorted(root.glob(pattern)) if pattern and pattern != "." else ():
         if path.is_file() and path.resolve().is_relative_to(root.resolve()):
             yield PurePosixPath(path.relative_to(root)).as_posix()
 
 
-def _nothing(pattern: str) -> Finding:
-    return Finding(
-        "gemm.evidence-missing",
-        f"{printable(pattern)}: no artifact of this name",
-        Severity.UNKNOWN,
-        remedy="run --cockpit-replay, or correct gate.gemm.artifacts",
+def _tell_missing(made: _Judged, pattern: str, why: str) -> None:
+    said = one_line(f"{printable(pattern)}: {why}")
+    remedy = "run --cockpit-replay, or correct gate.gemm.artifacts"
+    made.checked += 1
+    made.words.append(said)
+    made.findings.append(
+        Finding("gemm.evidence-missing", said, Severity.UNKNOWN, remedy=remedy),
     )
