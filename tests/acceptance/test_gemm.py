@@ -160,6 +160,9 @@ def test_a_split_takes_pairs_until_they_decide(bay):
     assert len({it["session"] for it in run["pairs"]}) >= 2
     assert written(bay, "week_decision.json")["block_decision"] == "promote"
     assert ledger(bay)[-1]["verdict"] == "pass"
+    short = "it did not measure auto_t3_controlled, auto_t5_guarded"
+    assert f"; no week is promoted by it, as {short}\n" in done.stdout
+    assert ledger(bay)[-1]["record"]["short"] == [short]
 
 
 @pytest.mark.parametrize(

@@ -84,8 +84,11 @@ def run(phase: str, context: Context, options: JSON) -> Report:
     folder = state.artifact_path("report.md").parent
     written = report.write(folder, made or {}, evaluation, assessment, session, now=at)
     decided = written.record["decision"]
+    summary = f"{decided}, severity {assessment.level.name}: {written.record['rationale']}"
+    if lacking:
+        summary += f"; no week is promoted by it, as {', and '.join(lacking)}"
     return Report.judge(
-        f"{decided}, severity {assessment.level.name}: {written.record['rationale']}",
+        summary,
         checked=len(written.names),
         findings=[*assessment.findings, *map(_short, lacking)],
         evidence=[
@@ -115,7 +118,7 @@ def _short(told: str) -> Finding:
     """It is what somebody asked for, and no week is promoted by it."""
     return Finding(
         "gemm.policy",
-        f"{told}: no week is promoted by it, and no rerun is done",
+        f"{told}: no week is promoted by it, and it is not the rerun that is owed",
         Severity.INFO,
         remedy="run it without options that ask for less than the settings",
     )
