@@ -160,9 +160,12 @@ def test_a_split_takes_pairs_until_they_decide(bay):
     assert len({it["session"] for it in run["pairs"]}) >= 2
     assert written(bay, "week_decision.json")["block_decision"] == "promote"
     assert ledger(bay)[-1]["verdict"] == "pass"
-    short = "it did not measure auto_t3_controlled, auto_t5_guarded"
-    assert f"; no week is promoted by it, as {short}\n" in done.stdout
-    assert ledger(bay)[-1]["record"]["short"] == [short]
+    short = [
+        "it did not measure auto_t3_controlled, auto_t5_guarded",
+        "its ratio was held to 0.0001, and gate.gemm.min_ratio is 0.85",
+    ]
+    assert ledger(bay)[-1]["record"]["short"] == short
+    assert f"; no week is promoted by it, as {', and '.join(short)}\n" in done.stdout
 
 
 @pytest.mark.parametrize(
