@@ -17,6 +17,7 @@ from pytest_cockpit_gates.gemm import judging
 from pytest_cockpit_gates.gemm import proving_trees as trees
 from pytest_cockpit_gates.gemm.closing.selection import PATH, Choice, Selection
 from pytest_cockpit_gates.gemm.gate import gate
+from pytest_cockpit_gates.gemm.live import measuring
 from pytest_cockpit_gates.gemm.phases import baselines, canary, conduct, deciding, snapshots
 from pytest_cockpit_gates.gemm.phases.plan import GATE, REPLAY, SPLIT, Plan
 from pytest_cockpit_gates.gemm.phases.rows import Row, Task
@@ -137,7 +138,12 @@ def test_a_rollback_that_is_in_force_is_told_and_the_rerun_that_is_owed(tmp_path
 
 
 def test_after_the_rerun_a_rollback_is_in_force_and_nothing_is_owed(tmp_path):
-    row = {"kind": campaigns.ENDED, "mode": "replay", "gate": "gemm", "verdict": "pass"}
+    row: dict[str, Any] = {
+        "kind": campaigns.ENDED,
+        "mode": "replay",
+        "gate": "gemm",
+        "verdict": "pass",
+    }
     row |= {"at": "2026-11-22T12:00:00Z", "session_id": "s2", "record": {"decision": "promote"}}
     book = tmp_path / campaigns.NAME
     campaigns.append(book, tmp_path / "lock", row)
@@ -167,7 +173,7 @@ READ = {
 def test_a_file_that_cannot_be_read_is_told_and_nothing_is_judged(
     tmp_path, monkeypatch, name, content
 ):
-    monkeypatch.setattr(judging.measuring, "measure", None)
+    monkeypatch.setattr(measuring, "measure", None)
     path = name if name == PATH else f"{name}.json"
     files = {"runs/a.json": "{", **({path: content} if content else {})}
     settings = {"artifacts": ["runs/*.json"], **({} if name == PATH else {name: path})}

@@ -889,9 +889,9 @@ def test_an_archived_artifact_fails_by_what_it_does_say(read):
 
 SMALL = replay(platforms=("clover",), sizes=(1400,), snapshots=6, sessions=1, iterations=4)
 ARCHIVE = json.loads(next(ARCHIVED.glob("week11_block4*")).read_text())
-ROWS = {"sizes": (1400,), "snapshots": 6, "sessions": 1}
+FIVE = replay(platforms=("clover",), sizes=(1400,), snapshots=5, sessions=1)
 BOTH = split(pairs=8, iterations=4)
-GUARDED = {"runtime_guardrails": {}}
+GUARDED: Any = {"runtime_guardrails": {}}
 
 
 def small(change: Change = lambda _: None, **demands: Any) -> tuple[Any, dict[str, Any]]:
@@ -919,8 +919,13 @@ OTHERS: list[tuple[str, Verdict, str, Any, dict[str, Any]]] = [
         "with --cockpit-gemm-policy",
         *small(lambda it: it["metadata"].update(policy=None)),
     ),
-    ("artifact_recent", UNKNOWN, "or allow more: max_age_days", *small(now=(2026, 4))),
-    ("artifact_recent", UNKNOWN, "set the clock", *small(now=(2026, 2))),
+    (
+        "artifact_recent",
+        UNKNOWN,
+        "or allow more: max_age_days",
+        *small(now=datetime(2026, 4, 1, tzinfo=UTC)),
+    ),
+    ("artifact_recent", UNKNOWN, "set the clock", *small(now=datetime(2026, 2, 1, tzinfo=UTC))),
     ("policy_given", UNKNOWN, "--cockpit-gemm-policy", *small(weekly=None)),
     (
         "policy_rows_for_required_sizes",
@@ -959,14 +964,14 @@ OTHERS: list[tuple[str, Verdict, str, Any, dict[str, Any]]] = [
         "throughput_drift_abs_bound",
         UNKNOWN,
         "--cockpit-gemm-snapshots 6",
-        replay(platforms=("clover",), **ROWS | {"snapshots": 5}),
+        FIVE,
         {},
     ),
     (
         "p95_drift_bound",
         UNKNOWN,
         "--cockpit-gemm-snapshots 6",
-        replay(platforms=("clover",), **ROWS | {"snapshots": 5}),
+        FIVE,
         {},
     ),
     ("baseline_usable", UNKNOWN, "--cockpit-gemm-baseline", *small(baseline=SMALL)),
@@ -1011,7 +1016,7 @@ def test_what_else_is_not_green_has_its_remedy(read, name, expected, remedy, doc
     weekly = more.get("weekly", weekly_policy("clover", (1400,)))
     demands = {key: it for key, it in more.items() if key in ("required_sizes", "min_ratio")}
     if "now" in more:
-        demands |= {"now": datetime(*more["now"], 1, tzinfo=UTC), "max_age_days": 7}
+        demands |= {"now": more["now"], "max_age_days": 7}
     found = evaluate(
         document,
         read(weekly=weekly, **{"t5": more["t5"]} if "t5" in more else {}),
