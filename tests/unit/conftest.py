@@ -20,6 +20,8 @@ CONFIG = """\
 \temail = port@example.org
 [commit]
 \tgpgSign = false
+[maintenance]
+\tauto = false
 """
 
 
@@ -104,19 +106,24 @@ class Checkout:
         }
 
 
+def create(root: Path, files: Files | None = None, *options: str) -> Checkout:
+    """A repository with the given files committed, or an empty one; `options` are of git init."""
+    root.mkdir()
+    checkout = Checkout(root)
+    # Its samples of hooks would be most of what is written.
+    checkout.git("init", "-q", "-b", "main", "--template=", *options)
+    with (root / ".git" / "config").open("a") as config:
+        config.write(CONFIG)
+    if files is not None:
+        checkout.commit(files, "start")
+    return checkout
+
+
 @pytest.fixture
 def make_checkout(tmp_path: Path) -> Callable[..., Checkout]:
     """Create a repository with the given files committed, or an empty one."""
 
     def make(files: Files | None = None, name: str = "repo", *options: str) -> Checkout:
-        root = tmp_path / name
-        root.mkdir()
-        checkout = Checkout(root)
-        checkout.git("init", "-q", "-b", "main", *options)
-        with (root / ".git" / "config").open("a") as config:
-            config.write(CONFIG)
-        if files is not None:
-            checkout.commit(files, "start")
-        return checkout
+        return create(tmp_path / name, files, *options)
 
     return make
