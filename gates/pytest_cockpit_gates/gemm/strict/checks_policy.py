@@ -221,11 +221,7 @@ def _p95(subject: Subject, key: str, runs: list[Run], bound: Row) -> Iterator[Ch
     least = needed.times_for_quantile(P95, levels.of_attempt(subject.attempt, _SURE))
     remedy = needed.more_iterations(subject.artifact, least, bound_key)
     few = len(times) < FEWEST
-    if few and subject.artifact.kind == "split" and times:
-        found = p95(times, len(sessions), subject.attempt)
-        if found.low <= most:
-            return
-    elif few:
+    if few and (subject.artifact.kind != "split" or not times):
         yield check(
             "per_kernel_size_p95",
             UNKNOWN,
@@ -236,6 +232,8 @@ def _p95(subject: Subject, key: str, runs: list[Run], bound: Row) -> Iterator[Ch
         )
         return
     found = p95(times, len(sessions), subject.attempt)
+    if few and found.low <= most:
+        return
     if len(times) >= least:
         enough = needed.enough(found, most, len(sessions))
         remedy = needed.more_sessions(subject.artifact, enough, bound_key)
