@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -56,10 +57,27 @@ def repository(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A repository with a whole runbook, for tests that publish nothing."""
-    repository = started(tmp_path_factory.mktemp("whole") / "quay")
+def pattern(tmp_path_factory):
+    """A repository with a whole runbook; to be copied, not used."""
+    repository = started(tmp_path_factory.mktemp("pattern") / "quay")
     return repository, *walked(repository)
+
+
+def copied(pattern, root):
+    shutil.copytree(pattern[0].root, root, symlinks=True)
+    return Repository(root, root / ".git"), *pattern[1:]
+
+
+@pytest.fixture(scope="module")
+def whole(pattern, tmp_path_factory):
+    """A repository with a whole runbook, for tests that publish nothing."""
+    return copied(pattern, tmp_path_factory.mktemp("whole") / "quay")
+
+
+@pytest.fixture
+def ended(pattern, tmp_path):
+    """A repository with a whole runbook."""
+    return copied(pattern, tmp_path / "quay")
 
 
 def started(root):
@@ -204,8 +222,8 @@ def test_a_fixed_clock_measures_nothing(monkeypatch):
     assert Watch().spent() == (None, None)
 
 
-def test_the_seal_makes_a_branch_and_both_tags_and_takes_them(repository):
-    identity, done = walked(repository)
+def test_the_seal_makes_a_branch_and_both_tags_and_takes_them(ended):
+    repository, identity, done = ended
     sealed = sealing.seal(repository, Config(), identity, done)
     after = refs(repository)
     last = done[-1].commit
@@ -220,8 +238,8 @@ def test_the_seal_makes_a_branch_and_both_tags_and_takes_them(repository):
     assert sealed.advice == []
 
 
-def test_a_seal_that_was_cut_off_is_finished(repository):
-    identity, done = walked(repository)
+def test_a_seal_that_was_cut_off_is_finished(ended):
+    repository, identity, done = ended
     sealing.seal(repository, Config(), identity, done)
     before = refs(repository)
     repository.update_ref(chain.REF, done[-1].commit, "0" * 40)
@@ -230,8 +248,8 @@ def test_a_seal_that_was_cut_off_is_finished(repository):
     assert "main is there already" in sealed.lines
 
 
-def test_what_is_taken_by_somebody_else_stops_the_seal_before_it_publishes(repository):
-    identity, done = walked(repository)
+def test_what_is_taken_by_somebody_else_stops_the_seal_before_it_publishes(ended):
+    repository, identity, done = ended
     repository.run("branch", f"cockpit/runbook-{identity.runbook_id}", "HEAD")
     before = refs(repository)
     with pytest.raises(CockpitError, match="exists and is never moved"):
@@ -239,8 +257,8 @@ def test_what_is_taken_by_somebody_else_stops_the_seal_before_it_publishes(repos
     assert refs(repository) == before
 
 
-def test_a_tag_made_meanwhile_stops_the_seal(repository):
-    identity, done = walked(repository)
+def test_a_tag_made_meanwhile_stops_the_seal(ended):
+    repository, identity, done = ended
     sealing.demand_free(repository, identity, done)
     repository.run("tag", "v1")
     with pytest.raises(CockpitError, match="v1: a tag at"):
@@ -251,8 +269,8 @@ def test_a_tag_made_meanwhile_stops_the_seal(repository):
 
 
 @pytest.mark.parametrize("options", [(), ("--annotate", "--message=mine")])
-def test_a_tag_that_somebody_else_put_on_the_frozen_commit_is_not_sealed(repository, options):
-    identity, done = walked(repository)
+def test_a_tag_that_somebody_else_put_on_the_frozen_commit_is_not_sealed(ended, options):
+    repository, identity, done = ended
     frozen = next(one.commit for one in done if one.phase == PRODUCTION)
     repository.run("tag", *options, "v1", frozen)
     before = refs(repository)
@@ -261,8 +279,8 @@ def test_a_tag_that_somebody_else_put_on_the_frozen_commit_is_not_sealed(reposit
     assert refs(repository) == before
 
 
-def test_a_tag_made_before_anybody_had_to_sign_is_not_sealed(repository):
-    identity, done = walked(repository)
+def test_a_tag_made_before_anybody_had_to_sign_is_not_sealed(ended):
+    repository, identity, done = ended
     sealing.seal(repository, Config(), identity, done)
     repository.update_ref(chain.REF, done[-1].commit, "0" * 40)
     chosen = Config(freeze=Freeze(signers=("a@example.org ssh-ed25519 AAAA",)))
@@ -277,8 +295,8 @@ def test_a_name_that_is_none_for_a_tag_is_refused(repository, name):
         sealing.demand_free(repository, identity, [])
 
 
-def test_the_checkout_is_left_where_that_is_asked_for_or_head_is_on_no_branch(repository):
-    identity, done = walked(repository)
+def test_the_checkout_is_left_where_that_is_asked_for_or_head_is_on_no_branch(ended):
+    repository, identity, done = ended
     repository.run("remote", "add", "origin", "https://example.org/quay.git")
     chosen = Config(seal=Seal(take="never"))
     sealed = sealing.seal(repository, chosen, identity, done)
@@ -295,8 +313,8 @@ def test_the_checkout_is_left_where_that_is_asked_for_or_head_is_on_no_branch(re
     assert sealed.advice[0] == f"take it with: git switch {name}"
 
 
-def test_a_file_in_the_way_leaves_the_checkout_and_says_so(repository):
-    identity, done = walked(repository)
+def test_a_file_in_the_way_leaves_the_checkout_and_says_so(ended):
+    repository, identity, done = ended
     (repository.root / "a|b.txt").write_text("mine\n")
     sealed = sealing.seal(repository, Config(), identity, done)
     assert "the checkout stays as it is: in the way: a|b.txt (changed)" in sealed.lines[-1]
