@@ -197,7 +197,7 @@ class Tree:
         """The gate's report, as a session over this tree would keep it."""
         at = changes.pop("at", "2026-11-21T11:00:00Z")
         asked = {"name": required.ASKED, "data": required.asked(self.root, settings, at)}
-        kept = changes.pop("kept", True)
+        kept, mode = changes.pop("kept", True), changes.pop("mode", "gates")
         report = {"verdict": "pass", "summary": "fine", "evidence": [asked], **changes}
         content = report.pop("content", None) or canonical(report)
         path = self.root / "artifacts/gates/gemm.json"
@@ -205,7 +205,7 @@ class Tree:
         path.write_bytes(content)
         rows = [{"path": "artifacts/gates/gemm.json", "sha256": sha256(content)}] if kept else []
         book, lock = self.root / "artifacts/sessions.ndjson", self.scratch / "lock"
-        ledger.append(book, {"kind": "session", "mode": "gates", "artifacts": rows}, lock=lock)
+        ledger.append(book, {"kind": "session", "mode": mode, "artifacts": rows}, lock=lock)
 
     def close(self, now=NOW, which="", **settings):
         if self.gate is not None:
@@ -254,6 +254,8 @@ def test_a_week_in_which_all_is_green_is_promoted(tree):
             "unknown",
             "2026-11-20T09:59:59Z, before all was measured",
         ),
+        # One of a batch is of another tree.
+        ({"mode": "batch"}, "unknown", "no session vouches for artifacts/gates/gemm.json"),
         ({"kept": False}, "unknown", "no session vouches for artifacts/gates/gemm.json"),
         ({"evidence": []}, "unknown", "does not say what it is of"),
         ({"at": "yesterday"}, "unknown", "does not say what it is of"),
@@ -280,6 +282,15 @@ def test_no_week_is_promoted_without_the_required_gate(tree, gate, verdict, word
         assert words in finding.message
         assert finding.remedy == "run pytest -m gemm_slo once all is measured, then close again"
     assert f"| `pytest -m gemm_slo` | `{verdict}` |" in acta
+
+
+def test_a_gate_between_two_campaigns_is_before_all_was_measured(tree):
+    tree.campaign("split", at="2026-11-20T10:00:00Z")
+    tree.campaign("replay", at="2026-11-20T12:00:00Z")
+    tree.gate = {"at": "2026-11-20T11:00:00Z"}
+    assert tree.close()[1]["required_gates"][0]["verdict"] == "unknown"
+    tree.gate = {"at": "2026-11-20T12:00:00Z"}
+    assert tree.close()[1]["block_decision"] == "promote"
 
 
 @pytest.mark.parametrize("name", ["policy", "t5_policy", "sla"])
@@ -384,6 +395,8 @@ def test_on_monday_the_week_before_can_be_closed(tree):
         "replay is unknown: there is no replay in 2026-W48; run --cockpit-replay, or close "
         "2026-W47: --cockpit-gemm-week 2026-W47"
     )
+    made = tree.close(monday, "2026-W45")[1]
+    assert made["tracks"][0]["rationale"] == "there is no replay in 2026-W45; run --cockpit-replay"
     report, made, acta = tree.close(monday, "2026-W47")
     assert (report.verdict, made["block_decision"]) == (Verdict.PASS, "promote")
     assert made["depends_on"] == ["replay:s2", "split:s3"]

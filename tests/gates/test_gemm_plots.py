@@ -431,6 +431,8 @@ def test_a_red_check_is_told_with_its_deadline(tmp_path):
         (evaluation(GREEN), {"short": True}, "promote", "promote"),
         (evaluation(RED), {"owed": "a rerun is owed"}, "iterate", "iterate"),
         (evaluation(GREEN), {"phases": {"post-gate": "fail"}}, "iterate", "iterate"),
+        # A gate that was not done is not green.
+        (evaluation(GREEN), {"phases": {"pre-gate": "pass"}}, "promote", "iterate"),
         (evaluation(GREEN), {"phases": {"post-gate": "skip"}}, "iterate", "iterate"),
         (Evaluation((GREEN, RED), "stop"), {}, "stop", "stop"),
         (Evaluation((GREEN, RED), "promote"), {}, "iterate", "iterate"),
