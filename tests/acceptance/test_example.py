@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import runpy
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,14 +22,19 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.fixture(scope="module")
 def demo():
-    return SimpleNamespace(**runpy.run_path(str(EXAMPLES / "demo.py"), run_name="demo"))
+    """The names of the demo, and those of what it shares with others."""
+    shared = runpy.run_path(str(EXAMPLES / "terminal.py"), run_name="terminal")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [str(EXAMPLES), *sys.path])
+        own = runpy.run_path(str(EXAMPLES / "demo.py"), run_name="demo")
+    return SimpleNamespace(**own, copied=shared["copied"])
 
 
 @pytest.fixture(scope="module")
 def harbour(demo, tmp_path_factory):
-    port = demo.Terminal(tmp_path_factory.mktemp("demo") / "harbour")
-    shutil.copytree(demo.HARBOUR, port.folder)
-    demo.write_history(port)
+    port = demo.copied("harbour", tmp_path_factory.mktemp("demo"))
+    for day, subject, paths in demo.HISTORY:
+        port.commit(subject, day, paths)
     return port.folder
 
 
