@@ -14,7 +14,9 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import ctypes.util
+import functools
 import json
+import math
 import os
 import subprocess
 import sys
@@ -23,27 +25,29 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks import gemm_figures
+
 HERE = Path(__file__).resolve()
-CORES = len(os.sched_getaffinity(0))
+CORES = gemm_figures.CORES
 # Threads of OpenBLAS stop spinning some 20 ms after a call.
 QUIET_S = 0.05
 SEED = 5
 ENOUGH = 2e10  # operations, some 50 to 500 ms
 _ROW_MAJOR, _PLAIN, _SINGLE = 101, 111, 32
-# Work-groups of one item, which CLBlast's own tuner does not try: the best of some dozens that were
-# tried on a CPU with vectors of 512 bits.
-SEARCHED = {
-    "Xgemm": {
-        **dict.fromkeys(("GEMMK", "STRM", "STRN", "SA", "SB"), 0),
-        **dict.fromkeys(("KREG", "KWI", "MDIMC", "NDIMC", "MDIMA", "NDIMB"), 1),
-        "KWG": 32,
-        "MWG": 64,
-        "NWG": 4,
-        "VWM": 8,
-        "VWN": 4,
-    },
-    "GemmRoutine": {"XGEMM_MIN_INDIRECT_SIZE": 1},
+# Work-groups of one item, which CLBlast's own tuner does not try: the fastest of some dozens, in
+# vectors of 512 bits and of 256. Which of them is the fastest is looked for here.
+_ONE_ITEM = {
+    **dict.fromkeys(("GEMMK", "STRM", "STRN", "SA", "SB"), 0),
+    **dict.fromkeys(("KREG", "KWI", "MDIMC", "NDIMC", "MDIMA", "NDIMB"), 1),
 }
+SEARCHED = [
+    dict(zip(("KWG", "MWG", "NWG", "VWM", "VWN"), it, strict=True))
+    for it in (
+        *((64, 64, 8, 16, 4), (64, 32, 8, 16, 8), (32, 64, 8, 16, 4), (32, 128, 4, 16, 4)),
+        *((64, 64, 4, 8, 4), (16, 64, 16, 8, 4)),
+    )
+]
+_SEARCHED_AT, _LOOK_S = 1024, 0.5
 
 
 class Peer:
@@ -59,7 +63,10 @@ class Peer:
         )
 
     def sample(self, size: int) -> dict[str, Any]:
-        """Seconds of one multiplication: `wall_s`, `cpu_s`; the first of a size is judged."""
+        """Seconds of one multiplication: `wall_s`, `cpu_s`; the first of a size is judged.
+
+        That one has also what the peer was `told`, where it was told anything.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         time.sleep(QUIET_S)
@@ -145,7 +152,7 @@ def clblast_sgemm(
     library = ctypes.CDLL(clblast())
     device = open_device(platform)
     if variant:
-        _override(library, device.handle.int_ptr)
+        _override(library, device.handle.int_ptr, _fastest(platform))
     operands = Operands(device, size, size, size)
     a, b = inputs(size, size, size, SEED)
     operands.load(a, b)
@@ -169,8 +176,31 @@ def clblast_sgemm(
     return multiply, operands.result, (a, b)
 
 
-def _override(library: ctypes.CDLL, handle: int) -> None:
-    for kernel, values in SEARCHED.items():
+@functools.cache
+def _fastest(platform: str) -> int:
+    """Which of `SEARCHED` costs the least here, by CPU time."""
+    from pytest_cockpit_gates.gemm.kernels.device import open_device
+
+    library, costs = ctypes.CDLL(clblast()), []
+    for number in range(len(SEARCHED)):
+        multiply, _, _ = clblast_sgemm(platform, "", _SEARCHED_AT)
+        _override(library, open_device(platform).handle.int_ptr, number)
+        multiply()
+        begun, cost = time.perf_counter(), math.inf
+        while time.perf_counter() - begun < _LOOK_S:
+            before = time.process_time()
+            multiply()
+            cost = min(cost, time.process_time() - before)
+        costs.append(cost)
+    return costs.index(min(costs))
+
+
+def _override(library: ctypes.CDLL, handle: int, number: int) -> None:
+    every = {
+        "Xgemm": {**_ONE_ITEM, **SEARCHED[number]},
+        "GemmRoutine": {"XGEMM_MIN_INDIRECT_SIZE": 1},
+    }
+    for kernel, values in every.items():
         count = len(values)
         status = library.CLBlastOverrideParameters(
             *(ctypes.c_void_p(handle), kernel.encode(), _SINGLE, ctypes.c_size_t(count)),
@@ -179,6 +209,14 @@ def _override(library: ctypes.CDLL, handle: int) -> None:
         )
         if status:
             raise RuntimeError(f"CLBlast refuses parameters: {status}")
+
+
+def _told(what: str, platform: str, variant: str) -> str:
+    """What the peer works by, where it was told anything."""
+    if what != "clblast" or not variant:
+        return ""
+    chosen = " ".join(f"{key}={value}" for key, value in SEARCHED[_fastest(platform)].items())
+    return f"{chosen}, the fastest of {len(SEARCHED)} sets here"
 
 
 MAKERS = {"ours": ours, "openblas": openblas, "clblast": clblast_sgemm}
@@ -194,7 +232,8 @@ def main(what: str, platform: str, variant: str = "") -> None:
     ready: dict[int, Multiply] = {}
     for line in sys.stdin:
         size = int(line)
-        if size not in ready:
+        fresh = size not in ready
+        if fresh:
             multiply, result, given = MAKERS[what](platform, variant, size)
             multiply()
             found = correctness.judge(result(), *given)
@@ -206,7 +245,10 @@ def main(what: str, platform: str, variant: str = "") -> None:
         for _ in range(count := turns(size)):
             ready[size]()
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        answers.write(json.dumps({"wall_s": wall / count, "cpu_s": cpu / count}) + "\n")
+        answer: dict[str, Any] = {"wall_s": wall / count, "cpu_s": cpu / count}
+        if told := fresh and _told(what, platform, variant):
+            answer["told"] = told
+        answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
 

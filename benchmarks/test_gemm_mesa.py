@@ -7,8 +7,6 @@ kernel takes seconds, so there are few pairs with it, and their ratio is given b
 
 from __future__ import annotations
 
-import math
-import os
 import random
 import statistics
 import tempfile
@@ -21,7 +19,8 @@ import pytest
 pytest.importorskip("numpy", reason="numpy is not installed (the extra gemm)")
 pytest.importorskip("pyopencl", reason="pyopencl is not installed (the extra gemm)")
 
-from pytest_cockpit.estimation import intervals
+from benchmarks import gemm_figures
+from pytest_cockpit.estimation.intervals import Interval
 from pytest_cockpit_gates.gemm.workers import platforms
 from pytest_cockpit_gates.gemm.workers.client import Worker
 
@@ -30,7 +29,6 @@ SIZES = (512, 1024, 1400, 2048)
 PAIRS = 10
 NAIVE_SIZE, NAIVE_PAIRS, NAIVE_GOAL = 1400, 2, 50
 RATIO_GOAL = 0.85
-LEVEL = 0.05
 TIMEOUT_S = 300.0
 NAIVE_TABLE = f"gemm: llvmpipe beside its naive kernel at {NAIVE_SIZE}, by CPU time"
 NAIVE_HEAD = (
@@ -40,9 +38,8 @@ NAIVE_HEAD = (
 RATIO_TABLE = "gemm: rusticl beside Clover, by CPU time"
 RATIO_HEAD = (
     "| size | rusticl, GFLOPS | Clover, GFLOPS | ratio | ratio by the clock | goal |\n"
-    "|---:|---:|---:|---|---:|---|"
+    "|---:|---:|---:|---|---|---|"
 )
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _NAIVE_LINES: list[str] = []
 
 
@@ -59,17 +56,11 @@ def test_ours_beside_the_naive_kernel(name, benchmark, tell):
     variant, pairs = benchmark.pedantic(_beside_naive, args=(name,), rounds=1, iterations=1)
     benchmark.extra_info["pairs"] = pairs
     ratios = sorted(naive["cpu_s"] / ours["cpu_s"] for ours, naive in pairs)
-    cells = [_gflops(NAIVE_SIZE, [pair[index] for pair in pairs]) for index in (0, 1)]
-    met = (
-        "met"
-        if ratios[0] >= NAIVE_GOAL
-        else "**missed**"
-        if ratios[-1] < NAIVE_GOAL
-        else "not shown"
-    )
+    cells = [gemm_figures.gflops(NAIVE_SIZE, [pair[index] for pair in pairs]) for index in (0, 1)]
+    ends = Interval(ratios[0], statistics.median(ratios), ratios[-1])
     _NAIVE_LINES.append(
         f"| {name} | {variant} | {cells[0]:.1f} | {cells[1]:.2f} |"
-        f" {ratios[0]:.1f} to {ratios[-1]:.1f} | >= {NAIVE_GOAL}: {met} |"
+        f" {ends.low:.1f} to {ends.high:.1f} | {gemm_figures.met(ends, NAIVE_GOAL)} |"
     )
     tell(NAIVE_TABLE, "\n".join((NAIVE_HEAD, *_NAIVE_LINES)))
 
@@ -82,19 +73,11 @@ def test_rusticl_beside_clover(benchmark, tell):
     benchmark.extra_info["pairs"] = {str(size): pairs for size, pairs in rows.items()}
     lines = []
     for size, pairs in rows.items():
-        ratio, clock = (
-            intervals.location([math.log(b[key] / a[key]) for a, b in pairs], LEVEL)
-            for key in ("cpu_s", "wall_s")
-        )
-        assert ratio is not None
-        assert clock is not None
-        above = ratio.at_least(math.log(RATIO_GOAL))
-        met = "met" if above else "not shown" if above is None else "**missed**"
-        low, middle, high = (math.exp(it) for it in (ratio.low, ratio.estimate, ratio.high))
-        speeds = [_gflops(size, [pair[index] for pair in pairs]) for index in (0, 1)]
+        ratio, clock = (gemm_figures.ratio(pairs, key) for key in ("cpu_s", "wall_s"))
+        speeds = [gemm_figures.gflops(size, [pair[index] for pair in pairs]) for index in (0, 1)]
         lines.append(
-            f"| {size} | {speeds[0]:.1f} | {speeds[1]:.1f} | {middle:.2f} ({low:.2f} to"
-            f" {high:.2f}) | {math.exp(clock.estimate):.2f} | >= {RATIO_GOAL:g}: {met} |"
+            f"| {size} | {speeds[0]:.1f} | {speeds[1]:.1f} | {gemm_figures.shown(ratio)}"
+            f" | {gemm_figures.shown(clock)} | {gemm_figures.met(ratio, RATIO_GOAL)} |"
         )
     tell(RATIO_TABLE, "\n".join((RATIO_HEAD, *lines)))
 
@@ -138,8 +121,3 @@ def _sample(worker, size, kernel):
     found = worker.ask("sample", size=size, seed=7, kernel=kernel)
     assert found["ok"]
     return found
-
-
-def _gflops(size, samples):
-    """Of all cores: CPU seconds are spread over them."""
-    return 2 * size**3 / statistics.median(it["cpu_s"] for it in samples) / 1e9 * CORES

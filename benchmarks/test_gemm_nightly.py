@@ -15,12 +15,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import os
 import random
 import statistics
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -33,7 +30,7 @@ from pytest_benchmark.utils import get_commit_info
 pytest.importorskip("numpy", reason="numpy is not installed (the extra gemm)")
 pytest.importorskip("pyopencl", reason="pyopencl is not installed (the extra gemm)")
 
-from benchmarks import gemm_ceiling, gemm_history, gemm_peers
+from benchmarks import gemm_history, gemm_peers
 from benchmarks.gemm_history import Night
 from pytest_cockpit.records import artifacts
 from pytest_cockpit_gates.gemm.closing import plots
@@ -217,24 +214,10 @@ def test_the_ceiling_of_a_device(platform, benchmark, results, tmp_path):
     why = platforms.missing(platform)
     if why is not None:
         pytest.skip(why)
-    variables = platforms.environment(platform, tmp_path)
-    root = Path(__file__).parents[1]
-    paths = {"PYTHONPATH": os.pathsep.join((str(root), str(root / "gates")))}
-
-    def measure() -> dict[str, float]:
-        done = subprocess.run(
-            [sys.executable, gemm_ceiling.__file__, platform],
-            env={**variables, **paths},
-            stdout=subprocess.PIPE,
-            check=True,
-            timeout=TIMEOUT_S,
-        )
-        found: dict[str, float] = json.loads(done.stdout)
-        return found
-
-    found = benchmark.pedantic(measure, rounds=1, iterations=1)
+    with Worker(platform, tmp_path, timeout_s=TIMEOUT_S) as worker:
+        found = benchmark.pedantic(worker.ask, args=("ceilings",), rounds=1, iterations=1)
     benchmark.extra_info |= found
-    results.ceilings[platform] = Ceiling(**found)
+    results.ceilings[platform] = Ceiling(found["peak_gflops"], found["bandwidth_gbs"])
 
 
 def test_nothing_is_slower_than_in_the_nights_before(results, tell):
