@@ -121,3 +121,8 @@ def prefix(options: Mapping[str, Any]) -> str:
             f"digits, dots, underscores and hyphens, {_LONGEST} bytes at most"
         )
     return made
+
+
+def output_folder(options: Mapping[str, Any]) -> str:
+    """The repository-relative folder that a session's files come to."""
+    return str(options.get("output") or "artifacts/gemm")

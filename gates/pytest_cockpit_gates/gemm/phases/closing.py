@@ -34,7 +34,7 @@ from pytest_cockpit_gates.gemm.closing import (
 )
 from pytest_cockpit_gates.gemm.closing.account import Account
 from pytest_cockpit_gates.gemm.closing.decision import UNKNOWN, Review, Track
-from pytest_cockpit_gates.gemm.closing.documents import prefix
+from pytest_cockpit_gates.gemm.closing.documents import output_folder, prefix
 from pytest_cockpit_gates.gemm.closing.escalation import Matrix
 from pytest_cockpit_gates.gemm.closing.required import Required
 from pytest_cockpit_gates.gemm.closing.sla import Sla
@@ -72,7 +72,7 @@ def close(context: Context, options: JSON, now: datetime) -> Report:
     ]
     # Another week's minutes are other minutes, and other files.
     decided_in, page = names(prefix(options), this)
-    folder = str(options.get("output") or "artifacts/gemm")
+    folder = output_folder(options)
     tracks = [account.as_track for account in found]
     gate = required.last(
         context.root,

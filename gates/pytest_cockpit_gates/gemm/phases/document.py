@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_cockpit.api import JSON, Context
 from pytest_cockpit.records.text import sha256
+from pytest_cockpit_gates.gemm.closing.documents import output_folder
 from pytest_cockpit_gates.gemm.phases.measuring import Seen
 from pytest_cockpit_gates.gemm.phases.plan import Plan
 from pytest_cockpit_gates.gemm.phases.state import now
@@ -89,7 +90,7 @@ def artifact(
 
 def dirty(context: Context, options: JSON) -> int:
     """How many files are not as the commit has them, but for records and artifacts."""
-    own = (f"{context.records}/", f"{options.get('output') or 'artifacts/gemm'}/")
+    own = (f"{context.records}/", f"{output_folder(options)}/")
     return sum(not path.startswith(own) for path in context.changed)
 
 

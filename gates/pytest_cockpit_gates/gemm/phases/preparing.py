@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pytest_cockpit.api import JSON, CockpitError, Context, Preparation
 from pytest_cockpit.records.text import one_line, printable
 from pytest_cockpit_gates.gemm.closing import escalation, sla, week
-from pytest_cockpit_gates.gemm.closing.documents import prefix
+from pytest_cockpit_gates.gemm.closing.documents import output_folder, prefix
 from pytest_cockpit_gates.gemm.phases import baselines, closing, deciding, planning, reading
 from pytest_cockpit_gates.gemm.phases.plan import REPLAY, SPLIT, Plan
 from pytest_cockpit_gates.gemm.settings import Settings
@@ -109,7 +109,7 @@ def _campaign(asked: _Asked, mode: str) -> Preparation:
     digests = {key: _sha256(it.source(_POLICIES[key])) for key, it in read.items()}
     begin = prefix(asked.options)
     inputs = {asked.path(key) for key in (*_POLICIES, "baseline", "sla", "escalation")}
-    folder = str(asked.options.get("output") or "artifacts/gemm")
+    folder = output_folder(asked.options)
     return Preparation(
         lines=(*_lines(plan), *deciding.undecided(plan, _together(read))),
         subject={

@@ -29,6 +29,7 @@ from pytest_cockpit_gates.gemm.closing import (
     severity,
     sla,
 )
+from pytest_cockpit_gates.gemm.closing.documents import output_folder
 from pytest_cockpit_gates.gemm.closing.plots import Ceiling
 from pytest_cockpit_gates.gemm.closing.severity import Assessment
 from pytest_cockpit_gates.gemm.closing.sla import Sla
@@ -60,7 +61,7 @@ def run(phase: str, context: Context, options: JSON) -> Report:
         context, plan, evaluation, options["verdicts"], agreed, evaluated or at, why
     )
     lacking = _lacking(context, settings, made, evaluation)
-    output = str(options.get("output") or "artifacts/gemm")
+    output = output_folder(options)
     session = report.Session(
         track=options["mode"],
         prefix=state.prefix,
