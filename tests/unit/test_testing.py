@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -229,12 +231,31 @@ def test_a_gap_in_the_proofs_is_told(changes, gap):
 
 def test_the_guides_gate_and_its_tests_hold(pytester):
     page = Path(__file__).parents[2] / "docs" / "gates" / "writing-a-gate.md"
-    code, tests = re.findall(
+    code, tests, *_ = re.findall(
         r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
     )
     pytester.makepyfile(licences=code)
     pytester.makepyfile(test_licences=f"from licences import MARK, gate\n{tests}")
     pytester.runpytest_inprocess("-p", "no:randomly").assert_outcomes(passed=4)
+
+
+def test_the_guides_campaign_is_one(tmp_path):
+    page = Path(__file__).parents[2] / "docs" / "gates" / "writing-a-gate.md"
+    *_, plugin, method = re.findall(
+        r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    (tmp_path / "both.py").write_text(plugin + method)
+    names = runpy.run_path(str(tmp_path / "both.py"), init_globals={"Report": Report})
+    assert names["pytest_cockpit_campaign"](SimpleNamespace(acme_scan=False)) is None
+    campaign = names["pytest_cockpit_campaign"](SimpleNamespace(acme_scan=True))
+    assert campaign.gate == "licences"
+    assert set(campaign.closing) <= set(campaign.phases)
+    (tmp_path / "scratch").mkdir()
+    context = Context(root=tmp_path, scratch=tmp_path / "scratch")
+    for phase in campaign.phases:
+        said = names["conduct"](None, phase, context, {**campaign.options, "attempt": 2})
+        assert said.verdict is Verdict.PASS
+    assert (tmp_path / "scratch/artifacts/scan.md").read_text() == "attempt 2: depth 3\n"
 
 
 def test_no_pytest_is_needed():
