@@ -12,12 +12,11 @@ import pyopencl as cl
 
 from pytest_cockpit.api import CockpitError
 from pytest_cockpit_gates.gemm.kernels import binaries
+from pytest_cockpit_gates.gemm.workers import platforms
 
 if TYPE_CHECKING:
     from pytest_cockpit_gates.gemm.kernels.variants import Variant
 
-# What a platform calls itself; of any other selector the name itself is looked for.
-_NAMES = {"pocl": "portable computing language", "rusticl": "rusticl", "clover": "clover"}
 _SHOWN_LOG = 300
 _DIGITS = 16
 
@@ -77,21 +76,22 @@ def open_device(platform: str) -> Device:
     ------
     CockpitError: the platform or its device is not there.
     """
-    wanted = _NAMES.get(platform, platform.casefold())
+    known = platforms.KNOWN.get(platform)
+    wanted = (known.calls_itself if known else platform).casefold()
     try:
-        platforms = cl.get_platforms()
+        there = cl.get_platforms()
     except cl.Error:
-        platforms = []  # the loader's word for "no platform at all"
-    named = [it for it in platforms if wanted in it.name.casefold()]
+        there = []  # the loader's word for "no platform at all"
+    named = [it for it in there if wanted in it.name.casefold()]
     # A platform that is selected by its ICD file may call itself by any name.
-    if not named and platform not in _NAMES and len(platforms) == 1:
-        named = platforms
+    if not named and known is None and len(there) == 1:
+        named = there
     for candidate in named:
         try:
             return Device(platform, candidate.get_devices()[0])
         except (cl.Error, IndexError):
             continue
-    seen = ", ".join(it.name for it in platforms) or "none"
+    seen = ", ".join(it.name for it in there) or "none"
     what = "no device" if named else f"no such OpenCL platform (there: {seen})"
     raise CockpitError(
         f"gemm: {platform}: {what}; install its driver and name its .icd file in OCL_ICD_VENDORS"
