@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 PROJECTIONS = 2
 _PLANES = 3
 _BANDS = 16
+# The worst share and the stamp of the product.
+_TOLD = 2
 # Signs are drawn for so many products at once, each of which begins at another place among them.
 _POOL = 1 << 16
 _DRAWN_FOR = 256
@@ -49,10 +51,12 @@ class Looked:
     Parameters
     ----------
     flagged: of each column, whether no rounding explains it.
+    any_flagged: whether one is.
     worst: the largest residual of the others by its tolerance.
     """
 
     flagged: checks.Flags
+    any_flagged: bool
     worst: float
 
 
@@ -73,7 +77,10 @@ class Fused:
         self._device, self._size, self._launcher = device, (m, n, k), launcher
         self._what = f"the check of a multiplication of {m} x {n} x {k}"
         self._grid = grid = launcher.grid
-        row, column = variant.parameters["MR"], variant.parameters["VW"] * variant.parameters["NV"]
+        row, column = (
+            variant.parameters["MR"],
+            variant.parameters["VW"] * variant.parameters["NV"],
+        )
         self._blocks = -(-k // grid.depth)
         self._band = -(-grid.high // max(1, _BANDS // self._blocks))
         self._bands = -(-grid.high // self._band)
@@ -87,8 +94,8 @@ class Fused:
             "left": self._bands * _PLANES * k,
             "right": self._blocks * _PLANES * self._stride,
             "sums": self._rows * _PLANES * self._stride,
-            "shares": self._stride + grid.across,
-            "counters": grid.across,
+            "shares": self._stride + _TOLD + grid.across,
+            "counters": grid.across + 1,
         }
         packed = grid.high * row * k, self._stride * k
         demand(device, self._what, m * k, k * n, m * n, *packed, *sizes.values())
@@ -99,10 +106,13 @@ class Fused:
                 for name in ("pack_left", "pack_right", "multiply", "look")
             }
             self._of: dict[str, Any] = {name: buffer(device, it) for name, it in sizes.items()}
-        self._shares = np.empty(sizes["shares"], np.float32)
+        self._shares = np.empty(self._stride, np.float32)
+        self._worst = np.empty(_TOLD, np.float32)
+        self._none = np.zeros(n, np.bool_)
         self._chooser = np.random.Generator(np.random.PCG64(abs(seed)))
         self._pool = np.empty(0, np.float32)
-        self._left, self._at = 0, np.int32(0)
+        self._places: list[Any] = []
+        self._at = np.int32(0)
         self._bound: tuple[Any, ...] = ()
         # With the place of the argument that says where the vectors begin.
         self._launches = (
@@ -140,11 +150,19 @@ class Fused:
                 if place is not None:
                     kernel.set_arg(place, self._at)
                 cl.enqueue_nd_range_kernel(self._device.queue, kernel, groups, (1, 1))
-            found = self._judged()
-        if (self._shares[self._stride :] == self._at).all():
-            return found
-        # Kernels that did not run have left what was found of the product before.
-        return Looked(np.ones(self._size[1], np.bool_), 0.0)
+            cl.enqueue_copy(
+                self._device.queue,
+                self._worst,
+                self._of["shares"],
+                src_offset=4 * self._stride,
+            )
+            worst, stamp = self._worst.tolist()
+            if stamp != self._at:
+                # Kernels that did not run have left what was found of the product before.
+                return Looked(np.ones(self._size[1], np.bool_), any_flagged=True, worst=0.0)
+            return (
+                Looked(self._none, any_flagged=False, worst=worst) if worst <= 1 else self._judged()
+            )
 
     def _bind(self, a: Any, b: Any, c: Any, alpha: float) -> None:
         """Give the kernels all that stays the same from one product to the next."""
@@ -213,13 +231,13 @@ class Fused:
 
     def _draw(self) -> None:
         """Vectors for the next product: somewhere else among the signs, or among new ones."""
-        if not self._left:
-            self._left = _DRAWN_FOR
+        if not self._places:
             self._pool = checks.vectors(self._chooser, 2 * self._size[0] + _POOL, 1)[0]
             cl.enqueue_copy(self._device.queue, self._of["pool"], self._pool)
-        self._left -= 1
-        # Never where the product before began: by this the two are told apart.
-        self._at = np.int32((self._at + 1 + self._chooser.integers(_POOL - 1)) % _POOL)
+            # Never where the product before began: by this the two are told apart.
+            steps = self._chooser.integers(1, _POOL, size=_DRAWN_FOR)
+            self._places = list(((self._at + np.cumsum(steps)) % _POOL).astype(np.int32)[::-1])
+        self._at = self._places.pop()
 
     def _told(self, alpha: float) -> Any:
         m, _, k = self._size
@@ -230,8 +248,6 @@ class Fused:
     def _judged(self) -> Looked:
         cl.enqueue_copy(self._device.queue, self._shares, self._of["shares"])
         shares = self._shares[: self._size[1]]
-        worst = float(shares.max())
-        if worst <= 1.0:
-            return Looked(np.zeros(len(shares), np.bool_), worst)
         flagged = ~(shares <= 1.0)
-        return Looked(flagged, float(shares[~flagged].max(initial=0.0)))
+        worst = float(shares[~flagged].max(initial=0.0))
+        return Looked(flagged, any_flagged=bool(flagged.any()), worst=worst)

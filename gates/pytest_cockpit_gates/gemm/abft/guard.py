@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from pytest_cockpit_gates.gemm.kernels.gemm import Gemm
     from pytest_cockpit_gates.gemm.kernels.operands import Matrix, Operands
 
+# Vectors are drawn for so many products at once.
+_AHEAD = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
@@ -33,7 +36,8 @@ class Guarded:
     wall_s, cpu_s: all of it, checks and corrections too.
     added_cpu_s: what the guard added to the product; None where that cannot be told apart.
     corrected: what became of flagged rows; None where the product was not checked.
-    worst: the largest residual by its tolerance.
+    worst: the largest residual by its tolerance, at most: parts of a tolerance that were not needed
+        are not looked at.
     """
 
     wall_s: float
@@ -71,6 +75,7 @@ class Guard:
         self.fused = fused_by(gemm, policy.projections, seed)
         self._summing = summing.by(gemm, policy.projections)
         self._chooser = np.random.Generator(np.random.PCG64(abs(seed)))
+        self._drawn: list[Floats] = []
         self._count = 0
 
     def restart(self) -> None:
@@ -105,7 +110,7 @@ class Guard:
         if self.fused is None:
             w = self._vectors(operands.n)
             self._summing.before(operands, w)
-            taken = self._summing.after(operands, w, None)
+            taken = summing.complete(self._summing.after(operands, w, None), operands.result())
             found = checks.residuals(taken, operands.k, operands.n)
             return found.flagged, found.tolerance
         if anew:
@@ -113,7 +118,12 @@ class Guard:
         return self.fused.look(operands).flagged, self.fused.tolerances()
 
     def _vectors(self, length: int) -> Floats:
-        return checks.vectors(self._chooser, length, self.policy.projections)
+        """Those of the next product; what is rarely run is slow, so some are drawn ahead."""
+        if not self._drawn or self._drawn[-1].shape[1] != length:
+            count = self.policy.projections
+            drawn = checks.vectors(self._chooser, length, _AHEAD * count)
+            self._drawn = list(drawn.reshape(_AHEAD, count, length))
+        return self._drawn.pop()
 
     def _inside(self, fused: Fused, operands: Operands, alpha: float) -> Guarded:
         """By the check inside of the kernel: what it judges are columns of C."""
@@ -124,7 +134,7 @@ class Guard:
             self.fault(operands.result())
             found = fused.look(operands, alpha)
         corrected = Corrected()
-        if found.flagged.any():
+        if found.any_flagged:
             corrected = _corrected(Transposed(operands), found.flagged, fused.w, None, (alpha, 0.0))
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         return Guarded(wall, cpu, None, corrected, found.worst)
@@ -146,15 +156,25 @@ class Guard:
         return Guarded(timing.wall_s + wall, timing.cpu_s + cpu, cpu, corrected, worst)
 
     def _judged(
-        self, operands: Operands, w: Floats, before: Matrix | None, alpha: float, beta: float
+        self,
+        operands: Operands,
+        w: Floats,
+        before: Matrix | None,
+        alpha: float,
+        beta: float,
     ) -> tuple[float, Corrected]:
         taken = self._summing.after(operands, w, before)
         found = checks.residuals(taken, operands.k, operands.n, alpha, beta)
-        flagged = found.flagged
-        if not flagged.any():
-            return found.worst(~flagged), Corrected()
-        corrected = _corrected(operands, flagged, w, before, (alpha, beta))
-        return found.worst(~flagged), corrected
+        shares = found.shares()
+        if shares.max() > 1.0 and taken.c2 is None:
+            taken = summing.complete(taken, operands.result())
+            found = checks.residuals(taken, operands.k, operands.n, alpha, beta)
+            shares = found.shares()
+        worst = float(shares.max())
+        if worst <= 1.0:
+            return worst, Corrected()
+        corrected = _corrected(operands, found.flagged, w, before, (alpha, beta))
+        return float(shares[shares <= 1.0].max(initial=0.0)), corrected
 
 
 class Transposed:
@@ -193,13 +213,15 @@ def _corrected(
     These are looked at in float64 first: the alarm was the check's own.
     """
     rows = np.flatnonzero(flagged)
+    wide_c = operands.result()[rows].astype(np.float64)
     taken = summing.sums(
         operands.a[rows].astype(np.float64),
         operands.b.astype(np.float64),
-        operands.result()[rows].astype(np.float64),
+        wide_c,
         w.astype(np.float64),
         None if before is None else before[rows].astype(np.float64),
     )
+    taken = summing.complete(taken, wide_c)
     still = checks.residuals(taken, operands.k, operands.n, *factors).flagged
     rows = rows[still | ~checks.outside(taken)]
     if not len(rows):

@@ -4,6 +4,9 @@
 // It is the check of the transposed product: with w of plus and minus one for each row of C,
 // w C = (w A) B, and what is judged is a column. Along columns all of it is sums of vectors.
 // `signs` are two such w; planes 0 and 1 of all sums belong to them, plane 2 to the squares.
+//
+// Where a row ends within a vector the vector is read all the same, as long as the matrix does not
+// end there: what follows is the beginning of another row, and its sums are of nothing.
 
 // Adds a tile of C, which begins at row i, to the sums of its columns; the `first` one of a group
 // begins them. C is read back from where it was written, and not remembered.
@@ -14,7 +17,7 @@ static void taken_of_c(const int m, const int n, const int i, const int j, const
     const int rows = min(MR, m - i);
     __global const volatile float *from = c + (size_t)i * n + (size_t)j * NR;
     to += (size_t)j * NR;
-    if (rows == MR && j * NR + NR <= n) {
+    if ((size_t)(i + MR - 1) * n + (size_t)(j + 1) * NR <= (size_t)m * n) {
         //@ for r in MR
         const float w0_@{r} = signs[i + @{r}], w1_@{r} = signs[m + i + @{r}];
         //@ end
@@ -91,8 +94,9 @@ static void judged(const int n, const int j, const int lefts, const int rights, 
     }
 }
 
-// Whoever is the last of the groups above each other judges their columns, and leaves the `stamp`
-// of this product behind the shares.
+// Whoever is the last of the groups above each other judges their columns; whoever is the last of
+// these leaves behind all shares the worst of them, infinite if any is flagged, and the `stamp` of
+// this product.
 static void finished(const int n, const int g, const int across, const int j0, const int j1,
                      const int lefts, const int rights, const float alpha, const float4 told,
                      const int stamp, __global const float *c, __global const float *ab,
@@ -104,7 +108,19 @@ static void finished(const int n, const int g, const int across, const int j0, c
     mem_fence(CLK_GLOBAL_MEM_FENCE);
     for (int j = j0; j < j1; ++j)
         judged(n, j, lefts, rights, alpha, told, c, ab, shares);
-    shares[(size_t)((n + NR - 1) / NR) * NR + g % across] = stamp;
+    __global float *worst = shares + (size_t)((n + NR - 1) / NR) * NR;
+    float mine = 0.0f;
+    for (int at = j0 * NR; at < min(j1 * NR, n); ++at)
+        mine = shares[at] <= 1.0f ? fmax(mine, shares[at]) : INFINITY;
+    worst[2 + g % across] = mine;
+    mem_fence(CLK_GLOBAL_MEM_FENCE);
+    if (atomic_inc(counters + across) != across - 1)
+        return;
+    mem_fence(CLK_GLOBAL_MEM_FENCE);
+    for (int it = 0; it < across; ++it)
+        mine = fmax(mine, worst[2 + it]);
+    worst[0] = mine;
+    worst[1] = stamp;
 }
 
 // A band of panels of A, one block along k. `band` sums of each plane, k numbers each, come out.
@@ -116,21 +132,21 @@ void pack_left(const int m, const int k, const int kc, const int band,
 {
     __global const float *signs = pool + from_sign;
     if (get_group_id(0) == 0 && get_group_id(1) == 0)
-        for (int it = 0; it < across; ++it)
+        for (int it = 0; it <= across; ++it)
             counters[it] = 0;
     const int panels = (m + MR - 1) / MR;
     const size_t high = (size_t)panels * MR;
     const int p0 = get_group_id(1) * kc;
     const int depth = min(kc, k - p0);
-    const int even = depth / VW * VW;
     const int last = min(panels, (int)(get_group_id(0) + 1) * band);
     float sums[3][KC + VW];
-    for (int p = 0; p < depth; ++p)
+    for (int p = 0; p < depth + VW; ++p)
         sums[0][p] = sums[1][p] = sums[2][p] = 0.0f;
     for (int g = get_group_id(0) * band; g < last; ++g) {
         const int i0 = g * MR;
         __global float *to = pa + p0 * high + (size_t)i0 * depth;
         const int rows = min(MR, m - i0);
+        int taken = 0;
         if (rows == MR) {
             //@ for r in MR
             __global const float *row@{r} = a + (size_t)(i0 + @{r}) * k + p0;
@@ -141,7 +157,9 @@ void pack_left(const int m, const int k, const int kc, const int band,
                 to[@{r}] = row@{r}[p];
                 //@ end
             }
-            for (int p = 0; p < even; p += VW) {
+            const size_t room = (size_t)(m - i0 - MR + 1) * k - p0;
+            for (; taken < depth && taken + VW <= room; taken += VW) {
+                const int p = taken;
                 vec sum0 = *(loose *)(sums[0] + p);
                 vec sum1 = *(loose *)(sums[1] + p);
                 vec sum2 = *(loose *)(sums[2] + p);
@@ -162,9 +180,8 @@ void pack_left(const int m, const int k, const int kc, const int band,
                 for (int r = 0; r < MR; ++r)
                     to[r] = r < rows ? a[(size_t)(i0 + r) * k + p0 + p] : 0.0f;
         }
-        const int from = rows == MR ? even : 0;
         for (int r = 0; r < rows; ++r)
-            for (int p = from; p < depth; ++p) {
+            for (int p = taken; p < depth; ++p) {
                 const float x = a[(size_t)(i0 + r) * k + p0 + p];
                 sums[0][p] += signs[i0 + r] * x;
                 sums[1][p] += signs[m + i0 + r] * x;
@@ -198,46 +215,35 @@ void pack_right(const int n, const int k, const int kc, const int bands,
     __global const float *from = b + (size_t)p0 * n + j0;
     __global float *to = pb + p0 * wide + (size_t)j0 * depth;
     out += (size_t)get_group_id(1) * 3 * wide + j0;
-    if (j0 + NR <= n) {
+    const int whole = clamp(k + 1 - (j0 + NR + n - 1) / n - p0, 0, depth);
+    //@ for s in NV
+    vec sum0_@{s} = 0.0f, sum1_@{s} = 0.0f, sum2_@{s} = 0.0f;
+    //@ end
+    for (int p = 0; p < whole; ++p, from += n, to += NR) {
+        const float left0 = sums[0][p], left1 = sums[1][p], left2 = sums[2][p];
         //@ for s in NV
-        vec sum0_@{s} = 0.0f, sum1_@{s} = 0.0f, sum2_@{s} = 0.0f;
-        //@ end
-        for (int p = 0; p < depth; ++p, from += n, to += NR) {
-            const float left0 = sums[0][p], left1 = sums[1][p], left2 = sums[2][p];
-            //@ for s in NV
-            {
-                const vec x = ((from_vectors)from)[@{s}];
-                ((to_vectors)to)[@{s}] = x;
-                sum0_@{s} = fma((vec)left0, x, sum0_@{s});
-                sum1_@{s} = fma((vec)left1, x, sum1_@{s});
-                sum2_@{s} = fma(left2 * x, x, sum2_@{s});
-            }
-            //@ end
+        {
+            const vec x = ((from_vectors)from)[@{s}];
+            ((to_vectors)to)[@{s}] = x;
+            sum0_@{s} = fma((vec)left0, x, sum0_@{s});
+            sum1_@{s} = fma((vec)left1, x, sum1_@{s});
+            sum2_@{s} = fma(left2 * x, x, sum2_@{s});
         }
-        //@ for s in NV
-        ((to_vectors)out)[@{s}] = sum0_@{s};
-        ((to_vectors)(out + wide))[@{s}] = sum1_@{s};
-        ((to_vectors)(out + 2 * wide))[@{s}] = sum2_@{s};
         //@ end
-        return;
     }
-    const int columns = n - j0;
-    float mine[3][NR];
-    for (int s = 0; s < NR; ++s)
-        mine[0][s] = mine[1][s] = mine[2][s] = 0.0f;
-    for (int p = 0; p < depth; ++p, from += n, to += NR)
+    //@ for s in NV
+    ((to_vectors)out)[@{s}] = sum0_@{s};
+    ((to_vectors)(out + wide))[@{s}] = sum1_@{s};
+    ((to_vectors)(out + 2 * wide))[@{s}] = sum2_@{s};
+    //@ end
+    for (int p = whole; p < depth; ++p, from += n, to += NR)
         for (int s = 0; s < NR; ++s) {
-            const float x = s < columns ? from[s] : 0.0f;
+            const float x = j0 + s < n ? from[s] : 0.0f;
             to[s] = x;
-            mine[0][s] += sums[0][p] * x;
-            mine[1][s] += sums[1][p] * x;
-            mine[2][s] += sums[2][p] * x * x;
+            out[s] += sums[0][p] * x;
+            out[wide + s] += sums[1][p] * x;
+            out[2 * wide + s] += sums[2][p] * x * x;
         }
-    for (int s = 0; s < NR; ++s) {
-        out[s] = mine[0][s];
-        out[wide + s] = mine[1][s];
-        out[2 * wide + s] = mine[2][s];
-    }
 }
 
 // The sums of C again, as a product takes them, and judged: for what happened to C afterwards.

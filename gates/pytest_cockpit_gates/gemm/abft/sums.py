@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -28,7 +29,10 @@ class Summing(Protocol):
         ...
 
     def after(self, operands: Operands, w: Floats, before: Matrix | None) -> Sums:
-        """The sums; `before` is C as it was, None where beta is 0."""
+        """The sums; `before` is C as it was, None where beta is 0.
+
+        The squares of C may be missing: few rows need them to be told from wrong ones.
+        """
         ...
 
 
@@ -42,8 +46,9 @@ class OnHost:
         """Nothing: A and B stay on the host."""
 
     def after(self, operands: Operands, w: Floats, before: Matrix | None) -> Sums:
-        """All passes, one after the other."""
-        return sums(operands.a, operands.b, operands.result(), w, before)
+        """All passes, one after the other, without the squares of C."""
+        turned = operands.n % 2 == 0 and len(w) % 2 == 0
+        return sums(operands.a, operands.b, operands.result(), w, before, turned=turned)
 
 
 def by(gemm: Gemm, projections: int) -> Summing:
@@ -56,43 +61,81 @@ def by(gemm: Gemm, projections: int) -> Summing:
     return OnDevice(device, projections)
 
 
-def sums(a: Floats, b: Floats, c: Floats, w: Floats, before: Floats | None = None) -> Sums:
-    """The sums of rows of C and of A, in the type that these are in."""
+def complete(taken: Sums, c: Floats) -> Sums:
+    """These sums with the squares of C."""
+    if taken.c2 is not None:
+        return taken
     with np.errstate(invalid="ignore", over="ignore", under="ignore"):
-        bw, b2 = projected(b, w)
-        cw, c2 = projected(c, w)
+        return replace(taken, c2=_row_squares(c))
+
+
+def sums(
+    a: Floats,
+    b: Floats,
+    c: Floats,
+    w: Floats,
+    before: Floats | None = None,
+    *,
+    turned: bool = False,
+) -> Sums:
+    """The sums of rows of C and of A, in the type that these are in; without the squares of C.
+
+    Parameters
+    ----------
+    turned: whether each second vector is the one before it, turned, and rows are contiguous.
+    """
+    with np.errstate(invalid="ignore", over="ignore", under="ignore"):
+        bw, b2 = projected(b, w, turned=turned)
+        cw, _ = projected(c, w, turned=turned, squared=False)
         abw, ab2 = projected(a, bw.T, b2)
         if before is None:
-            return Sums(cw, abw, c2, ab2)
-        c0w, c02 = projected(before, w)
-    return Sums(cw, abw, c2, ab2, c0w, c02)
+            return Sums(cw, abw, None, ab2)
+        c0w, c02 = projected(before, w, turned=turned)
+    return Sums(cw, abw, None, ab2, c0w, c02)
 
 
 def projected(
     matrix: Floats,
     vectors: Floats,
     weights: Floats | None = None,
+    *,
+    turned: bool = False,
+    squared: bool = True,
 ) -> tuple[Floats, Floats]:
-    """The product with each vector (a row of `vectors`), and the weighted squares of each row."""
+    """The product with each vector (a row of `vectors`), and the weighted squares of each row.
+
+    With two neighbours as one complex number, the product with a vector has that with the turned
+    one beside it: BLAS has no fast way with a matrix of two columns.
+
+    Parameters
+    ----------
+    squared: whether squares are asked for; else they are 0.
+    """
     rows, columns = matrix.shape
-    products = np.empty((rows, len(vectors)), matrix.dtype)
-    squares = np.empty(rows, matrix.dtype)
-    each = [np.ascontiguousarray(vector) for vector in vectors]
+    dtype = np.result_type(matrix, np.complex64) if turned else matrix.dtype
+    each = [np.ascontiguousarray(it) for it in vectors]
+    if turned:
+        each = [it.view(dtype).conj() for it in each[::2]]
+    products = np.empty((len(each), rows), dtype)
+    squares = np.zeros(rows, matrix.dtype)
     factor = _factor(weights)
     high = max(1, _BLOCK_BYTES // (_FLOAT * max(columns, 1)))
+    if len(each) == 1 and not squared:
+        high = max(1, rows)  # there is nothing to read twice
     for first in range(0, rows, high):
         part = slice(first, first + high)
         block = matrix[part]
-        for at, vector in enumerate(each):
-            # One vector at a time: BLAS has no fast way with a matrix of two columns.
-            products[part, at] = block @ vector
-        if factor is None:
-            squares[part] = np.square(block) @ weights
-        else:
-            squares[part] = _row_squares(block)
+        # First what reads in the order of memory: that is the fastest way into the caches.
+        if squared:
+            squares[part] = np.square(block) @ weights if factor is None else _row_squares(block)
+        for vector, product in zip(each, products, strict=True):
+            np.matmul(block.view(dtype), vector, out=product[part])
     if factor is not None:
         squares *= factor
-    return products, squares
+    if turned:
+        pairs = products.view(matrix.dtype).reshape(len(each), rows, 2)
+        products = pairs.transpose(0, 2, 1).reshape(len(vectors), rows)
+    return products.T, squares
 
 
 def _factor(weights: Floats | None) -> np.floating[Any] | None:

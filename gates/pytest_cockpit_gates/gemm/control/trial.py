@@ -131,6 +131,6 @@ class Trial:
         if not found.max_error <= max_error:
             return f"error {found.max_error:g} above {max_error:g}"
         w = checks.vectors(self._chooser, operands.n, _PROJECTIONS)
-        taken = sums.sums(operands.a, operands.b, c, w, before)
+        taken = sums.complete(sums.sums(operands.a, operands.b, c, w, before), c)
         rows = checks.residuals(taken, operands.k, operands.n, alpha, beta).flagged.sum()
         return f"wrong in {rows} rows" if rows else ""
