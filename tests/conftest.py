@@ -82,14 +82,19 @@ def make_repository(tmp_path: Path) -> Callable[..., ObjectRepository]:
     """Create a repository with the given content committed."""
 
     def make(files: Mapping[str, Content], name: str = "repository") -> ObjectRepository:
-        root = tmp_path / name
-        root.mkdir()
-        repository = ObjectRepository(root)
-        repository.git("init", "-q", "-b", "main")
-        repository.commit(files)
-        return repository
+        return create(tmp_path / name, files)
 
     return make
+
+
+def create(root: Path, files: Mapping[str, Content]) -> ObjectRepository:
+    """A repository with the given content committed."""
+    root.mkdir()
+    repository = ObjectRepository(root)
+    # Its samples of hooks would be most of what is written.
+    repository.git("init", "-q", "-b", "main", "--template=")
+    repository.commit(files)
+    return repository
 
 
 @pytest.fixture

@@ -120,7 +120,8 @@ def pattern(tmp_path_factory: pytest.TempPathFactory) -> Port:
     root.mkdir()
     (root.parent / "scratch").mkdir()
     made = Port(root)
-    made.git("init", "--quiet", "--initial-branch=main")
+    made.git("init", "--quiet", "--initial-branch=main", "--template=")
+    made.git("config", "maintenance.auto", "false")
     made.commit("before")
     for number in range(6):
         made.note(f"ship {number}")

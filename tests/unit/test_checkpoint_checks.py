@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from pytest_cockpit.git import Repository
 from pytest_cockpit.phases import Place
 from pytest_cockpit.records import artifacts, ledger, ledger_content
 from pytest_cockpit.registry import checkpoint, comparing, documents
+from tests.conftest import ObjectRepository, create
 from tests.measured_modules import (
     ABSENT,
     BENCHMARK,
@@ -47,12 +49,26 @@ def write(made):
     made.commit({**documents.generate(place(made))})
 
 
-def sound(make_repository, *rows):
-    """A repository in which nothing is left to say."""
-    made = make_repository(FILES)
-    enter(made, coverage(ABSENT, content_sha256=content(made)), *rows)
+@pytest.fixture(scope="module")
+def pattern(tmp_path_factory):
+    """To be copied, not used."""
+    made = create(tmp_path_factory.mktemp("pattern") / "repository", FILES)
+    enter(made, coverage(ABSENT, content_sha256=content(made)))
     write(made)
     return made
+
+
+@pytest.fixture
+def sound(pattern, tmp_path):
+    """A repository in which nothing is left to say."""
+    shutil.copytree(pattern.root, tmp_path / "sound", symlinks=True)
+    return ObjectRepository(tmp_path / "sound")
+
+
+def two_rows(sound):
+    """Enter a row about another module."""
+    enter(sound, coverage("b" * 40, module="b"))
+    write(sound)
 
 
 def results(made, settings=None):
@@ -67,9 +83,8 @@ def only(made, *names):
     return [found[name] for name in names]
 
 
-def test_seven_pass_and_one_is_skipped(make_repository):
-    made = sound(make_repository)
-    found = results(made)
+def test_seven_pass_and_one_is_skipped(sound):
+    found = results(sound)
     assert list(found) == NAMES
     assert checkpoint.totals(result.verdict for result in found.values()) == "7 passed, 1 skipped"
     skipped = found["benchmark-trend"]
@@ -79,7 +94,7 @@ def test_seven_pass_and_one_is_skipped(make_repository):
     )
     assert found["registry-schema"].summary.endswith("1 module")
     assert found["meta-registry-schema"].summary.endswith("1 module, mean health 86.1/100 over 1")
-    document = json.loads(documents.generate(place(made))[META])
+    document = json.loads(documents.generate(place(sound))[META])
     assert artifacts.validate(document, "meta_registry") == []
     assert document["summary"]["published"] == {"mean": 20.0, "over": 1, "unknown": 0}
 
@@ -97,59 +112,53 @@ def test_with_benchmarks_all_eight_pass(make_repository):
     assert f"{trend}: line 3 is 'x', would be ''" in found.summary
 
 
-def test_a_trend_of_benchmarks_that_no_row_gives_is_red(make_repository):
-    made = sound(make_repository)
-    made.commit({"trends/bench_trend.csv": "date\n"})
-    (found,) = only(made, "benchmark-trend")
+def test_a_trend_of_benchmarks_that_no_row_gives_is_red(sound):
+    sound.commit({"trends/bench_trend.csv": "date\n"})
+    (found,) = only(sound, "benchmark-trend")
     assert "nothing in the tree and its ledger gives it" in found.summary
     assert found.text.endswith("\n  remove it"), "writing the registry leaves it alone"
 
 
-def test_a_new_module_makes_registry_map_and_health_stale(make_repository):
-    made = sound(make_repository)
-    made.commit({"b/module.manifest.json": '{"module": "b"}'})
-    for found in only(made, "registry", "meta-registry", "documentation-map"):
+def test_a_new_module_makes_registry_map_and_health_stale(sound):
+    sound.commit({"b/module.manifest.json": '{"module": "b"}'})
+    for found in only(sound, "registry", "meta-registry", "documentation-map"):
         assert found.verdict is Verdict.FAIL
         assert "pytest --cockpit-registry" in found.text
         assert f"{OUTPUT}/" in found.summary
         assert ", would be " in found.summary
 
 
-def test_health_alone_is_stale_when_evidence_is(make_repository):
-    made = sound(make_repository)
-    made.commit({"a/x.py": "X = 1\n\n"})
-    (found,) = only(made, "meta-registry")
+def test_health_alone_is_stale_when_evidence_is(sound):
+    sound.commit({"a/x.py": "X = 1\n\n"})
+    (found,) = only(sound, "meta-registry")
     assert found.verdict is Verdict.FAIL
 
 
 @pytest.mark.parametrize("page", ["DOCUMENTATION_MAP.md", "MODULE_INDEX.md"])
-def test_an_edited_page_is_stale(make_repository, page):
-    made = sound(make_repository)
-    made.commit({f"{OUTPUT}/{page}": "# Mine\n"})
-    (found,) = only(made, "documentation-map")
+def test_an_edited_page_is_stale(sound, page):
+    sound.commit({f"{OUTPUT}/{page}": "# Mine\n"})
+    (found,) = only(sound, "documentation-map")
     assert found.summary.startswith(f"{OUTPUT}/{page}: line 1 is '# Mine', would be ")
 
 
-def test_a_row_more_makes_the_trend_stale(make_repository):
-    made = sound(make_repository)
-    enter(made, coverage(ABSENT, content_sha256=content(made), missing=0))
-    trend, _ = only(made, "coverage-trend", "meta-registry")
+def test_a_row_more_makes_the_trend_stale(sound):
+    enter(sound, coverage(ABSENT, content_sha256=content(sound), missing=0))
+    trend, _ = only(sound, "coverage-trend", "meta-registry")
     assert "trends/coverage_trend.csv: line 3 is '', would be '2026-01-02,a,100.00,+25.00'" in (
         trend.summary
     )
 
 
-def test_figures_of_imported_history_that_none_was_imported_from_are_red(make_repository):
-    made = sound(make_repository)
-    made.commit({"trends/coverage_trend.unverified.csv": "date\n"})
-    only(made, "coverage-trend")
+def test_figures_of_imported_history_that_none_was_imported_from_are_red(sound):
+    sound.commit({"trends/coverage_trend.unverified.csv": "date\n"})
+    only(sound, "coverage-trend")
 
 
-def test_a_broken_ledger_is_the_gates_to_tell_and_what_needs_it_is_unknown(make_repository):
-    made = sound(make_repository, coverage("b" * 40, module="b"))
-    lines = blob(made, LEDGER).splitlines(keepends=True)
-    made.commit({LEDGER: lines[0].replace(b'"missing":1', b'"missing":0') + lines[1]})
-    found = results(made)
+def test_a_broken_ledger_is_the_gates_to_tell_and_what_needs_it_is_unknown(sound):
+    two_rows(sound)
+    lines = blob(sound, LEDGER).splitlines(keepends=True)
+    sound.commit({LEDGER: lines[0].replace(b'"missing":1', b'"missing":0') + lines[1]})
+    found = results(sound)
     assert found["ledger"].verdict is Verdict.FAIL
     assert "ledger.chain" in found["ledger"].text
     needing = ("meta-registry", "coverage-trend", "benchmark-trend")
@@ -160,12 +169,12 @@ def test_a_broken_ledger_is_the_gates_to_tell_and_what_needs_it_is_unknown(make_
     assert {found[name].verdict for name in rest} == {Verdict.PASS}
 
 
-def test_a_ledger_that_lost_a_row_is_red_by_its_history(make_repository):
-    made = sound(make_repository, coverage("b" * 40, module="b"))
-    lines = blob(made, LEDGER).splitlines(keepends=True)
-    made.commit({LEDGER: lines[0]})
-    write(made)
-    (found,) = only(made, "ledger")
+def test_a_ledger_that_lost_a_row_is_red_by_its_history(sound):
+    two_rows(sound)
+    lines = blob(sound, LEDGER).splitlines(keepends=True)
+    sound.commit({LEDGER: lines[0]})
+    write(sound)
+    (found,) = only(sound, "ledger")
     assert "ledger.rewritten" in found.text
 
 
@@ -213,12 +222,11 @@ def test_a_ledger_that_is_not_there_and_one_that_is_declared_away(make_repositor
         (META, "meta-registry-schema", lambda found: found.update(generated_at="now")),
     ],
 )
-def test_a_document_of_another_form_is_red(make_repository, path, check, change):
-    made = sound(make_repository)
-    found = json.loads(blob(made, path))
+def test_a_document_of_another_form_is_red(sound, path, check, change):
+    found = json.loads(blob(sound, path))
     change(found)
-    made.commit({path: json.dumps(found)})
-    found = results(made)[check]
+    sound.commit({path: json.dumps(found)})
+    found = results(sound)[check]
     assert found.verdict is Verdict.FAIL
     assert found.summary.startswith(f"{path}: /")
     assert "pytest --cockpit-registry" in found.text
@@ -228,32 +236,31 @@ def test_a_document_of_another_form_is_red(make_repository, path, check, change)
     ("change", "said"),
     [("{", "not JSON"), (None, "is no tracked file"), (("120000", "x"), "is no tracked file")],
 )
-def test_a_document_that_is_none_is_red(make_repository, change, said):
-    made = sound(make_repository)
-    made.commit({META: change, REGISTRY: change})
-    for found in only(made, "registry", "meta-registry", "registry-schema", "meta-registry-schema"):
+def test_a_document_that_is_none_is_red(sound, change, said):
+    sound.commit({META: change, REGISTRY: change})
+    for found in only(
+        sound, "registry", "meta-registry", "registry-schema", "meta-registry-schema"
+    ):
         assert found.verdict is Verdict.FAIL
         assert "pytest --cockpit-registry" in found.text
-    assert said in results(made)["meta-registry-schema"].summary
+    assert said in results(sound)["meta-registry-schema"].summary
 
 
-def test_a_manifest_that_cannot_be_read_is_red_and_not_to_be_written_down(make_repository):
-    made = sound(make_repository)
-    path = json.loads(blob(made, REGISTRY))["modules"][0]["manifest"]
-    made.commit({path: "{,}"})
-    for found in only(made, "registry", "meta-registry", "documentation-map"):
+def test_a_manifest_that_cannot_be_read_is_red_and_not_to_be_written_down(sound):
+    path = json.loads(blob(sound, REGISTRY))["modules"][0]["manifest"]
+    sound.commit({path: "{,}"})
+    for found in only(sound, "registry", "meta-registry", "documentation-map"):
         assert (found.verdict, "pytest --cockpit-registry" in found.text) == (Verdict.FAIL, False)
         assert found.summary == f"{path}: not JSON; correct it first"
-    write(made)
-    assert only(made, "registry", "meta-registry", "documentation-map")
+    write(sound)
+    assert only(sound, "registry", "meta-registry", "documentation-map")
 
 
-def test_a_document_that_was_written_and_never_added_is_told(make_repository):
-    made = sound(make_repository)
-    made.commit({META: None})
-    (made.root / META).parent.mkdir(parents=True)
-    (made.root / META).write_text("{}")
-    for found in only(made, "meta-registry", "meta-registry-schema"):
+def test_a_document_that_was_written_and_never_added_is_told(sound):
+    sound.commit({META: None})
+    (sound.root / META).parent.mkdir(parents=True)
+    (sound.root / META).write_text("{}")
+    for found in only(sound, "meta-registry", "meta-registry-schema"):
         assert f"{META}: is no tracked file, though it is there; git add it" in found.summary
 
 
@@ -282,19 +289,18 @@ def _at(root):
     return Place(repository, Config(), head, head, NOW)
 
 
-def test_checks_of_a_work_tree_see_its_edits_and_write_nothing(make_repository):
-    made = sound(make_repository)
-    made.git("reset", "--hard", "-q")
-    (made.root / "trends/coverage_trend.csv").write_text("mine\n")
-    repository = Repository.discover(made.root)
-    status = made.git("status", "--porcelain")
+def test_checks_of_a_work_tree_see_its_edits_and_write_nothing(sound):
+    sound.git("reset", "--hard", "-q")
+    (sound.root / "trends/coverage_trend.csv").write_text("mine\n")
+    repository = Repository.discover(sound.root)
+    status = sound.git("status", "--porcelain")
     edited = Place(repository, Config(), repository.tracked(), repository.resolve("HEAD"), NOW)
     found = {name: check() for name, check in checkpoint.checks(edited)}
     assert {name for name, result in found.items() if result.verdict is Verdict.FAIL} == {
         "coverage-trend"
     }
     assert not any(result.changes for result in found.values())
-    assert made.git("status", "--porcelain") == status
+    assert sound.git("status", "--porcelain") == status
 
 
 def test_totals_leave_nothing_out():
@@ -305,11 +311,10 @@ def test_totals_leave_nothing_out():
     assert checkpoint.totals([]) == "no check ran"
 
 
-def test_generating_again_gives_the_same_bytes(make_repository):
-    made = sound(make_repository)
-    again = documents.generate(place(made))
-    assert again == {path: blob(made, path) for path in again}
-    assert ledger.verify(blob(made, LEDGER)) == []
+def test_generating_again_gives_the_same_bytes(sound):
+    again = documents.generate(place(sound))
+    assert again == {path: blob(sound, path) for path in again}
+    assert ledger.verify(blob(sound, LEDGER)) == []
 
 
 @given(st.binary(), st.binary())
