@@ -120,6 +120,22 @@ def test_a_file_that_the_session_reads_is_not_put_aside(tree):
     assert "replay_report.md" in made.replaces
 
 
+def test_a_split_does_not_put_the_replay_of_its_week_aside(tree):
+    folder = tree / "artifacts/gemm"
+    folder.mkdir(parents=True)
+    (folder / "week_run.json").write_text((tree / "run.json").read_text())
+    [line] = prepared(tree, "split", output_prefix="week").problems
+    assert line == (
+        "--cockpit-gemm-output-prefix: artifacts/gemm/week_run.json is of a replay, and the close "
+        "takes both; name another prefix, or another --cockpit-gemm-output-dir"
+    )
+    assert prepared(tree, "replay", output_prefix="week").problems == ()
+    assert prepared(tree, "split", output_prefix="week", output="artifacts/other").problems == ()
+    for text in ("[]", "{", '{"kind": "gate"}'):
+        (folder / "week_run.json").write_text(text)
+        assert prepared(tree, "split", output_prefix="week").problems == ()
+
+
 @pytest.mark.parametrize("mode", ["evaluate", "recalibrate"])
 def test_archived_artifacts_have_to_be_there(tree, mode):
     made = prepared(tree, mode, artifacts=["run.json", "nix.json", "."], policy="weekly.json")

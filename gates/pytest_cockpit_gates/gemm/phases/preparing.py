@@ -104,6 +104,7 @@ def _campaign(asked: _Asked, mode: str) -> Preparation:
     weekly = read.get("policy")
     if plan is not None and weekly is not None:
         asked.read("required_sizes", partial(planning.demand_rows, plan, weekly), named=False)
+    asked.read("output_prefix", partial(_demand_apart, root, asked.options, mode), named=False)
     if asked.problems or plan is None:
         return Preparation(problems=tuple(asked.problems))
     digests = {key: _sha256(it.source(_POLICIES[key])) for key, it in read.items()}
@@ -124,6 +125,27 @@ def _campaign(asked: _Asked, mode: str) -> Preparation:
             f"{begin}_{what}" for what in _LEFT if f"{folder}/{begin}_{what}" not in inputs
         ),
     )
+
+
+def _demand_apart(root: Path, options: JSON, mode: str) -> None:
+    """Refuse to put the files of the other campaign aside: the close of the week takes both.
+
+    Raises
+    ------
+    CockpitError: what lies there is of another mode.
+    """
+    try:
+        path = f"{output_folder(options)}/{prefix(options)}_run.json"
+        found = reading.load(root, path)
+    except CockpitError:
+        # Nothing, or nothing that the close could take.
+        return
+    kind = found.get("kind") if isinstance(found, Mapping) else None
+    if kind in (REPLAY, SPLIT) and kind != mode:
+        raise CockpitError(
+            f"--cockpit-gemm-output-prefix: {path} is of a {kind}, and the close takes both; "
+            "name another prefix, or another --cockpit-gemm-output-dir"
+        )
 
 
 def _sha256(source: Mapping[str, str] | None) -> str | None:
