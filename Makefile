@@ -21,8 +21,9 @@ runbook: .venv/.installed-test ## run every phase of a runbook over examples/qua
 gemm: .venv/.installed-gemm ## replay a small week of examples/gemm, in a temporary copy
 	$(BIN)/python examples/week.py
 
+# Tests of one module stay together where they can, so that what they share is made once.
 test: .venv/.installed-test ## the whole test-suite
-	$(BIN)/pytest -n auto $(PYTEST)
+	$(BIN)/pytest -n auto --dist worksteal $(PYTEST)
 
 prove: .venv/.installed-all ## show that every gate can fail by each of its rules
 	$(BIN)/pytest --cockpit-prove
