@@ -429,7 +429,7 @@ def _awaited(pid: int, channel: socket.socket) -> bool:
         return True
     fork = os.pidfd_open(pid)
     try:
-        return fork in select.select([fork, channel], [], [])[0]
+        return fork in select.select([fork, channel.fileno()], [], [])[0]
     finally:
         os.close(fork)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import textwrap
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -452,19 +453,18 @@ def judge(tmp_path):
 def apart(number, files):
     """The same with a package of its own in the place of `core`, so that many are in one tree."""
     package = f"core{number}"
-    return {
-        re.sub(r"\bcore\b", package, path): re.sub(
-            rb"\bcore\b" if isinstance(text, bytes) else r"\bcore\b",
-            package.encode() if isinstance(text, bytes) else package,
-            text,
-        )
-        for path, text in files.items()
-    }
+
+    def named(text):
+        if isinstance(text, bytes):
+            return re.sub(rb"\bcore\b", package.encode(), text)
+        return re.sub(r"\bcore\b", package, text)
+
+    return {named(path): named(text) for path, text in files.items()}
 
 
 def by_name(report, names):
     """The findings of each of several in one tree, its files named as if it were alone there."""
-    found = {name: [] for name in names}
+    found: dict[str, list[Any]] = {name: [] for name in names}
     for it in report.findings:
         folder, _, rest = it.path.partition("/")
         found[names[int(folder.removeprefix("core"))]].append((f"core/{rest}", it))
@@ -510,7 +510,7 @@ def test_no_defect_is_found_healthy(judge, name):
 
 def test_no_defect_among_others_is_found_healthy(judge):
     """In one tree, each in a package of its own: nobody takes another along, or hides it."""
-    files = {}
+    files: dict[str, Any] = {}
     for number, name in enumerate(BESIDE):
         files |= apart(number, tree(DEFECTS[name].source, DEFECTS[name].files))
     report = judge(files, {"together": False})
@@ -523,7 +523,7 @@ def test_no_defect_among_others_is_found_healthy(judge):
 def test_twins_are_healthy(judge, memory):
     """In one tree, and in one process one after the other, too."""
     names = [name for name, it in DEFECTS.items() if ("growth_mb" in it.settings) == memory]
-    files = {}
+    files: dict[str, Any] = {}
     for number, name in enumerate(names):
         defect = DEFECTS[name]
         more = defect.files if defect.twin_files is None else defect.twin_files
