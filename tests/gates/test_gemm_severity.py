@@ -21,11 +21,12 @@ from pytest_cockpit_gates.gemm.closing import (
     sla,
     triggers,
 )
-from pytest_cockpit_gates.gemm.strict.names import CHECKS
+from pytest_cockpit_gates.gemm.strict.names import CHECKS, SNAPSHOT_CHECKS
 from pytest_cockpit_gates.gemm.verdicts import Check, Evaluation
 
 DATA = Path(__file__).parents[1] / "data/gemm/sla"
 WEEK12 = json.loads((DATA / "WEEK12_WEEKLY_ALERT_SLA.json").read_text())
+OWN = dict(documents.shipped(sla.DEFAULT).data)
 AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 GUARDRAILS = {
     "max_correctness_error": 0.001,
@@ -121,12 +122,13 @@ def test_only_the_most_urgent_demand_a_rollback():
     assert (made.rollback, made.promotion, made.level.name) == (False, False, "sev2_high")
 
 
-@pytest.mark.parametrize("sla_of", [WEEK12, json.loads(json.dumps(WEEK12))])
+@pytest.mark.parametrize("names", [CHECKS, SNAPSHOT_CHECKS], ids=["evaluation", "snapshot"])
+@pytest.mark.parametrize("sla_of", [WEEK12, OWN], ids=["week12", "own"])
 @pytest.mark.parametrize("verdict", [Verdict.FAIL, Verdict.UNKNOWN])
-def test_every_check_of_strict_evaluation_has_a_severity(verdict, sla_of):
-    made = assess(*(check(name, verdict) for name in CHECKS), data=sla_of)
+def test_every_check_of_evaluations_and_snapshots_has_a_severity(verdict, sla_of, names):
+    made = assess(*(check(name, verdict) for name in names), data=sla_of)
     assert made.findings == ()
-    assert len(made.incidents) == len(CHECKS)
+    assert len(made.incidents) == len(names)
     assert sla.without_severity(of(sla_of)) == []
 
 
@@ -178,12 +180,13 @@ def test_it_is_told_before_anything_is_measured(tmp_path):
     )
 
 
-def test_each_name_of_strict_evaluation_is_looked_for(monkeypatch, tmp_path):
-    monkeypatch.setattr(sla, "CHECKS", {**CHECKS, "a_new_check": "gemm.drift"})
+@pytest.mark.parametrize("known", ["CHECKS", "SNAPSHOT_CHECKS"])
+def test_each_name_of_a_check_is_looked_for(monkeypatch, tmp_path, known):
+    monkeypatch.setattr(sla, known, {**CHECKS, "a_new_check": "gemm.drift"})
     with pytest.raises(CockpitError, match="/checks/a_new_check: has no severity; say which"):
         sla.load(tmp_path, "")
     monkeypatch.setattr(sla, "STATES", ("asleep",))
-    monkeypatch.setattr(sla, "CHECKS", CHECKS)
+    monkeypatch.setattr(sla, known, CHECKS)
     with pytest.raises(CockpitError, match="/states/asleep: has no severity"):
         sla.load(tmp_path, "")
 

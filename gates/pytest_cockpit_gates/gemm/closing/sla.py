@@ -14,7 +14,7 @@ from pytest_cockpit.records.wording import meant
 from pytest_cockpit_gates.gemm.closing import documents, triggers
 from pytest_cockpit_gates.gemm.closing.documents import Document
 from pytest_cockpit_gates.gemm.closing.triggers import Trigger
-from pytest_cockpit_gates.gemm.strict.names import CHECKS
+from pytest_cockpit_gates.gemm.strict.names import CHECKS, SNAPSHOT_CHECKS
 
 SCHEMA = "gemm-sla"
 DEFAULT = "closing/severity.json"
@@ -116,9 +116,9 @@ def load(root: Path, path: str) -> Sla:
 
 
 def without_severity(made: Sla) -> list[tuple[str, str]]:
-    """Checks of strict evaluation, and states, that have no level: table and name."""
+    """Checks of evaluations and snapshots, and states, that have no level: table and name."""
     judged = {name for _, trigger in made.triggers for name in trigger.checks} | set(made.checks)
-    lost = [("checks", name) for name in CHECKS if name not in judged]
+    lost = [("checks", name) for name in {**CHECKS, **SNAPSHOT_CHECKS} if name not in judged]
     return lost + [("states", name) for name in STATES if name not in made.states]
 
 

@@ -49,7 +49,7 @@ METRICS: Mapping[str, Metric] = {
     ),
     "t5_overhead_percent": Metric(
         ("max_t5_overhead_percent", "overhead_percent"),
-        ("t5_overhead_bound", "t5_overhead_soft_limit"),
+        ("t5_overhead_bound", "t5_overhead_soft_limit", "t5_overhead_hard_limit"),
         "max_t5_overhead_percent",
     ),
     "t5_false_positive_rate": Metric(

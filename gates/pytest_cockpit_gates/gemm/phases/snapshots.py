@@ -16,20 +16,12 @@ from pytest_cockpit.estimation.intervals import LEVEL, Interval, quantile, shift
 from pytest_cockpit.estimation.shares import share
 from pytest_cockpit_gates.gemm.phases.baselines import Level
 from pytest_cockpit_gates.gemm.strict import guard_costs, levels
+from pytest_cockpit_gates.gemm.strict.names import SNAPSHOT_CHECKS
 from pytest_cockpit_gates.gemm.strict.policies import Policies
 
 CONTINUE, WARN, ROLLBACK = "continue", "warn", "rollback"
 SOFT, HARD = "t5_overhead_soft_limit", "t5_overhead_hard_limit"
-RULES: Mapping[str, str] = {
-    "all_runs_success": "gemm.run-failed",
-    "pressure_failures_zero": "gemm.pressure",
-    "correctness_bound_all_runs": "gemm.correctness",
-    "t3_guardrails_all_runs": "gemm.fallback-rate",
-    "t5_guardrails_hard": "gemm.guard-disabled",
-    HARD: "gemm.guard-overhead",
-    SOFT: "gemm.guard-overhead",
-    "no_regression_vs_baseline": "gemm.regression",
-}
+RULES = SNAPSHOT_CHECKS
 _P95 = 0.95
 _LEAST_THROUGHPUT, _MOST_P95 = 0.92, 1.15
 _CONSECUTIVE = 2

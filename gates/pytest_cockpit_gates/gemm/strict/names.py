@@ -40,6 +40,20 @@ CHECKS: Mapping[str, str] = MappingProxyType(
 )
 """By name. Names are those of the recorded decisions where they mean the same."""
 
+SNAPSHOT_CHECKS: Mapping[str, str] = MappingProxyType(
+    {
+        "all_runs_success": "gemm.run-failed",
+        "pressure_failures_zero": "gemm.pressure",
+        "correctness_bound_all_runs": "gemm.correctness",
+        "t3_guardrails_all_runs": "gemm.fallback-rate",
+        "t5_guardrails_hard": "gemm.guard-disabled",
+        "t5_overhead_hard_limit": "gemm.guard-overhead",
+        "t5_overhead_soft_limit": "gemm.guard-overhead",
+        "no_regression_vs_baseline": "gemm.regression",
+    }
+)
+"""The same of the checks by which a snapshot can end a replay."""
+
 RATIO = "rusticl_ratio_vs_clover"
 
 
