@@ -40,6 +40,8 @@ def demonstrate(week: Terminal) -> None:
         week.say("The split: two platforms in turns, and the ratio with its interval.")
         seed = ("--cockpit-gemm-seeds", "412", "--cockpit-gemm-sessions", "1")
         week.run("pytest", "--cockpit-split", *SMALL, *seed, "-v", codes=OPEN_OR_SHUT)
+    week.say("The canonical gate, which the close requires once all is measured.")
+    week.run("pytest", "-m", "gemm_slo", codes=OPEN_OR_SHUT)
     week.say("The close: decision and minutes. A week with a track that is missing is unknown.")
     week.run("pytest", "--cockpit-gemm-close", codes=OPEN_OR_SHUT)
     for page in sorted((week.folder / "artifacts/gemm").glob("*_acta.md")):
