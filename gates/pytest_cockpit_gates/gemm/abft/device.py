@@ -9,6 +9,7 @@ import numpy as np
 import pyopencl as cl
 
 from pytest_cockpit_gates.gemm.abft.checks import Floats, Sums
+from pytest_cockpit_gates.gemm.abft.sums import projected
 from pytest_cockpit_gates.gemm.kernels.device import refusals
 from pytest_cockpit_gates.gemm.kernels.operands import buffer
 from pytest_cockpit_gates.gemm.kernels.rendering import render
@@ -44,8 +45,7 @@ class OnDevice:
         """Make room for what is taken, when the size is another one."""
         shape = (operands.m, operands.n, operands.k)
         if shape != self._shape:
-            for it in self._of.values():
-                it.release()
+            self.free()
             sizes = {"w": operands.n, "b": operands.k, "a": operands.m, "c": operands.m}
             with refusals(self._device, _WHAT):
                 self._of = {
@@ -73,10 +73,14 @@ class OnDevice:
         a, c = found["a"], found["c"]
         if before is None:
             return Sums(c[:-1].T, a[:-1].T, c[-1], a[-1])
-        from pytest_cockpit_gates.gemm.abft.sums import projected
-
         c0w, c02 = projected(before, w)
         return Sums(c[:-1].T, a[:-1].T, c[-1], a[-1], c0w, c02)
+
+    def free(self) -> None:
+        """Give its memory back."""
+        for it in self._of.values():
+            it.release()
+        self._of, self._shape = {}, (-1, -1, -1)
 
     def _launch(self, matrix: Any, shape: tuple[int, int], vectors: str, to: str) -> None:
         height, columns = shape

@@ -8,13 +8,13 @@ reads C.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pytest_cockpit.estimation.shares import share
 from pytest_cockpit_gates.gemm.abft import checks
 from pytest_cockpit_gates.gemm.abft.guard import Guard
 from pytest_cockpit_gates.gemm.abft.policy import STRICT, T5Policy
@@ -26,12 +26,10 @@ if TYPE_CHECKING:
 SMALLEST = 1.25
 """The smallest fault that has to be found, by the tolerance of its row."""
 
-LEVEL = 0.01
 _DECADES = 3.0
 _AT_THE_LIMIT = 0.25
 _EXPONENT_BITS = 8
 _MANTISSA_BITS = 23
-_STEPS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +41,11 @@ class Counted:
 
     def to_json(self) -> dict[str, Any]:
         """Counts, the share, and the ends of its interval; null of nothing."""
-        low, high = share_ends(self.found, self.of)
-        share = self.found / self.of if self.of else None
-        return {"found": self.found, "of": self.of, "share": share, "low": low, "high": high}
+        if not self.of:
+            return {"found": 0, "of": 0, "share": None, "low": None, "high": None}
+        ends = share(self.found, self.of)
+        told = {"share": ends.estimate, "low": ends.low, "high": ends.high}
+        return {"found": self.found, "of": self.of, **told}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,35 +81,25 @@ def recall(
     fault is a check of all of them for false alarms.
     """
     chooser = np.random.Generator(np.random.PCG64(abs(seed)))
-    guard = Guard(gemm, policy, seed)
-    gemm.run(operands)
-    by_columns = guard.fused is not None
-    lines = operands.n if by_columns else operands.m
-    found = {"uniform": Counted(0, 0), "critical": Counted(0, 0), "alarms": Counted(0, 0)}
-    every, places = np.ones(lines, np.bool_), np.arange(lines)
-    for _ in range(math.ceil(injections / max(1, lines))):
-        flagged, tolerance = guard.look(operands, anew=True)
-        found["alarms"] = _added(found["alarms"], flagged, every)
-        for kind, damage in (("uniform", _shifts), ("critical", _flips)):
-            view = operands.result().T if by_columns else operands.result()
-            at = chooser.integers(view.shape[1], size=lines)
-            right = view[places, at].copy()
-            view[places, at], counts = damage(chooser, right, tolerance)
-            flagged, _ = guard.look(operands, anew=False)
-            found[kind] = _added(found[kind], flagged, counts)
-            view = operands.result().T if by_columns else operands.result()
-            view[places, at] = right
-    guard.free()
+    with Guard(gemm, policy, seed) as guard:
+        gemm.run(operands)
+        by_columns = guard.fused is not None
+        lines = operands.n if by_columns else operands.m
+        found = {"uniform": Counted(0, 0), "critical": Counted(0, 0), "alarms": Counted(0, 0)}
+        every, places = np.ones(lines, np.bool_), np.arange(lines)
+        for _ in range(math.ceil(injections / max(1, lines))):
+            flagged, tolerance = guard.look(operands, anew=True)
+            found["alarms"] = _added(found["alarms"], flagged, every)
+            for kind, damage in (("uniform", _shifts), ("critical", _flips)):
+                view = operands.result().T if by_columns else operands.result()
+                at = chooser.integers(view.shape[1], size=lines)
+                right = view[places, at].copy()
+                view[places, at], counts = damage(chooser, right, tolerance)
+                flagged, _ = guard.look(operands, anew=False)
+                found[kind] = _added(found[kind], flagged, counts)
+                view = operands.result().T if by_columns else operands.result()
+                view[places, at] = right
     return Recall(**found)
-
-
-def share_ends(found: int, of: int, level: float = LEVEL) -> tuple[float | None, float | None]:
-    """The ends between which the true share lies but for a chance of `level`."""
-    if not of:
-        return None, None
-    low = 0.0 if found == 0 else 1 - _quantile(of - found, of, level / 2)
-    high = 1.0 if found == of else _quantile(found, of, level / 2)
-    return low, high
 
 
 _Flags = npt.NDArray[np.bool_]
@@ -151,38 +141,3 @@ def _added(sofar: Counted, flagged: _Flags, counts: _Flags) -> Counted:
         sofar.found + int(np.count_nonzero(flagged & counts)),
         sofar.of + int(np.count_nonzero(counts)),
     )
-
-
-def _quantile(found: int, of: int, tail: float) -> float:
-    """The share at which no more than `found` of `of` have the chance `tail`."""
-    low, high = 0.0, 1.0
-    for _ in range(_STEPS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _at_most(found, of, middle) > tail else (low, middle)
-    return high
-
-
-def _at_most(found: int, of: int, share: float) -> float:
-    """The chance of at most `found`; terms from the largest down until they vanish."""
-    if found >= of or share <= 0:
-        return 1.0
-    if share >= 1:
-        return 0.0
-    return min(1.0, math.fsum(_terms(found, of, share)))
-
-
-def _terms(found: int, of: int, share: float) -> Iterator[float]:
-    ways = math.lgamma(of + 1)
-    for count in range(found, -1, -1):
-        rest = of - count
-        term = math.exp(
-            ways
-            - math.lgamma(count + 1)
-            - math.lgamma(rest + 1)
-            + count * math.log(share)
-            + rest * math.log1p(-share)
-        )
-        yield term
-        # Below the mean terms only fall; what is left then is beyond a float's precision.
-        if term < 1e-18 and count < of * share:  # noqa: PLR2004
-            return

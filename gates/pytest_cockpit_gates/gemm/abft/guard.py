@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -53,7 +53,7 @@ class Guarded:
 
 
 class Guard:
-    """Multiplies and checks.
+    """Multiplies and checks; a context manager, which gives its memory back.
 
     Parameters
     ----------
@@ -78,12 +78,19 @@ class Guard:
         self._drawn: list[Floats] = []
         self._count = 0
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.free()
+
     def restart(self) -> None:
         """Count anew: the next product is the first of a sampling period."""
         self._count = 0
 
     def free(self) -> None:
         """Give the memory of the guard back."""
+        self._summing.free()
         if self.fused is not None:
             self.fused.free()
 

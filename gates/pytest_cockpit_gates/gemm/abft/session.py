@@ -97,33 +97,32 @@ def run_session(
     ------
     CockpitError: the device ran out of memory.
     """
-    guard = Guard(gemm, policy, seed, fault=fault)
-    if pairs is None:
-        pairs = PAIRS if guard.fused is None else PAIRS_INSIDE
-    run = _Run(guard, operands, alpha, beta, before)
-    run.guarded()  # builds what the guard needs, and is no part of anything
-    run.plain()
-    guard.restart()
-    rails, corrected, worst = Rails(policy), Corrected(), 0.0
-    done: list[Guarded] = []
-    beside: list[Pair] = []
-    for count in range(iterations):
-        on = rails.reason is None
-        # A product that is not checked is the plain one: only the others say what a check costs.
-        paired = len(beside) < pairs and count % policy.sampling_period == 0
-        first = run.plain() if on and paired and len(beside) % 2 else None
-        one = run.guarded() if on else run.plain()
-        error = look() if look is not None else None
-        done.append(one)
-        other = first
-        if on and paired:
-            other = first or run.plain()
-            beside.append(_pair(one, other, "ba" if first else "ab"))
-        found = one.corrected or Corrected()
-        corrected = corrected + found
-        worst = max(worst, one.worst)
-        rails = rails.after(_seen(one, found, other, error))
-    guard.free()
+    with Guard(gemm, policy, seed, fault=fault) as guard:
+        if pairs is None:
+            pairs = PAIRS if guard.fused is None else PAIRS_INSIDE
+        run = _Run(guard, operands, alpha, beta, before)
+        run.guarded()  # builds what the guard needs, and is no part of anything
+        run.plain()
+        guard.restart()
+        rails, corrected, worst = Rails(policy), Corrected(), 0.0
+        done: list[Guarded] = []
+        beside: list[Pair] = []
+        for count in range(iterations):
+            on = rails.reason is None
+            # A product that is not checked is the plain one: it says nothing of what a check costs.
+            paired = len(beside) < pairs and count % policy.sampling_period == 0
+            first = run.plain() if on and paired and len(beside) % 2 else None
+            one = run.guarded() if on else run.plain()
+            error = look() if look is not None else None
+            done.append(one)
+            other = first
+            if on and paired:
+                other = first or run.plain()
+                beside.append(_pair(one, other, "ba" if first else "ab"))
+            found = one.corrected or Corrected()
+            corrected = corrected + found
+            worst = max(worst, one.worst)
+            rails = rails.after(_seen(one, found, other, error))
     return T5Result(
         tuple(it.wall_s for it in done),
         tuple(it.cpu_s for it in done),

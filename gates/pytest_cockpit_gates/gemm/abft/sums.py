@@ -35,6 +35,10 @@ class Summing(Protocol):
         """
         ...
 
+    def free(self) -> None:
+        """Give memory of its own back."""
+        ...
+
 
 class OnHost:
     """By NumPy on the arrays that were given and the C that the device gives back.
@@ -49,6 +53,9 @@ class OnHost:
         """All passes, one after the other, without the squares of C."""
         turned = operands.n % 2 == 0 and len(w) % 2 == 0
         return sums(operands.a, operands.b, operands.result(), w, before, turned=turned)
+
+    def free(self) -> None:
+        """There is none."""
 
 
 def by(gemm: Gemm, projections: int) -> Summing:
