@@ -431,6 +431,13 @@ def test_the_last_campaign_of_the_week_counts(tree):
     )
 
 
+def test_what_failed_is_why_and_not_what_is_unknown(tree):
+    lacking = Check("minimum_snapshots", "gemm.evidence-missing", Verdict.UNKNOWN, "2 of 8")
+    tree.campaign("replay", Evaluation((lacking, *RED.checks), "iterate"))
+    tree.campaign("split", Evaluation((lacking,), "iterate"))
+    assert [it.rule for it in tree.close()[0].findings] == ["gemm.drift", "gemm.evidence-missing"]
+
+
 def test_who_runs_again_until_it_is_green_is_seen_to(tree):
     tree.campaign("replay", RED)
     tree.campaign("replay", end=False)

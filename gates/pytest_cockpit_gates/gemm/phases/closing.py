@@ -196,9 +196,10 @@ def _shut(gate: Required) -> Iterator[Finding]:
 
 
 def _rule(account: Account) -> str:
-    """The rule of the first check that is red, which is why."""
+    """The rule of the first check that failed, or of the first that is not green: it is why."""
     red = [it for it in account.checks if it.get("verdict") not in ("pass", "warn")]
-    rule = red[0].get("rule") if red else None
+    failed = [it for it in red if it.get("verdict") != "unknown"]
+    rule = (failed or red)[0].get("rule") if red else None
     return rule if isinstance(rule, str) and rule.startswith("gemm.") else "gemm.severity"
 
 
