@@ -16,6 +16,7 @@ import pytest
 from pytest_cockpit import child
 from pytest_cockpit.api import Context, Report, Severity, Verdict
 from pytest_cockpit_gates.imports import gate
+from tests.packages_apart import apart
 
 HERE = "core/tide.py"
 OTHER = "core/port.py"
@@ -448,18 +449,6 @@ def judge(tmp_path):
         return child.judge(gate, Context(root=root, scratch=scratch, settings=settings))
 
     return run
-
-
-def apart(number, files):
-    """The same with a package of its own in the place of `core`, so that many are in one tree."""
-    package = f"core{number}"
-
-    def named(text):
-        if isinstance(text, bytes):
-            return re.sub(rb"\bcore\b", package.encode(), text)
-        return re.sub(r"\bcore\b", package, text)
-
-    return {named(path): named(text) for path, text in files.items()}
 
 
 def by_name(report, names):

@@ -28,6 +28,7 @@ from pytest_cockpit_gates.imports.classify import classify
 from pytest_cockpit_gates.imports.pool import Outcome, Pool
 from pytest_cockpit_gates.imports.selection import Job, Tree, matches
 from pytest_cockpit_gates.imports.settings import Settings
+from tests.packages_apart import apart
 
 ALONE = {"together": False}
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and prctl")
@@ -251,12 +252,22 @@ def defect(files):
     return tree
 
 
-@pytest.mark.parametrize(("files", "kind", "rule"), DEFECTS.values(), ids=DEFECTS)
-def test_no_defect_is_healthy(judge, files, kind, rule):
-    report = judge(defect(files), settings={"timeout_s": 0.5 if kind == "hang" else 30})
+@pytest.mark.parametrize("hang", [False, True])
+def test_no_defect_is_healthy(judge, hang):
+    """In one tree, each in a package of its own: nobody takes another along, or hides it."""
+    tree: dict[str, str | bytes] = {}
+    expected = {}
+    chosen = [it for it in DEFECTS.values() if (it[1] == "hang") == hang]
+    for number, (files, kind, rule) in enumerate(chosen):
+        tree |= apart(number, defect(files))
+        expected[f"core{number}/tide.py"] = (kind, f"imports.{rule}")
+    report = judge(tree, settings={**ALONE, "timeout_s": 0.5 if hang else 30})
     assert report.verdict is Verdict.FAIL
-    assert (f"imports.{rule}", "core/tide.py") in seen(report)
-    assert classes(report)["core/tide.py"] == kind
+    assert {(rule, path) for path, (_, rule) in expected.items()} - seen(report) == set()
+    found = classes(report)
+    assert {path: found.get(path) for path in expected} == {
+        path: kind for path, (kind, _) in expected.items()
+    }
 
 
 HEALTHY = {
@@ -624,13 +635,17 @@ def contents(root):
     }
 
 
-@pytest.mark.parametrize("source", WRITES.values(), ids=WRITES)
-def test_no_import_writes_into_its_tree(judge, tmp_path, source):
-    files = {"core/__init__.py": "", "data.txt": "1", "folder/x": "1", "core/tide.py": source}
+def sources(named):
+    """Files of these sources, by their names."""
+    return {f"core/{name.replace('-', '_')}.py": source for name, source in named.items()}
+
+
+def test_no_import_writes_into_its_tree(judge, tmp_path):
+    files = {"core/__init__.py": "", "data.txt": "1", "folder/x": "1", **sources(WRITES)}
     lay(tmp_path / "tree", files)
     before = contents(tmp_path / "tree")
-    report = judge({})
-    assert classes(report) == {"core/tide.py": "writes-tree"}
+    report = judge({}, settings=ALONE)
+    assert classes(report) == dict.fromkeys(sources(WRITES), "writes-tree")
     assert report.verdict is Verdict.FAIL
     assert contents(tmp_path / "tree") == before
 
@@ -649,11 +664,11 @@ LEAVES = {
 }
 
 
-@pytest.mark.parametrize("source", LEAVES.values(), ids=LEAVES)
-def test_what_does_not_write_is_let_be(judge, tmp_path, source):
+def test_what_does_not_write_is_let_be(judge, tmp_path):
     files = {"core/__init__.py": "", "data.txt": "1", "folder/x": "1", "core/port.py": ""}
     lay(tmp_path / "tree", files)
-    assert judge({"core/tide.py": source}).findings == ()
+    report = judge(sources(LEAVES))
+    assert (report.findings, report.checked) == ((), len(LEAVES) + 2)
     assert not list((tmp_path / "tree").rglob("*.pyc"))
 
 
@@ -1023,11 +1038,12 @@ STATIC = {
 }
 
 
-@pytest.mark.parametrize(("source", "rule"), STATIC.values(), ids=STATIC)
-def test_static_rules(judge, source, rule):
-    files = {"core/__init__.py": "", "core/port.py": source, "candidate/tide.py": "x = 1\n"}
-    report = judge(files)
-    assert seen(report) == {(f"imports.{rule}", "core/port.py")}
+def test_static_rules(judge):
+    files = sources({name: source for name, (source, _) in STATIC.items()})
+    report = judge({"core/__init__.py": "", "candidate/tide.py": "x = 1\n", **files})
+    assert seen(report) == {
+        (f"imports.{rule}", path) for path, (_, rule) in zip(files, STATIC.values(), strict=True)
+    }
     assert report.verdict is Verdict.FAIL
 
 
@@ -1051,15 +1067,15 @@ UNBLAMED = {
 }
 
 
-@pytest.mark.parametrize("source", UNBLAMED.values(), ids=UNBLAMED)
-def test_static_rules_do_not_guess(judge, source):
+def test_static_rules_do_not_guess(judge):
     files = {
         "core/__init__.py": "",
-        "core/port.py": source,
         "core/dynamic/__init__.py": "def __getattr__(name): return name\n",
         "candidate/tide.py": "",
+        **sources(UNBLAMED),
     }
-    assert judge(files).findings == ()
+    report = judge(files)
+    assert (report.findings, report.checked) == ((), len(UNBLAMED) + 2)
 
 
 @given(st.one_of(st.binary(max_size=60), st.text(max_size=60).map(str.encode)))
