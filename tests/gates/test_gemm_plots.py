@@ -198,6 +198,9 @@ def test_a_missing_matplotlib_is_told(monkeypatch, tmp_path):
     written = write(tmp_path, REPLAY, evaluation(GREEN))
     assert written.names == ("replay_report.md", "replay_decision.json")
     assert "plots need matplotlib" in (tmp_path / "replay_report.md").read_text()
+    write(tmp_path, {**SPLIT, "runs": []}, evaluation(GREEN))
+    page = (tmp_path / "split_report.md").read_text()
+    assert "- GFLOPS by size: not drawn, as nothing was measured\n- plots need matplotlib" in page
 
 
 def test_nothing_is_loaded_before_a_plot_is_drawn():
