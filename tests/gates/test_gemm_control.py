@@ -189,6 +189,16 @@ def test_an_arm_that_cannot_be_built_is_dropped(bench):
     assert "\n" not in dropped
 
 
+def test_an_arm_that_was_proven_and_can_no_longer_be_built_falls_back(bench):
+    it = bench({STATIC: 1.0, FAST: 0.5})
+    it.sessions(4)
+    it.faults[FAST] = "refused"
+    results = it.sessions(4)
+    assert sum(result.fallbacks for result in results) == 1
+    assert all(len(result.wall_s) == 8 for result in results)
+    assert results[-1].variant.id == STATIC
+
+
 def test_an_arm_that_took_the_process_along_is_not_tried_again(bench, monkeypatch):
     it = bench({STATIC: 1.0, FAST: 0.5})
 
@@ -267,6 +277,7 @@ def test_knowledge_outlives_the_process(bench):
         (lambda _text: b"[]", "started anew: t3-aa_11.json"),
         (lambda text: text.replace(b"gemm-selector/2", b"gemm-selector/1"), "started anew: t3-"),
         (lambda text: text.replace(b'"pairs": 2', b'"pairs": -2'), "started anew: t3-"),
+        (lambda text: text.replace(b'"mean": ', b'"mean": 999'), "started anew: t3-"),
         (lambda text: text.replace(b'"served": 0', b'"served": 99'), "counts do not agree"),
         (lambda text: text.replace(b"aa/11", b"bb/22"), "is of another device"),
         (lambda text: text.replace(b"sha-fast", b"sha-slow"), "other kernels"),
@@ -303,6 +314,17 @@ def test_a_state_that_another_process_holds_is_left_alone(bench):
         result = it.session()
     assert "another process holds the state" in result.state
     assert stored(it).read_bytes() == before
+
+
+def test_a_state_that_cannot_be_locked_is_said(bench, monkeypatch):
+    def refuse(*_given):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    said = bench({STATIC: 1.0, FAST: 0.5}).session().state
+    assert said == (
+        "started anew: the state cannot be locked (No locks available); nothing is kept"
+    )
 
 
 def test_a_folder_that_cannot_be_written_is_said(bench):

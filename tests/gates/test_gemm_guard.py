@@ -433,6 +433,8 @@ def test_policies():
         ("abft_mode", "sampling_period", True),
         ("abft_mode", "sampling_perod", 1),
         ("abft_mode", "residual_scale", "5"),
+        ("abft_mode", "residual_scale", -5),
+        ("runtime_guardrails", "max_overhead_delta_vs_baseline_percent", math.nan),
         ("runtime_guardrails", "disable_if_correctness_error_gt", math.nan),
         ("runtime_guardrails", "disable_if_correctness_error_gt", -1),
         ("runtime_guardrails", "disable_if_correctness_error_gt", 10**400),

@@ -8,14 +8,12 @@ from typing import Any
 from pytest_cockpit.api import CockpitError
 from pytest_cockpit_gates.gemm.control.fields import Fields
 
-_SECTIONS = frozenset(
+_OTHERS = frozenset(
     {
         "policy_id",
         "status",
         "inherits_from",
         "scope",
-        "abft_mode",
-        "runtime_guardrails",
         "stress_evidence",
         "rollback_defaults",
         "track",
@@ -54,6 +52,7 @@ _GUARDRAILS = frozenset(
         "stateful_hysteresis",
     }
 )
+_SECTIONS = {"abft_mode": _MODE, "runtime_guardrails": _GUARDRAILS}
 _MOST_PROJECTIONS = 8
 
 
@@ -105,14 +104,10 @@ def policy_of(data: Any, where: str = "T5 policy") -> T5Policy:
     if data is None:
         return STRICT
     whole = Fields.of(data, where)
-    whole.only(_SECTIONS)
-    mode, limits = whole.part("abft_mode"), whole.part("runtime_guardrails")
-    mode.only(_MODE)
-    limits.only(_GUARDRAILS)
-    for key in _REPLACED:
-        mode.number(key, 0.0)
-    for key in _RELATIVE:
-        limits.number(key, 0.0, low=-1e6)
+    parts = whole.parts(_SECTIONS, _OTHERS)
+    mode, limits = parts["abft_mode"], parts["runtime_guardrails"]
+    mode.numbers(_REPLACED)
+    limits.numbers(_RELATIVE, low=-1e6)
     default = STRICT
     soft = limits.number(
         "disable_if_effective_overhead_percent_gt", default.max_overhead_percent, high=1e6

@@ -53,9 +53,25 @@ class Fields:
                     f" one of: {names}"
                 )
 
-    def part(self, key: str) -> Fields:
-        """The object under `key`; an empty one where there is none."""
-        return Fields.of(self.table.get(key, {}), f"{self.where}: {key}")
+    def parts(
+        self, known: Mapping[str, Collection[str]], others: Collection[str]
+    ) -> dict[str, Fields]:
+        """The objects under these keys, each with its own keys; empty ones where there are none.
+
+        Parameters
+        ----------
+        known: by key of an object, the keys that it may have.
+        others: keys that may stand beside these objects.
+
+        Raises
+        ------
+        CockpitError: there is another key, or something else than an object.
+        """
+        self.only({*known, *others})
+        found = {key: Fields.of(self.table.get(key, {}), f"{self.where}: {key}") for key in known}
+        for key, part in found.items():
+            part.only(known[key])
+        return found
 
     def number(
         self, key: str, default: float, *, low: float = 0.0, high: float = math.inf
@@ -68,6 +84,11 @@ class Fields:
         if not low <= value <= min(high, 1e300):
             raise self._error(key, value, f"a number {_range(low, high)}")
         return float(value)
+
+    def numbers(self, keys: Collection[str], *, low: float = 0.0) -> None:
+        """See that what is there under these keys, and used by nobody, are numbers."""
+        for key in keys:
+            self.number(key, 0.0, low=low)
 
     def whole(self, key: str, default: int, *, low: int = 0, high: int = 1_000_000) -> int:
         """The whole number under `key`, between `low` and `high`."""

@@ -7,22 +7,7 @@ from typing import Any
 
 from pytest_cockpit_gates.gemm.control.fields import Fields
 
-_SECTIONS = frozenset(
-    {
-        "policy_id",
-        "track",
-        "status",
-        "inherits_from",
-        "scope",
-        "selector_policy",
-        "bootstrap",
-        "guardrails",
-        "drift_guardrails",
-        "promotion_gate",
-        "rollback_defaults",
-        "stress_evidence",
-    }
-)
+_OTHERS = frozenset({"policy_id", "track", "status", "inherits_from", "scope", "stress_evidence"})
 _SELECTOR = frozenset({"epsilon", "bootstrap_weight", "warmup_steps_per_context"})
 _BOOTSTRAP = frozenset({"boundary_report_path", "min_delta_for_nonstatic", "freeze_sizes"})
 _GUARDRAILS = frozenset(
@@ -55,6 +40,13 @@ _CAMPAIGN = {
     ),
 }
 """What a campaign is judged by; a selector at work only sees that they are numbers."""
+_SECTIONS = {
+    "selector_policy": _SELECTOR,
+    "bootstrap": _BOOTSTRAP,
+    "guardrails": _GUARDRAILS,
+    "rollback_defaults": _ROLLBACK,
+    **_CAMPAIGN,
+}
 _MOST = 1e6
 
 
@@ -106,18 +98,11 @@ def policy_of(data: Any, where: str = "T3 policy") -> T3Policy:
     if data is None:
         return STRICT
     whole = Fields.of(data, where)
-    whole.only(_SECTIONS)
-    selector, bootstrap = whole.part("selector_policy"), whole.part("bootstrap")
-    limits, rollback = whole.part("guardrails"), whole.part("rollback_defaults")
-    selector.only(_SELECTOR)
-    bootstrap.only(_BOOTSTRAP)
-    limits.only(_GUARDRAILS)
-    rollback.only(_ROLLBACK)
+    parts = whole.parts(_SECTIONS, _OTHERS)
+    selector, bootstrap = parts["selector_policy"], parts["bootstrap"]
+    limits, rollback = parts["guardrails"], parts["rollback_defaults"]
     for name, keys in _CAMPAIGN.items():
-        part = whole.part(name)
-        part.only(keys)
-        for key in part.table:
-            part.number(key, 0.0, low=-_MOST)
+        parts[name].numbers(keys, low=-_MOST)
     default = STRICT
     return T3Policy(
         name=whole.text("policy_id", "unnamed"),

@@ -115,7 +115,7 @@ class Context:
     arms: by id of the variant.
     decisions: products so far.
     served: those at which an arm was to be served.
-    fallbacks: those of them at which it was wrong or too slow, and the static result counted.
+    fallbacks: those of them at which it was too slow, or wrong, and the static result counted.
     disabled: why the selector is off; None while it is on.
     """
 

@@ -15,7 +15,7 @@ from pytest_cockpit.records.text import one_line
 from pytest_cockpit_gates.gemm.control import state as keeping
 from pytest_cockpit_gates.gemm.control.policy import STRICT, T3Policy
 from pytest_cockpit_gates.gemm.control.selector import Choice, Context
-from pytest_cockpit_gates.gemm.control.trial import Trial
+from pytest_cockpit_gates.gemm.control.trial import Done, Trial
 from pytest_cockpit_gates.gemm.kernels import families
 from pytest_cockpit_gates.gemm.kernels.gemm import Gemm
 
@@ -175,12 +175,7 @@ class _Run:
                 choice = known.choose(self.policy, self.chooser, trials=trials > 0)
             trials -= choice.paired
             arm = self.variants.get(choice.arm)
-            if arm is None:
-                done = self.trial.alone(self.static)
-            elif choice.paired:
-                done = self._pair(known, choice, arm)
-            else:
-                done = self.trial.alone(arm)
+            done = self._taken(known, choice, arm)
             known = known.learned(choice, done.reward, done.wrong, self.policy)
             wall.append(done.wall_s)
             cpu.append(done.cpu_s)
@@ -203,7 +198,9 @@ class _Run:
             "",
         )
 
-    def _pair(self, known: Context, choice: Choice, arm: Variant) -> Any:
+    def _taken(self, known: Context, choice: Choice, arm: Variant | None) -> Done:
+        if arm is None:
+            return self.trial.alone(self.static)
         if not known.arms[arm.id].pairs:
             # A driver may take the process along: then this is what the next one reads.
             fallen = replace(known.arms[arm.id], dropped=_UNFINISHED)
@@ -211,9 +208,9 @@ class _Run:
         try:
             self.trial.warm(arm)
         except CockpitError as error:
-            return replace(
-                self.trial.alone(self.static), wrong=one_line(str(error))[:_SHOWN], reward=None
-            )
+            return replace(self.trial.alone(self.static), wrong=one_line(str(error))[:_SHOWN])
+        if not choice.paired:
+            return self.trial.alone(arm)
         return self.trial.pair(
             self.static,
             arm,

@@ -31,8 +31,9 @@ _ARM: JSON = {
     "additionalProperties": False,
     "properties": {
         "pairs": _COUNT,
-        "mean": {"type": "number"},
-        "spread": {"type": "number", "minimum": 0},
+        # Logarithms: of more than these there is no power that a float holds.
+        "mean": {"type": "number", "minimum": -100, "maximum": 100},
+        "spread": {"type": "number", "minimum": 0, "maximum": 1e12},
         "dropped": _REASON,
     },
 }
@@ -143,8 +144,11 @@ def held(folder: Path, fingerprint: str, policy: str) -> Iterator[State]:
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            said = "started anew: another process holds the state; nothing is kept"
+        except OSError as error:
+            why = "another process holds the state"
+            if not isinstance(error, BlockingIOError):
+                why = f"the state cannot be locked ({error.strerror})"
+            said = f"started anew: {why}; nothing is kept"
             yield State(path, fingerprint, policy, said, kept=False)
             return
         yield _loaded(path, fingerprint, policy)
