@@ -174,6 +174,7 @@ def test_a_split_takes_pairs_until_they_decide(bay):
         ("--cockpit-replay --cockpit-split", "one mode at a time"),
         ("--cockpit-gemm-seed 0", "--cockpit-gemm-seed: needs a mode such as --cockpit-replay"),
         ("--cockpit-gemm-close --cockpit-gemm-week 2026-W54", "invalid week such as 2026-W47"),
+        ("--cockpit-gemm-close --cockpit-gemm-week 9999-W07", "9999-W07 has not begun; name "),
         ("--cockpit-split --cockpit-gemm-week 2026-W47", "--cockpit-split takes no such option"),
         ("--cockpit-gemm-sizes 5", "--cockpit-gemm-sizes: needs a mode such as --cockpit-replay"),
         ("--cockpit-replay --cockpit-gemm-output-dir ../x", "../x: outside the repository"),
