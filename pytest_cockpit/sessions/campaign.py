@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -239,14 +238,11 @@ class CampaignConductor(Conductor):
         terminal.section(f"cockpit: {self.campaign.title}")
         for row in self.rows:
             terminal.write_line(f"{row['name']}: {row['verdict']}: {row['summary']}")
-        for path in _below(self.written, self.output):
-            terminal.write_line(f"written: {self.relative(path)}")
+        for path in self.written:
+            if path.parent == self.output:
+                terminal.write_line(f"written: {self.relative(path)}")
 
     def conclude_part(self, terminal: Any) -> None:
         """What becomes of an attempt of which not all was done."""
         counts = f"; attempt {self._attempt.number} is on record" if self._attempt.begun else ""
         terminal.write_line(f"not all phases were done: the same command begins anew{counts}")
-
-
-def _below(written: Iterable[Path], folder: Path) -> list[Path]:
-    return [path for path in written if path.parent == folder]
