@@ -41,7 +41,7 @@ class T5Result:
     pairs: checked products, each beside the same one without the guard.
     rails: the guardrails' state at the end; its `reason` says why the guard was switched off.
     corrected: what became of all flagged rows.
-    worst: the largest residual by its tolerance among rows that were right.
+    worst: the largest residual by its tolerance among rows that were right, at most.
     """
 
     wall_s: tuple[float, ...]
