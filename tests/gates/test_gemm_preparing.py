@@ -10,9 +10,10 @@ import pytest
 from pytest_cockpit import testing
 from pytest_cockpit.api import Context, Preparation
 from pytest_cockpit_gates.gemm.gate import Gemm
+from pytest_cockpit_gates.gemm.phases.plan import SIZES
 from tests.gemm_artifacts import replay, weekly_policy
 
-WEEKLY = json.dumps(weekly_policy())
+WEEKLY = json.dumps(weekly_policy(sizes=SIZES))
 
 
 @pytest.fixture
@@ -62,16 +63,45 @@ def test_all_that_is_wrong_is_told_by_option_or_setting(tree):
     assert line.startswith("pyproject.toml: tool.cockpit.gate.gemm.sla: broken.json: ")
 
 
-def test_a_policy_lacks_a_row_of_a_required_size(tree):
-    [line] = prepared(tree, policy="weekly.json", required_sizes=[7]).problems
-    assert "weekly.json: weekly_slo/per_kernel_size/" in line
-    assert ":7: missing" in line
+def test_a_policy_that_cannot_judge_what_is_measured_is_told_before_it_is(tree):
+    row = {"min_avg_gflops": 1.0, "max_p95_time_ms": 9.0}
+    where = "--cockpit-gemm-policy: p.json: /weekly_slo/per_kernel_size"
+    proposes = "--cockpit-recalibrate proposes rows from a campaign that names no policy"
+
+    def problems(rows, **options):
+        policy = weekly_policy(sizes=(256,))
+        policy["weekly_slo"]["per_kernel_size"] = dict.fromkeys(rows, row)
+        (tree / "p.json").write_text(json.dumps(policy))
+        return prepared(tree, policy="p.json", sizes=[256], **options)
+
+    both = ("auto_t3_controlled:256", "auto_t5_guarded:256")
+    assert problems(()).problems == (f"{where}: there is no row at all; add some; {proposes}",)
+    [line] = problems((*both, "auto_t3_controled:256")).problems
+    assert line == (
+        f"{where}/auto_t3_controled:256: no kernel auto_t3_controled; did you mean "
+        '"auto_t3_controlled"?; choose among auto_t3_controlled, auto_t5_guarded, static, naive'
+    )
+    assert problems(
+        both[:1], required_sizes=[7], kernels=["auto_t5_guarded", "static"]
+    ).problems == (
+        f"{where}/auto_t5_guarded:7: missing, and its size is required; add it; {proposes}",
+        f"{where}/auto_t5_guarded:256: missing, and its size is measured; add it; {proposes}",
+        f"{where}/static:7: missing, and its size is required; add it; {proposes}",
+        f"{where}/static:256: missing, and its size is measured; add it; {proposes}",
+    )
+    made = problems((*both, "static:256", "auto_t5_guarded:512"))
+    assert made.problems == ()
+    assert made.lines[3] == (
+        "rows of the policy that will not be measured, and fail for it: static:256, "
+        "auto_t5_guarded:512; measure them by --cockpit-gemm-kernels and --cockpit-gemm-sizes"
+    )
+    assert not any("will not be measured" in line for line in problems(both).lines)
 
 
 def test_what_will_be_measured_is_told(tree):
     made = prepared(tree, "split", policy="weekly.json", iterations=8, seeds=[1, 2])
     assert made.problems == ()
-    assert made.lines[0].endswith("seeds 1, 2, 1 sessions of 8 iterations each")
+    assert made.lines[0].endswith("seeds 1, 2, 1 session of 8 iterations each")
     assert made.lines[1].startswith("96 products on each platform, 192 in all, and 8 to 48 pairs")
     assert made.lines[2] == "judged by policy weekly.json"
     assert len(made.lines) == 3
@@ -80,8 +110,15 @@ def test_what_will_be_measured_is_told(tree):
 
 
 def test_what_is_judged_tells_attempts_and_how_it_is_measured_does_not(tree):
+    policy = weekly_policy(sizes=(*SIZES, 512))
+    rows = policy["weekly_slo"]["per_kernel_size"]
+    rows.update({f"static:{size}": rows["auto_t5_guarded:512"] for size in SIZES})
+    (tree / "weekly.json").write_text(json.dumps(policy))
+
     def subject(**options):
-        return prepared(tree, **{"policy": "weekly.json", **options}).subject
+        made = prepared(tree, **{"policy": "weekly.json", **options})
+        assert made.problems == ()
+        return made.subject
 
     first = subject()
     assert first is not None
@@ -105,7 +142,7 @@ def test_what_is_judged_tells_attempts_and_how_it_is_measured_does_not(tree):
         {"policy": ""},
     ):
         assert subject(**other) != first, other
-    (tree / "weekly.json").write_text(WEEKLY + " ")
+    (tree / "weekly.json").write_text(json.dumps(policy) + " ")
     assert subject() != first
 
 

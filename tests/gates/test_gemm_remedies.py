@@ -16,7 +16,7 @@ from pytest_cockpit.api import CockpitError, Context, Finding, Report, Severity,
 from pytest_cockpit.estimation.intervals import Interval
 from pytest_cockpit_gates.gemm.compat import telling
 from pytest_cockpit_gates.gemm.compat.rows import Check
-from pytest_cockpit_gates.gemm.phases import conduct
+from pytest_cockpit_gates.gemm.phases import conduct, stopped
 from pytest_cockpit_gates.gemm.strict import artifacts, calibration, needed, policies
 from pytest_cockpit_gates.gemm.strict.demands import Demands
 from pytest_cockpit_gates.gemm.strict.evaluate import evaluate
@@ -410,3 +410,33 @@ def test_a_platform_that_was_not_planned_is_to_be_named(read):
     found = evaluate(split(), read(), demands=Demands(candidate="pocl"))
     [remedy] = remedies(found, "platform_split_present")
     assert remedy.startswith("measure both: --cockpit-gemm-platforms pocl clover")
+
+
+def test_a_campaign_that_was_ended_is_not_asked_for_what_was_planned(read):
+    run = replay(sizes=SIZES, snapshots=2)
+    run["metadata"]["parameters"]["snapshots"] = 8
+    lines = ["auto_t5_guarded:1400@rusticl: fault detection costs 9 %"]
+    run["snapshots"][-1] |= {"decision": "rollback", "failed": ["t5_overhead_hard_limit"]}
+    run["rollback_event"] = {
+        "snapshot": 2,
+        "failed": ["t5_overhead_hard_limit"],
+        "reasons": lines,
+        "checks": {"t5_overhead_hard_limit": lines},
+    }
+    policy = read()
+    asked = [check for check in evaluate(run, policy).red if "--cockpit-gemm-" in check.remedy]
+    made = stopped.told(evaluate(run, policy), run)
+    assert made.checks[0].name == "t5_overhead_hard_limit"
+    ended = (
+        "the campaign was ended at snapshot 2 of 8 by t5_overhead_hard_limit: mend that, and replay"
+    )
+    by_name = {check.name for check in made.red if check.remedy == ended}
+    assert {"minimum_snapshots", "throughput_drift_abs_bound", "per_kernel_size_p95"} <= by_name
+    assert len(asked) > len(by_name)
+    # What takes more than was planned is asked for all the same, and so is what nobody ended.
+    run["metadata"]["parameters"]["snapshots"] = 5
+    [remedy] = remedies(stopped.told(evaluate(run, policy), run), "minimum_snapshots")
+    assert remedy == "measure again with --cockpit-gemm-snapshots 6"
+    run["rollback_event"] = None
+    run["metadata"]["parameters"]["snapshots"] = 8
+    assert number(stopped.told(evaluate(run, policy), run), "minimum_snapshots", "snapshots") == 6

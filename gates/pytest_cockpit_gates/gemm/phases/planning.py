@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from pytest_cockpit.api import JSON, CockpitError, Context, Evidence, Finding, Report, Severity
+from pytest_cockpit.records.text import count, one_line
+from pytest_cockpit.records.wording import meant
 from pytest_cockpit_gates.gemm.closing import sla
 from pytest_cockpit_gates.gemm.phases import baselines
-from pytest_cockpit_gates.gemm.phases.plan import REPLAY, Plan
+from pytest_cockpit_gates.gemm.phases.plan import KNOWN, REPLAY, Plan
 from pytest_cockpit_gates.gemm.phases.state import State
 from pytest_cockpit_gates.gemm.settings import MOST_PAIRS, Settings
 from pytest_cockpit_gates.gemm.strict import policies
 from pytest_cockpit_gates.gemm.strict.policies import Policies
+
+_SHOWN = 20
+"""Lines of what is wrong with a policy, or of rows."""
+_PROPOSED = "--cockpit-recalibrate proposes rows from a campaign that names no policy"
 
 
 def run(phase: str, context: Context, options: JSON) -> Report:
@@ -56,21 +63,51 @@ def sources(plan: Plan, read: Policies, baseline: baselines.Baseline | None) -> 
 
 
 def demand_rows(plan: Plan, read: Policies) -> None:
-    """Refuse a policy that says nothing of a size that is required.
+    """Refuse a policy of which it is known beforehand that it cannot judge what will be measured.
 
     Raises
     ------
-    CockpitError: it lacks a row of one.
+    CockpitError: it has no row at all, a row of a kernel that is none, or lacks one of a kernel at
+        a size that is measured or required; a line for each.
     """
     if read.weekly is None:
         return
-    for size in plan.required_sizes:
-        for kernel in plan.kernels:
-            if f"{kernel}:{size}" not in read.weekly.rows:
-                raise CockpitError(
-                    f"{read.weekly.path}: weekly_slo/per_kernel_size/{kernel}:{size}: missing, and"
-                    " its size is required; add the row, or leave --cockpit-gemm-required-sizes"
-                )
+    where, rows = f"{read.weekly.path}: /weekly_slo/per_kernel_size", read.weekly.rows
+    if not rows:
+        raise CockpitError(f"{where}: there is no row at all; add some; {_PROPOSED}")
+    found = []
+    for name in rows:
+        kernel = name.partition(":")[0]
+        if kernel not in KNOWN:
+            found.append(
+                f"{where}/{one_line(name)}: no kernel {one_line(kernel)}"
+                f"{meant(kernel, KNOWN)}; choose among {', '.join(KNOWN)}"
+            )
+    for kernel in plan.kernels:
+        for size in dict.fromkeys((*plan.required_sizes, *plan.sizes)):
+            if f"{kernel}:{size}" in rows:
+                continue
+            why = "required" if size in plan.required_sizes else "measured"
+            found.append(
+                f"{where}/{kernel}:{size}: missing, and its size is {why}; add it; {_PROPOSED}"
+            )
+    if found:
+        raise CockpitError("\n".join(found[:_SHOWN]))
+
+
+def unmeasured(plan: Plan, read: Policies) -> Iterator[str]:
+    """What rows of the policy will fail the campaign because it does not measure them."""
+    lacking = [
+        name
+        for name in (read.weekly.rows if read.weekly else ())
+        if name not in {f"{kernel}:{size}" for kernel in plan.kernels for size in plan.sizes}
+    ]
+    if lacking:
+        shown = ", ".join(lacking[:_SHOWN])
+        yield (
+            f"rows of the policy that will not be measured, and fail for it: {shown}; measure them"
+            " by --cockpit-gemm-kernels and --cockpit-gemm-sizes"
+        )
 
 
 def _missing(plan: Plan) -> list[tuple[str, str]]:
@@ -91,10 +128,12 @@ def _without(what: str, flag: str) -> Finding:
 
 def words(plan: Plan) -> str:
     """What will be measured."""
-    many = f"{plan.snapshots} snapshots" if plan.kind == REPLAY else f"seeds {_listed(plan.seeds)}"
+    many = (
+        count(plan.snapshots, "snapshot") if plan.kind == REPLAY else f"seeds {_listed(plan.seeds)}"
+    )
     return (
         f"{_listed(plan.kernels)} at {_listed(plan.sizes)} on {_listed(plan.platforms)}: {many}, "
-        f"{plan.sessions} sessions of {plan.iterations} iterations each"
+        f"{count(plan.sessions, 'session')} of {count(plan.iterations, 'iteration')} each"
     )
 
 

@@ -103,7 +103,7 @@ def _campaign(asked: _Asked, mode: str) -> Preparation:
     _terms(asked)
     weekly = read.get("policy")
     if plan is not None and weekly is not None:
-        asked.read("required_sizes", partial(planning.demand_rows, plan, weekly), named=False)
+        asked.read("policy", partial(planning.demand_rows, plan, weekly))
     asked.read("output_prefix", partial(_demand_apart, root, asked.options, mode), named=False)
     if asked.problems or plan is None:
         return Preparation(problems=tuple(asked.problems))
@@ -111,8 +111,13 @@ def _campaign(asked: _Asked, mode: str) -> Preparation:
     begin = prefix(asked.options)
     inputs = {asked.path(key) for key in (*_POLICIES, "baseline", "sla", "escalation")}
     folder = output_folder(asked.options)
+    together = _together(read)
     return Preparation(
-        lines=(*_lines(plan), *deciding.undecided(plan, _together(read))),
+        lines=(
+            *_lines(plan),
+            *planning.unmeasured(plan, together),
+            *deciding.undecided(plan, together),
+        ),
         subject={
             **digests,
             "baseline": baseline.sha256 if baseline else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,12 +14,15 @@ from pytest_cockpit_gates.gemm.phases.plan import REPLAY
 from pytest_cockpit_gates.gemm.verdicts import Check, Evaluation, decided
 
 _SHOWN = 3
+_MORE = re.compile(r"--cockpit-gemm-(snapshots|iterations) ([0-9]+)$")
+"""The end of a remedy that asks for more of the same."""
 
 
 def told(evaluation: Evaluation, run: Mapping[str, Any]) -> Evaluation:
-    """The evaluation, with the checks of the snapshot that ended the campaign; no promotion then.
+    """The evaluation, with the checks of the snapshot that ended the campaign first; no promotion.
 
-    A check of the same name that is red already tells of all snapshots.
+    A check of the same name that is red already tells of all snapshots. One that lacks no more than
+    the snapshots that were planned is told to be so by the end of the campaign.
 
     Parameters
     ----------
@@ -29,9 +33,24 @@ def told(evaluation: Evaluation, run: Mapping[str, Any]) -> Evaluation:
         return evaluation
     known = {check.name for check in evaluation.red}
     found = tuple(check for check in _checks(event) if check.name not in known)
-    checks = (*evaluation.checks, *found)
+    checks = (*found, *(_for_the_end(check, event, run) for check in evaluation.checks))
     decision = decided(checks, REPLAY, rolled_back=True)
     return dataclasses.replace(evaluation, checks=checks, decision=decision)
+
+
+def _for_the_end(check: Check, event: Any, run: Mapping[str, Any]) -> Check:
+    """The check; without a remedy that the campaign was asked for already where it was ended."""
+    found = _MORE.search(check.remedy)
+    if check.verdict is not Verdict.UNKNOWN or not found or not isinstance(event, Mapping):
+        return check
+    planned = run["metadata"]["parameters"]
+    done, snapshots = len(run["snapshots"]), planned["snapshots"]
+    wanted = int(found[2]) * (done if found[1] == "iterations" else 1)
+    if wanted > snapshots * (planned["iterations"] if found[1] == "iterations" else 1):
+        return check
+    causes = one_line(", ".join(map(str, event.get("failed") or ("what is on record",))))
+    ended = f"the campaign was ended at snapshot {done} of {snapshots} by {causes}"
+    return dataclasses.replace(check, remedy=f"{ended}: mend that, and replay")
 
 
 def _checks(event: Any) -> Iterator[Check]:
