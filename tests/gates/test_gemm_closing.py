@@ -207,10 +207,10 @@ class Tree:
         book, lock = self.root / "artifacts/sessions.ndjson", self.scratch / "lock"
         ledger.append(book, {"kind": "session", "mode": mode, "artifacts": rows}, lock=lock)
 
-    def close(self, now=NOW, which="", **settings):
+    def close(self, now=NOW, which="", changed=(), **settings):
         if self.gate is not None:
             self.judged(settings, **self.gate)
-        context = Context(self.root, self.scratch, settings)
+        context = Context(self.root, self.scratch, settings, changed=changed)
         options = {"mode": "gemm-close", "session_id": "close-1", "week": which}
         report = closing.close(context, options, now)
         folder = self.scratch / "artifacts"
@@ -318,7 +318,10 @@ def test_a_broken_ledger_of_sessions_vouches_for_nothing(tree):
     assert (made.verdict, "ledger line" in made.why) == (Verdict.UNKNOWN, True)
     book.unlink()
     made = required.last(tree.root, "artifacts", (), required.digest(tree.root, {}))
-    assert made.verdict is Verdict.UNKNOWN
+    assert made.words == (
+        "pytest -m gemm_slo is unknown: no session vouches for artifacts/gates/gemm.json: there "
+        "is no artifacts/sessions.ndjson; run it again"
+    )
 
 
 def test_the_ledger_is_told(tree):
@@ -395,8 +398,15 @@ def test_on_monday_the_week_before_can_be_closed(tree):
         "replay is unknown: there is no replay in 2026-W48; run --cockpit-replay, or close "
         "2026-W47: --cockpit-gemm-week 2026-W47"
     )
-    made = tree.close(monday, "2026-W45")[1]
-    assert made["tracks"][0]["rationale"] == "there is no replay in 2026-W45; run --cockpit-replay"
+    report, made, _ = tree.close(monday, "2026-W45")
+    assert made["tracks"][0]["rationale"] == (
+        "there is no replay in 2026-W45, which is over; close 2026-W47: --cockpit-gemm-week "
+        "2026-W47"
+    )
+    # No campaign of now is of that week.
+    assert {it.remedy for it in report.findings} == {
+        "2026-W45 is over, and no campaign can be of it any more: measure, and close 2026-W48"
+    }
     report, made, acta = tree.close(monday, "2026-W47")
     assert (report.verdict, made["block_decision"]) == (Verdict.PASS, "promote")
     assert made["depends_on"] == ["replay:s2", "split:s3"]
@@ -455,7 +465,11 @@ def test_no_promotion_by_another_policy_than_that_of_the_settings(tree):
     tree.both()
     report, made, _ = tree.close(policy="weekly.json")
     assert made["block_decision"] == "iterate"
-    assert "it was not judged by gate.gemm.policy as that is now" in report.findings[0].message
+    finding = report.findings[0]
+    assert "it was not judged by gate.gemm.policy as that is now" in finding.message
+    assert (finding.rule, finding.remedy) == (
+        "gemm.policy", "run --cockpit-replay again by the settings as they are now",
+    )  # fmt: skip
     with pytest.raises(CockpitError, match=r"t5\.json"):
         tree.close(t5_policy="t5.json")
 
@@ -473,6 +487,36 @@ def test_no_promotion_without_a_platform_of_the_settings(tree, settings, words):
     made = tree.close(**settings)[1]
     assert made["block_decision"] == ("iterate" if words else "promote")
     assert made["tracks"][0]["rationale"].startswith(words)
+
+
+def test_no_promotion_without_a_size_of_the_settings(tree):
+    tree.both()
+    of = [set(OF[mode]["metadata"]["parameters"]["sizes"]) for mode in OF]
+    sizes = sorted(of[0] & of[1])
+    assert sizes
+    assert tree.close(sizes=sizes)[1]["block_decision"] == "promote"
+    made = tree.close(sizes=[*sizes, 512])[1]
+    assert made["block_decision"] == "iterate"
+    assert made["tracks"][0]["rationale"].startswith("it did not measure 512; ")
+
+
+def test_a_week_by_what_is_not_committed_says_so(tree):
+    base = {**gemm_artifacts.weekly_policy(), "policy_id": "base"}
+    (tree.root / "base.json").write_text(json.dumps(base))
+    child = {"policy_id": "child", "status": "ok", "inherits_from": "base.json"}
+    (tree.root / "child.json").write_text(json.dumps(child))
+    tree.both()
+    changed = ("README.md", "base.json", "cockpit.toml")
+    report, made, _ = tree.close(changed=changed, policy="./child.json")
+    finding = report.findings[-1]
+    assert (finding.rule, finding.severity) == ("gemm.policy", Severity.WARNING)
+    assert finding.message == (
+        "the week is judged by what is not as committed: cockpit.toml, base.json"
+    )
+    assert finding.remedy.startswith("commit it")
+    report, made, _ = tree.close(changed=changed)
+    assert (report.verdict, made["block_decision"]) == (Verdict.WARN, "promote")
+    assert tree.close(changed=("README.md",))[0].verdict is Verdict.PASS
 
 
 def test_no_promotion_without_a_kernel(tree):
@@ -541,6 +585,19 @@ def test_no_promotion_without_the_evidence(tree, change, words):
     assert made["tracks"][0]["decision"] == "unknown"
     assert words in report.findings[0].message
     assert report.verdict is Verdict.UNKNOWN
+
+
+def test_no_promotion_where_another_file_than_the_run_is_not_what_was_recorded(tree):
+    content = (tree.campaign("replay")).read_bytes()
+    rows = [{"path": "artifacts/gemm/replay_2.json", "sha256": sha256(content)}]
+    other = tree.root / "artifacts/gemm/replay_evaluation.json"
+    other.write_text("[]")
+    rows.append({"path": "artifacts/gemm/replay_evaluation.json", "sha256": sha256(b"[]")})
+    tree.campaign("replay", record={"decision": "promote", "evidence": rows})
+    tree.campaign("split")
+    assert [it["decision"] for it in tree.close()[1]["tracks"]] == ["promote", "promote"]
+    other.write_text("{}")
+    assert [it["decision"] for it in tree.close()[1]["tracks"]] == ["unknown", "promote"]
 
 
 @pytest.mark.parametrize(
@@ -681,6 +738,21 @@ def test_evidence_that_was_changed_is_told_whatever_was_decided(tree):
     told = f"is not what the ledger vouches for, which is {was[:12]}"
     assert any(told in it.message and it.severity is Severity.UNKNOWN for it in report.findings)
     assert told in acta.replace("\\", "")
+
+
+def test_who_is_to_be_told_first_is_told_first(tree):
+    for mode, minute in (("replay", 30), ("split", 10)):
+        told = [{"by": f"2026-11-20T1{hour}:{minute}:00Z", "role": mode} for hour in (0, 1)]
+        record = {"decision": "iterate", "assessment": {"severity": "sev2"}, "escalation": told}
+        tree.campaign(mode, record=record)
+    (tree.root / "who.json").write_text(json.dumps({"contacts": [
+        {"role": "duty", "contact": "d@x", "channel": "pager", "severity": it, "minutes": 9}
+        for it in ("sev1", "sev2", "sev3")
+    ]}))  # fmt: skip
+    acta = tree.close(escalation="who.json")[2]
+    told = acta.partition("## Escalation")[2]
+    rows = re.findall(r"^\| 2026-11-20T(\d\d:\d\d):00Z ", told, re.MULTILINE)
+    assert rows == ["10:10", "10:30", "11:10", "11:30"]
 
 
 def test_minutes_without_a_matrix_say_so(tree):

@@ -284,7 +284,6 @@ def test_the_sla_agrees_with_the_policy_it_was_written_for():
     [
         ("max_abs_throughput_drift_percent", 2.5, "abs_throughput_drift_percent_gt_3.0"),
         ("max_p95_drift_percent", 5.0, "p95_drift_percent_gt_8.0"),
-        ("min_rusticl_ratio", 0.8, "rusticl_ratio_vs_clover_lt_0.85"),
     ],
 )
 def test_a_contradiction_with_the_policy_is_told(key, value, trigger):
@@ -293,6 +292,18 @@ def test_a_contradiction_with_the_policy_is_told(key, value, trigger):
     assert finding.severity is Severity.WARNING
     assert finding.message == f"{trigger} contradicts the policy, whose {key} is {value:g}"
     assert made.promotion
+
+
+def test_a_contradiction_with_the_ratio_names_what_can_be_changed():
+    (finding,) = assess(bounds={**GUARDRAILS, "min_rusticl_ratio": 0.8}).findings
+    assert finding.message == (
+        "rusticl_ratio_vs_clover_lt_0.85 contradicts the least ratio that is asked for, which is "
+        "0.8"
+    )
+    assert finding.remedy == (
+        "let one trigger say 0.8, or change gate.gemm.min_ratio or --cockpit-gemm-min-ratio, "
+        "whichever says so"
+    )
 
 
 def test_triggers_about_other_platforms_are_told():

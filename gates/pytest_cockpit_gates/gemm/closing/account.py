@@ -56,6 +56,7 @@ class Account:
     evidence: paths with the digests of what is there; None where nothing is.
     artifact: the run's document, for its tables.
     doubt: why its evidence is not what was recorded; empty where it is.
+    short: whether it was held to less than the settings ask for, and is no promotion for that.
     """
 
     track: str
@@ -74,6 +75,7 @@ class Account:
     evidence: tuple[tuple[str, str | None], ...] = ()
     artifact: Mapping[str, Any] | None = None
     doubt: str = ""
+    short: bool = False
 
     @property
     def done(self) -> tuple[Phase, ...]:

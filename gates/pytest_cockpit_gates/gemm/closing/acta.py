@@ -34,7 +34,9 @@ def page(
     matrix: whether there is an escalation matrix.
     campaigns: all of the week, also those that came to nothing.
     """
-    told = [it for account in accounts for it in account.escalation]
+    told = sorted(
+        (it for account in accounts for it in account.escalation), key=lambda it: str(it.get("by"))
+    )
     review = code(document["review_id"])
     lines = [
         f"# {plain(title)}",

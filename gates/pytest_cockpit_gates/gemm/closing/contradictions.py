@@ -27,13 +27,17 @@ def contradictions(sla: Sla, bounds: Mapping[str, Any]) -> Iterator[Finding]:
         # Of several triggers about one number, one has to begin where the policy ends.
         if all(trigger.bound != bound for trigger in among):
             words = " and ".join(trigger.text for trigger in among)
+            of, where = f"the policy, whose {guardrail}", f"the policy's {guardrail}"
+            if among[0].pair:
+                of = "the least ratio that is asked for, which"
+                where = "gate.gemm.min_ratio or --cockpit-gemm-min-ratio, whichever says so"
             yield Finding(
                 RULE,
-                f"{words} contradicts the policy, whose {guardrail} is {bound:g}",
+                f"{words} contradicts {of} is {bound:g}",
                 Weight.WARNING,
                 path=sla.path,
                 pointer="/severity_levels",
-                remedy=f"let one trigger say {bound:g}, or change the policy's {guardrail}",
+                remedy=f"let one trigger say {bound:g}, or change {where}",
                 evidence={"guardrail": guardrail, "policy": bound, "sla": among[0].bound},
             )
 

@@ -32,7 +32,7 @@ def held(account: Account, settings: Settings, root: Path) -> Account:
     if not lacking:
         return account
     told = "; ".join([*lacking, account.rationale])
-    return dataclasses.replace(account, decision=ITERATE, rationale=told)
+    return dataclasses.replace(account, decision=ITERATE, rationale=told, short=True)
 
 
 def short(
@@ -57,11 +57,12 @@ def short(
 
 def _measured(metadata: Mapping[str, Any], settings: Settings) -> Iterator[str]:
     given = table(metadata.get("parameters"))
-    for key, wanted in (("kernels", KERNELS), ("platforms", settings.platforms)):
+    wanted_of = {"kernels": KERNELS, "platforms": settings.platforms, "sizes": settings.sizes}
+    for key, wanted in wanted_of.items():
         there = given.get(key)
         lacking = [it for it in wanted if not isinstance(there, list) or it not in there]
         if lacking:
-            yield f"it did not measure {', '.join(lacking)}"
+            yield f"it did not measure {', '.join(map(str, lacking))}"
 
 
 def _files(metadata: Mapping[str, Any], settings: Settings, root: Path) -> Iterator[str]:

@@ -136,7 +136,10 @@ def _said(root: Path, folder: str, where: str, since: Iterable[str], wanted: str
 
 def _vouched(root: Path, path: str, where: str, sha: str) -> bool:
     """Whether a session of gates has kept this very report; raises `CockpitError`, `OSError`."""
-    rows = ledger.rows(documents.inside(root, path).read_bytes())
+    book = documents.inside(root, path)
+    if not book.is_file():
+        raise CockpitError(f"no session vouches for {where}: there is no {path}; run it again")
+    rows = ledger.rows(book.read_bytes())
     kept = {"path": where, "sha256": sha}
     return any(row.get("mode") == _MODE and kept in row.get("artifacts", ()) for row in rows)
 

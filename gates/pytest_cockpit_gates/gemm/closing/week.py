@@ -70,13 +70,19 @@ def chosen(options: JSON, now: datetime) -> Week:
     return asked
 
 
-def accounts(root: Path, rows: Sequence[Row], week: Week) -> tuple[Account, ...]:
+def accounts(
+    root: Path, rows: Sequence[Row], week: Week, *, over: bool = False
+) -> tuple[Account, ...]:
     """What each track came to in the week: its last campaign, however many there were.
 
     A campaign belongs to the week that it began in. One that began and has no end makes its track
     unknown, as one that was killed might otherwise hide what it was about to say.
+
+    Parameters
+    ----------
+    over: the week is, so that no campaign can be of it any more.
     """
-    return tuple(_account(root, rows, week, track) for track in debts.TRACKS)
+    return tuple(_account(root, rows, week, track, over=over) for track in debts.TRACKS)
 
 
 def rollbacks(rows: Iterable[Row], week: Week) -> list[str]:
@@ -88,7 +94,7 @@ def rollbacks(rows: Iterable[Row], week: Week) -> list[str]:
     ]
 
 
-def _account(root: Path, rows: Sequence[Row], week: Week, track: str) -> Account:
+def _account(root: Path, rows: Sequence[Row], week: Week, track: str, *, over: bool) -> Account:
     begun = [
         row
         for row in rows
@@ -97,16 +103,19 @@ def _account(root: Path, rows: Sequence[Row], week: Week, track: str) -> Account
         and week.has(row.get("at"))
     ]
     if not begun:
-        last = _before(rows, week, track)
-        told = f", or close {last}: --cockpit-gemm-week {last}" if last else ""
-        return Account(
-            track, UNKNOWN, f"there is no {track} in {week}; run --cockpit-{track}{told}"
-        )
+        last = _other(rows, week, track)
+        why = f"there is no {track} in {week}" + (", which is over" if over else "")
+        ways = [] if over else [f"run --cockpit-{track}"]
+        ways += [f"close {last}: --cockpit-gemm-week {last}"] if last else []
+        return Account(track, UNKNOWN, "; ".join(filter(None, [why, ", or ".join(ways)])))
     first = begun[-1]
     made = Account(
         track,
         UNKNOWN,
-        one_line(f"the last {track}, begun {first.get('at')}, has no end; run it again"),
+        one_line(
+            f"the last {track}, begun {first.get('at')}, has no end"
+            + ("" if over else "; run it again")
+        ),
         session_id=str(first.get("session_id")),
         begun=str(first.get("at")),
         attempt=_attempt(first),
@@ -147,14 +156,14 @@ def _account(root: Path, rows: Sequence[Row], week: Week, track: str) -> Account
     )
 
 
-def _before(rows: Sequence[Row], week: Week, track: str) -> Week | None:
-    """The last week before that has a campaign of this track."""
+def _other(rows: Sequence[Row], week: Week, track: str) -> Week | None:
+    """The last of the other weeks that have a campaign of this track."""
     found = [
         _stamped(row.get("at"))
         for row in rows
         if row.get("kind") == campaigns.BEGUN and row.get("mode") == track
     ]
-    return max((it for it in found if it is not None and it < week), default=None)
+    return max((it for it in found if it is not None and it != week), default=None)
 
 
 def _came_to(rows: Sequence[Row], begun: Sequence[Row]) -> list[str]:

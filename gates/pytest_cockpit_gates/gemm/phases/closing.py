@@ -26,6 +26,7 @@ from pytest_cockpit_gates.gemm.closing import (
     demanded,
     escalation,
     history,
+    inputs,
     required,
     selection,
     severity,
@@ -68,7 +69,7 @@ def close(context: Context, options: JSON, now: datetime) -> Report:
     this = week.chosen(options, now)
     found = [
         _judged(demanded.held(it, settings, context.root), agreed, matrix, now)
-        for it in week.accounts(context.root, rows, this)
+        for it in week.accounts(context.root, rows, this, over=this < week.of(now))
     ]
     # Another week's minutes are other minutes, and other files.
     decided_in, page = names(prefix(options), this)
@@ -109,7 +110,11 @@ def close(context: Context, options: JSON, now: datetime) -> Report:
     return Report.judge(
         f"{this}: {decided['block_decision']}: {decided['block_rationale']}",
         checked=len(found),
-        findings=[*_findings(found, tracks, owed, context.records), *_shut(gate)],
+        findings=[
+            *_findings(found, tracks, owed, context.records, _over(this, now)),
+            *_shut(gate),
+            *_changed(inputs.uncommitted(context, inputs.of(context.root, settings, options))),
+        ],
         evidence=[
             Evidence("decision", decided),
             Evidence("record", {"week": str(this), "decision": decided["block_decision"]}),
@@ -142,9 +147,9 @@ def _worst(found: Sequence[Account]) -> Mapping[str, Any] | None:
 
 
 def _findings(
-    found: Sequence[Account], tracks: Sequence[Track], owed: str, records: str
+    found: Sequence[Account], tracks: Sequence[Track], owed: str, records: str, over: str
 ) -> Iterator[Finding]:
-    """Why the week is not promoted."""
+    """Why the week is not promoted; `over` is the remedy where no campaign can be of it."""
     ledger = f"{records}/{campaigns.NAME}"
     for account, track in zip(found, tracks, strict=True):
         if account.doubt and track.decision != UNKNOWN:
@@ -153,7 +158,8 @@ def _findings(
                 f"{track.name}: {account.doubt}",
                 Severity.UNKNOWN,
                 path=ledger,
-                remedy="bring the recorded file back, or run the campaign again",
+                remedy="bring the recorded file back"
+                + (f"; {over}" if over else ", or run the campaign again"),
             )
         if track.decision == UNKNOWN:
             yield Finding(
@@ -161,7 +167,7 @@ def _findings(
                 f"{track.name} is unknown: {track.rationale}",
                 Severity.UNKNOWN,
                 path=ledger,
-                remedy=f"run --cockpit-{track.name}, then close again",
+                remedy=over or f"run --cockpit-{track.name}, then close again",
             )
         elif track.decision != PROMOTE or track.barred:
             why = track.rationale, track.barred if track.decision == PROMOTE else ""
@@ -170,7 +176,7 @@ def _findings(
                 f"{track.name} is {track.decision}: " + "; ".join(filter(None, why)),
                 Severity.UNKNOWN if account.verdict == Verdict.UNKNOWN else Severity.ERROR,
                 path=ledger,
-                remedy=_remedy(account),
+                remedy=over if account.short and over else _remedy(account),
                 evidence={"session_id": account.session_id, "attempt": account.attempt},
             )
     if owed:
@@ -195,8 +201,30 @@ def _shut(gate: Required) -> Iterator[Finding]:
         )
 
 
+def _over(asked: Week, now: datetime) -> str:
+    """What can be done of a week that is over; empty where it is not."""
+    current = week.of(now)
+    if asked == current:
+        return ""
+    return f"{asked} is over, and no campaign can be of it any more: measure, and close {current}"
+
+
+def _changed(paths: Sequence[str]) -> Iterator[Finding]:
+    """That what the week was judged by is on this machine alone."""
+    if paths:
+        yield Finding(
+            "gemm.policy",
+            f"the week is judged by what is not as committed: {', '.join(paths)}",
+            Severity.WARNING,
+            path=paths[0],
+            remedy="commit it, so that others can judge by it too",
+        )
+
+
 def _rule(account: Account) -> str:
     """The rule of the first check that failed, or of the first that is not green: it is why."""
+    if account.short:
+        return "gemm.policy"
     red = [it for it in account.checks if it.get("verdict") not in ("pass", "warn")]
     failed = [it for it in red if it.get("verdict") != "unknown"]
     rule = (failed or red)[0].get("rule") if red else None
@@ -204,6 +232,8 @@ def _rule(account: Account) -> str:
 
 
 def _remedy(account: Account) -> str:
+    if account.short:
+        return f"run --cockpit-{account.track} again by the settings as they are now"
     told = (account.severity or {}).get("action_text")
     return one_line(str(told)) if told else f"mend it, and run --cockpit-{account.track} again"
 
