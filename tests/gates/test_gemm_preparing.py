@@ -9,6 +9,7 @@ import pytest
 
 from pytest_cockpit import testing
 from pytest_cockpit.api import Context, Preparation
+from pytest_cockpit_gates.gemm.closing import documents
 from pytest_cockpit_gates.gemm.gate import Gemm
 from pytest_cockpit_gates.gemm.phases.plan import SIZES
 from tests.gemm_artifacts import replay, weekly_policy
@@ -197,6 +198,55 @@ def test_the_close_reads_what_it_goes_by(tree):
     assert line.startswith("--cockpit-gemm-week: 9999-W07 has not begun; name ")
     [line] = prepared(tree, "gemm-close", settings={"escalation": "broken.json"}).problems
     assert "gate.gemm.escalation: broken.json: " in line
+
+
+def test_what_is_not_as_committed_is_told(tree):
+    for mode in ("replay", "gemm-close"):
+        for changed, said in (
+            (("README.md", "run.json"), []),
+            (("cockpit.toml", "weekly.json"), ["cockpit.toml, weekly.json: not as committed"]),
+        ):
+            context = Context(tree, tree, {"policy": "weekly.json"}, changed=changed)
+            made = gate.prepare(context, {"mode": mode, "artifacts": [], "action": ""})
+            told = [it.partition(";")[0] for it in made.lines if "committed" in it]
+            assert (made.problems, told) == ((), said)
+
+
+def test_a_trigger_about_platforms_that_are_not_compared_is_told(tree):
+    sla = dict(documents.shipped("closing/severity.json").data)
+    sla["severity_levels"]["sev2_high"]["triggers"] = ["rusticl_ratio_vs_clovr_lt_0.85"]
+    (tree / "sla.json").write_text(json.dumps(sla))
+    for mode in ("replay", "gemm-close"):
+        line = prepared(tree, mode, settings={"sla": "sla.json"}).lines[-1]
+        assert line == (
+            "sla.json: /severity_levels/sev2_high/triggers: rusticl_ratio_vs_clovr_lt_0.85 is not "
+            "about rusticl and clover, which are compared; write rusticl_ratio_vs_clover_lt_NUMBER"
+        )
+
+
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [
+        ("plan", None),
+        ("verify", "missing; select with pytest --cockpit-gemm-rollback=apply"),
+        ("undo", "no rollback is in force; there is nothing to undo"),
+    ],
+)
+def test_a_rollback_that_has_nothing_to_do_does_not_begin(tree, action, said):
+    problems = prepared(tree, "gemm-rollback", action=action).problems
+    assert [it.partition(": ")[2].partition(": ")[0] for it in problems] == ([said] if said else [])
+    settings = {"candidate": "clover", "fallback": "clover"}
+    [line] = prepared(tree, "gemm-rollback", settings, action="apply").problems
+    assert "clover is selected already by gate.gemm.candidate; there is nothing to roll" in line
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("{", "not JSON"), ("{}", "no evidence for a bound: "), ("3", "no evidence")]
+)
+def test_no_policy_is_proposed_from_what_is_no_artifact(tree, text, said):
+    (tree / "run.json").write_text(text)
+    [line] = prepared(tree, "recalibrate", artifacts=["run.json"]).problems
+    assert line.startswith(f"--cockpit-recalibrate: run.json: {said}")
 
 
 def test_tuning_says_what_it_tunes(tree):

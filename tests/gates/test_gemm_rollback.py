@@ -254,6 +254,13 @@ def test_nothing_is_applied_without_the_fallback_s_device(tree, seen):
     assert tree.files == []
 
 
+def test_without_the_packages_the_remedy_is_to_install_them(tree, seen, monkeypatch):
+    seen["clover"] = WorkerError("missing", "numpy is not installed; add pytest-cockpit[gemm]")
+    monkeypatch.setattr(verifying, "find_spec", lambda name: None if name == "numpy" else name)
+    (finding,) = tree.session_of("plan").findings
+    assert finding.remedy == "pip install 'pytest-cockpit[gemm]'"
+
+
 @pytest.mark.parametrize(
     "kind, rule",
     [("crash", "gemm.run-failed"), ("hang", "gemm.run-failed"), ("wrong", "gemm.wrong-device")],
@@ -263,6 +270,7 @@ def test_nothing_is_applied_where_the_fallback_does_not_work(tree, seen, kind, r
     report = tree.session_of("apply")
     assert (report.verdict, report.findings[0].rule) == (Verdict.FAIL, rule)
     assert report.findings[0].evidence["stderr"] == "LLVM ERROR"
+    assert "install" not in report.findings[0].remedy
     assert tree.files == []
 
 
@@ -347,7 +355,7 @@ def test_any_selection_is_read_or_refused(tmp_path_factory, key, value):
         assert read.to_json() == {**made, key: value}
         return
     assert told.startswith(f"{PATH}: ")
-    assert "\n" not in told
+    assert all(line.startswith(f"{PATH}: ") for line in told.split("\n"))
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_cockpit.api import Finding, Severity
+from pytest_cockpit_gates.gemm import findings
 from pytest_cockpit_gates.gemm.closing import selection
 from pytest_cockpit_gates.gemm.closing.selection import Choice
 from pytest_cockpit_gates.gemm.workers import platforms
@@ -17,7 +18,8 @@ from pytest_cockpit_gates.gemm.workers.client import Worker, WorkerError
 _SMOKE = 64
 _PATIENCE_S = 30.0
 """Seconds that a platform which is left has to tell its device: a rollback is urgent."""
-_KINDS = {"missing": "gemm.platform-missing", "wrong": "gemm.wrong-device"}
+_PACKAGES = ("numpy", "pyopencl")
+_EXTRA = "pip install 'pytest-cockpit[gemm]'"
 
 
 def compared(chosen: Choice, told: Mapping[str, Any]) -> list[Finding]:
@@ -87,17 +89,15 @@ def failure(error: WorkerError, platform: str, *, selected: bool = False) -> Fin
     selected: it was begun with the variables of a selection; where the driver is there all the
         same, those do not lead to it.
     """
-    missing = error.kind == "missing"
-    if missing and selected and platforms.missing(platform) is None and find_spec("pyopencl"):
+    found = dataclasses.replace(findings.of_worker(error, platform), path=selection.PATH)
+    if error.kind != "missing":
+        return found
+    there = platforms.missing(platform) is None
+    if there and not all(map(find_spec, _PACKAGES)):
+        return dataclasses.replace(found, remedy=_EXTRA)
+    if there and selected:
         return wrong(f"its variables do not lead to {platform}: {error.message}", "environment")
-    return Finding(
-        _KINDS.get(error.kind, "gemm.run-failed"),
-        error.message,
-        Severity.UNKNOWN if missing else Severity.ERROR,
-        path=selection.PATH,
-        remedy=platforms.remedy(platform),
-        evidence={"kind": error.kind, "returncode": error.returncode, "stderr": error.stderr},
-    )
+    return dataclasses.replace(found, remedy=platforms.remedy(platform))
 
 
 def wrong(message: str, pointer: str, weight: Severity = Severity.ERROR) -> Finding:

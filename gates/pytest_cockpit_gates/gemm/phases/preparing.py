@@ -11,9 +11,17 @@ from typing import Any, TypeVar
 
 from pytest_cockpit.api import JSON, CockpitError, Context, Preparation
 from pytest_cockpit.records.text import one_line, printable
-from pytest_cockpit_gates.gemm.closing import escalation, sla, week
+from pytest_cockpit_gates.gemm.closing import contradictions, escalation, inputs, sla, week
 from pytest_cockpit_gates.gemm.closing.documents import output_folder, prefix
-from pytest_cockpit_gates.gemm.phases import baselines, closing, deciding, planning, reading
+from pytest_cockpit_gates.gemm.phases import (
+    baselines,
+    closing,
+    deciding,
+    planning,
+    reading,
+    recalibration,
+    rollback,
+)
 from pytest_cockpit_gates.gemm.phases.plan import REPLAY, SPLIT, Plan
 from pytest_cockpit_gates.gemm.settings import Settings
 from pytest_cockpit_gates.gemm.strict import inheritance, policies
@@ -48,6 +56,10 @@ def prepare(context: Context, options: JSON) -> Preparation:
         return _archived(asked, mode)
     if mode == "gemm-close":
         return _close(asked)
+    if mode == "gemm-rollback":
+        action = str(options["action"])
+        demanded = partial(rollback.demand, context.root, action, asked.settings)
+        asked.read("", demanded, named=False)
     return Preparation(problems=tuple(asked.problems))
 
 
@@ -100,7 +112,7 @@ def _campaign(asked: _Asked, mode: str) -> Preparation:
     root = asked.context.root
     path = asked.path("baseline")
     baseline = asked.read("baseline", partial(baselines.read, root, path)) if path else None
-    _terms(asked)
+    terms = _terms(asked)
     weekly = read.get("policy")
     if plan is not None and weekly is not None:
         asked.read("policy", partial(planning.demand_rows, plan, weekly))
@@ -109,7 +121,7 @@ def _campaign(asked: _Asked, mode: str) -> Preparation:
         return Preparation(problems=tuple(asked.problems))
     digests = {key: _sha256(it.source(_POLICIES[key])) for key, it in read.items()}
     begin = prefix(asked.options)
-    inputs = {asked.path(key) for key in (*_POLICIES, "baseline", "sla", "escalation")}
+    used = {asked.path(key) for key in (*_POLICIES, "baseline", "sla", "escalation")}
     folder = output_folder(asked.options)
     together = _together(read)
     return Preparation(
@@ -117,6 +129,8 @@ def _campaign(asked: _Asked, mode: str) -> Preparation:
             *_lines(plan),
             *planning.unmeasured(plan, together),
             *deciding.undecided(plan, together),
+            *terms,
+            *_changed(asked),
         ),
         subject={
             **digests,
@@ -127,7 +141,7 @@ def _campaign(asked: _Asked, mode: str) -> Preparation:
             "pair": [plan.candidate, plan.fallback],
         },
         replaces=tuple(
-            f"{begin}_{what}" for what in _LEFT if f"{folder}/{begin}_{what}" not in inputs
+            f"{begin}_{what}" for what in _LEFT if f"{folder}/{begin}_{what}" not in used
         ),
     )
 
@@ -157,22 +171,32 @@ def _sha256(source: Mapping[str, str] | None) -> str | None:
     return source["sha256"] if source else None
 
 
-def _terms(asked: _Asked) -> None:
-    root = asked.context.root
+def _terms(asked: _Asked) -> list[str]:
+    """SLA and escalation; which triggers of the SLA are about what is not compared."""
+    root, settings = asked.context.root, asked.settings
     agreed = asked.read("sla", partial(sla.load, root, asked.path("sla")))
-    if agreed is not None:
-        path = asked.settings.escalation
-        asked.read("escalation", partial(escalation.load, root, path, agreed))
+    if agreed is None:
+        return []
+    asked.read("escalation", partial(escalation.load, root, settings.escalation, agreed))
+    others = contradictions.other_pairs(agreed, (settings.candidate, settings.fallback))
+    return [f"{it.path}: {it.pointer}: {it.message}; {it.remedy}" for it in others]
+
+
+def _changed(asked: _Asked) -> list[str]:
+    """That what is judged by is on this machine alone."""
+    named = inputs.of(asked.context.root, asked.settings, asked.options)
+    changed = inputs.uncommitted(asked.context, named)
+    return [f"{', '.join(changed)}: not as committed; commit it first"] if changed else []
 
 
 def _close(asked: _Asked) -> Preparation:
     asked.policies()
-    _terms(asked)
+    terms = _terms(asked)
     this = asked.read("", partial(week.chosen, asked.options, datetime.now(UTC)), named=False)
     if asked.problems or this is None:
         return Preparation(problems=tuple(asked.problems))
     files = closing.names(prefix(asked.options), this)
-    return Preparation(lines=(f"the week {this}",), replaces=files)
+    return Preparation(lines=(f"the week {this}", *terms, *_changed(asked)), replaces=files)
 
 
 def _tune(asked: _Asked) -> Preparation:
@@ -197,8 +221,9 @@ def _archived(asked: _Asked, mode: str) -> Preparation:
     if baseline:
         asked.read("baseline", partial(reading.load, root, baseline))
     named = list(dict.fromkeys(asked.options["artifacts"]))
+    look = _sound if mode == "recalibrate" else _content
     for artifact in named:
-        asked.read("artifacts", partial(_content, root, artifact))
+        asked.read("artifacts", partial(look, root, artifact))
     if asked.problems:
         return Preparation(problems=tuple(asked.problems))
     by = f" by {path}" if path else ", and no policy is named"
@@ -206,10 +231,15 @@ def _archived(asked: _Asked, mode: str) -> Preparation:
 
 
 def _content(root: Path, path: str) -> bytes:
-    """The bytes of an artifact; whether they are one is for the phase to judge."""
+    """The bytes of an artifact; whether they are one is for the evaluation to judge."""
     if not (root / path).is_file():
         raise CockpitError(f"{printable(path)}: no such file; name the artifact of a run")
     return reading.content(root, path)
+
+
+def _sound(root: Path, path: str) -> None:
+    """Refuse what no policy can be made from."""
+    recalibration.sound(path, reading.parsed(path, _content(root, path)))
 
 
 def _together(read: Mapping[str, Policies]) -> Policies:

@@ -39,7 +39,7 @@ def run(phase: str, context: Context, options: JSON) -> Report:
     path = given(options, settings)["policy"]
     paths = dict.fromkeys(within(context.root, artifact) for artifact in options["artifacts"])
     named = {one_line(artifact): content(context.root, artifact) for artifact in paths}
-    read = {path: _sound(path, parsed(path, data)) for path, data in named.items()}
+    read = {path: sound(path, parsed(path, data)) for path, data in named.items()}
     _same_machine(read)
     if path:
         policies.read(context.root, weekly=path)
@@ -62,7 +62,13 @@ def run(phase: str, context: Context, options: JSON) -> Report:
     )
 
 
-def _sound(path: str, document: Any) -> Artifact:
+def sound(path: str, document: Any) -> Artifact:
+    """The artifact of a document.
+
+    Raises
+    ------
+    CockpitError: it is none, or no evidence for a bound; the text names the path.
+    """
     read, problems = artifacts.read(document)
     if read is None:
         why = some(problems)

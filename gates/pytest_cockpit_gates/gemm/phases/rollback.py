@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from pytest_cockpit.api import (
@@ -46,19 +47,63 @@ def run(phase: str, context: Context, options: JSON) -> Report:
     return steps[phase](context, options)
 
 
+def demand(root: Path, action: str, settings: Settings) -> None:
+    """Refuse an action for which there is nothing to do.
+
+    Raises
+    ------
+    CockpitError: nothing is selected that could be verified or undone, or the fallback is selected
+        already.
+    """
+    now = selection.read(root)
+    if action == "verify":
+        _selected(now)
+    elif action == "undo":
+        _in_force(now)
+    elif action == "apply":
+        _demand_other(now, settings)
+
+
+def _selected(now: Selection | None) -> Selection:
+    if now is None:
+        raise CockpitError(f"{selection.PATH}: missing; select with {_COMMAND}=apply")
+    return now
+
+
+def _in_force(now: Selection | None) -> Selection:
+    if now is None or now.kind != selection.ROLLBACK:
+        raise CockpitError(
+            f"{selection.PATH}: no rollback is in force; there is nothing to undo: "
+            f"{_COMMAND}=plan says what one would do"
+        )
+    return now
+
+
+def _demand_other(now: Selection | None, settings: Settings) -> None:
+    if _current(now, settings) == settings.fallback:
+        raise CockpitError(
+            f"{selection.PATH}: {_same(now, settings)}; there is nothing to roll back: "
+            f"{_COMMAND}=verify tries it, {_COMMAND}=undo goes back"
+        )
+
+
+def _current(now: Selection | None, settings: Settings) -> str:
+    return now.selected.platform if now else settings.candidate
+
+
+def _same(now: Selection | None, settings: Settings) -> str:
+    return f"{_current(now, settings)} is selected already{_since(now)}"
+
+
 def _plan(context: Context, options: JSON) -> Report:
     """What would be done, and whether the fallback has a device; changes nothing."""
     settings = Settings.of(context.settings)
     now = selection.read(context.root)
-    current = now.selected.platform if now else settings.candidate
-    if current == settings.fallback:
-        same = f"{current} is selected already{_since(now)}"
-        if options["action"] == "apply":
-            raise CockpitError(
-                f"{selection.PATH}: {same}; there is nothing to roll back: "
-                f"{_COMMAND}=verify tries it, {_COMMAND}=undo goes back"
-            )
-        return Report.judge(f"nothing to do: {same}", checked=1)
+    current = _current(now, settings)
+    if options["action"] == "apply":
+        _demand_other(now, settings)
+    elif current == settings.fallback:
+        return Report.judge(f"nothing to do: {_same(now, settings)}", checked=1)
     wanted = selection.choice(settings.fallback, context.scratch)
     try:
         told = verifying.seen(wanted, context.scratch, settings.timeout_s)
@@ -111,9 +156,7 @@ def _apply(context: Context, options: JSON) -> Report:
 
 def _undo(context: Context, options: JSON) -> Report:
     """Select again what was selected before the rollback."""
-    now = selection.read(context.root)
-    if now is None or now.kind != selection.ROLLBACK:
-        raise CockpitError(f"{selection.PATH}: no rollback is in force; there is nothing to undo")
+    now = _in_force(selection.read(context.root))
     why = platforms.missing(now.previous.platform)
     if why is not None:
         raise CockpitError(why)
@@ -138,9 +181,7 @@ def _undo(context: Context, options: JSON) -> Report:
 def _verify(context: Context, options: JSON) -> Report:
     """Whether a fresh process with this selection really is on the selected platform."""
     settings = Settings.of(context.settings)
-    made = selection.read(context.root)
-    if made is None:
-        raise CockpitError(f"{selection.PATH}: missing; select with --cockpit-gemm-rollback=apply")
+    made = _selected(selection.read(context.root))
     chosen = made.selected
     found: list[Finding] = []
     if made.kind == selection.ROLLBACK and chosen.platform != settings.fallback:
