@@ -85,6 +85,15 @@ FILES: Mapping[str, str] = {
 }
 
 
+CONFIG = """\
+[user]
+\tname = Port Master
+\temail = port@example.org
+[maintenance]
+\tauto = false
+"""
+
+
 @dataclass(frozen=True)
 class Sandbox:
     """A real repository and ways to act on it from outside."""
@@ -164,9 +173,10 @@ def create(root: Path, files: Mapping[str, str] = FILES) -> Sandbox:
     """A repository with the given files committed."""
     root.mkdir()
     sandbox = Sandbox(root)
-    sandbox.git("init", "-q", "-b", "main")
-    sandbox.git("config", "user.name", "Port Master")
-    sandbox.git("config", "user.email", "port@example.org")
+    # Its samples of hooks would be most of what is written, and copied.
+    sandbox.git("init", "-q", "-b", "main", "--template=")
+    with (root / ".git/config").open("a") as config:
+        config.write(CONFIG)
     sandbox.commit(files, "start")
     return sandbox
 
