@@ -204,6 +204,18 @@ def _document(
         "pressure": [],
         "runs": [],
         "pairs": [],
+        "recall": [
+            {
+                "platform": platform,
+                "size": size,
+                "injections": 2000,
+                "detected": 2000,
+                "critical_injections": 2000,
+                "critical_detected": 2000,
+            }
+            for platform in platforms
+            for size in sizes
+        ],
         "rollback_event": None,
         "evaluation": None,
     }

@@ -100,7 +100,7 @@ def test_a_pair_that_is_not_finite_makes_a_split_red(campaign, tmp_path, monkeyp
     for name in ("pocl", "other"):
         (tmp_path / f"{name}.icd").write_text(there.read_text())
     monkeypatch.setenv("OCL_ICD_VENDORS", str(tmp_path))
-    monkeypatch.setattr(beside, "measure", lambda *_, **__: None)
+    monkeypatch.setattr(beside, "measure", lambda *_, **__: [])
     both = ("other", "pocl")
     plan = dataclasses.replace(
         TINY, kind=SPLIT, platforms=both, candidate=both[0], fallback=both[1]
@@ -114,3 +114,20 @@ def test_a_pair_that_is_not_finite_makes_a_split_red(campaign, tmp_path, monkeyp
     assert finding.rule == "gemm.correctness"
     assert finding.message.startswith("other: a result is wrong: ")
     assert (measured.verdict, judged.verdict.opens) == (Verdict.FAIL, False)
+
+
+@pytest.mark.parametrize(
+    ("phase", "kind", "fault", "red"),
+    [
+        (canary, REPLAY, "nan@recall", "t5_recall_bound[auto_t5_guarded:8@pocl]"),
+        (splitting, SPLIT, "nan@overhead", "all_runs_success"),
+    ],
+)
+def test_a_wrong_product_beside_the_rows_is_red(campaign, phase, kind, fault, red):
+    plan = dataclasses.replace(TINY, kind=kind, kernels=("auto_t5_guarded",), snapshots=1)
+    measured, judged, _ = campaign(phase, plan, fault)
+    assert measured.verdict is Verdict.FAIL
+    [told] = {it.message for it in measured.findings if it.rule == "gemm.correctness"}
+    assert told.startswith("pocl: a result is wrong: error ")
+    # The artifact by itself is not promoted either.
+    assert red in {it.name for it in judged.cases if not it.verdict.opens}

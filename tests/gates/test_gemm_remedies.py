@@ -366,7 +366,22 @@ def test_of_a_split_no_sessions_are_asked_for_to_tell_what_the_guard_costs(
     [
         (2.0, 3.0, "weekly_slo.global_guardrails.max_t5_overhead_percent"),
         (3.0, 2.0, "runtime_guardrails.disable_if_effective_overhead_percent_gt"),
-        (None, None, "runtime_guardrails.disable_if_effective_overhead_percent_gt"),
+        (
+            3.0,
+            3.0,
+            (
+                "weekly_slo.global_guardrails.max_t5_overhead_percent and"
+                " runtime_guardrails.disable_if_effective_overhead_percent_gt"
+            ),
+        ),
+        (
+            None,
+            None,
+            (
+                "runtime_guardrails.disable_if_effective_overhead_percent_gt of a policy of the guard,"
+                " named as t5_policy"
+            ),
+        ),
     ],
 )
 def test_the_bound_that_is_to_be_changed_is_the_one_that_holds(tmp_path, weekly, guard, key):
@@ -383,6 +398,30 @@ def test_the_bound_that_is_to_be_changed_is_the_one_that_holds(tmp_path, weekly,
     made = costing(split(sessions=1, iterations=24), [bound - 0.1, bound + 0.1] * 12)
     found = remedies(evaluate(made, held), "t5_overhead_bound")
     assert all(each.endswith(f"allow more: {key}") for each in found), found
+
+
+def test_without_a_policy_of_the_guard_one_is_to_be_named_that_checks_less(read):
+    made = costing(split(sessions=1, iterations=24), [9.0, 9.1] * 12)
+    found = remedies(evaluate(made, read()), "t5_overhead_bound")
+    assert found == {
+        (
+            "check every so many products alone: abft_mode.sampling_period of a policy of the guard,"
+            " named as t5_policy"
+        ),
+    }
+
+
+def test_no_option_is_named_that_would_refuse_a_kernel(read):
+    misspelled = weekly_policy(sizes=SIZES)
+    rows = misspelled["weekly_slo"]["per_kernel_size"]
+    rows["auto_t3_controled:1400"] = rows.pop("auto_t3_controlled:1400")
+    found = evaluate(replay(sizes=SIZES), read(misspelled))
+    assert remedies(found, "all_policy_rows_present") == {
+        (
+            "correct weekly.json: /weekly_slo/per_kernel_size: no kernel is called"
+            " auto_t3_controled; there are auto_t3_controlled, auto_t5_guarded, static, naive"
+        ),
+    }
 
 
 def test_a_second_sample_that_stays_as_it_is_takes_its_part_of_the_width():

@@ -784,8 +784,10 @@ def test_faults_are_to_be_found_at_every_size_that_is_guarded(read):
     assert "none were injected" in red["auto_t5_guarded:2048@clover"]
 
 
-def test_without_a_policy_of_the_guard_nobody_asks_for_recall(read):
-    assert "t5_recall_bound" not in {check.name for check in evaluate(GOOD, read()).checks}
+def costing_more(document: Any) -> None:
+    for run in document["runs"]:
+        for pair in run["metrics"].get("t5_pairs", ()):
+            pair["guarded_s"] = 1.08 * pair["plain_s"]
 
 
 def fallen_back(times, of):
@@ -797,6 +799,43 @@ def fallen_back(times, of):
                 run["metrics"] |= told
 
     return change
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (injected({"injections": 2000, "detected": 1999}), "t5_recall_bound"),
+        (lambda document: t5(document)["metrics"].update(t5_false_positive_rate=0.01),
+         "t5_false_positive_bound"),
+        (costing_more, "t5_overhead_bound"),
+        (fallen_back(16, 80), "t3_fallback_bound"),
+    ],
+)  # fmt: skip
+def test_without_policies_of_their_own_guard_and_selector_are_held_to_the_strict_ones(
+    read, change, name
+):
+    lenient = copy.deepcopy(POLICY)
+    lenient["weekly_slo"]["global_guardrails"] |= {
+        "max_t5_overhead_percent": 900.0,
+        "max_t3_fallback_rate": 0.9,
+    }
+    assert verdict(evaluate(GOOD, read(lenient)), name) is PASS
+    bare = evaluate(changed(change), read(lenient))
+    guarded = evaluate(changed(change), read(lenient, t5={"runtime_guardrails": {}}))
+    assert verdict(bare, name) is verdict(guarded, name) is FAIL
+
+
+def test_what_share_of_products_was_checked_is_told_with_the_faults_found(read):
+    def sampled(document: Any) -> None:
+        for run in document["runs"]:
+            if run["kernel"] == "auto_t5_guarded":
+                run["metrics"] |= {"t5_sampling_period": 1000, "t5_checked": 1}
+
+    every = evaluate(GOOD, read())
+    assert not [check for check in of_name(every, "t5_recall_bound") if "checked" in check.message]
+    told = of_name(evaluate(changed(sampled), read()), "t5_recall_bound")[0]
+    # 8 snapshots of 2 sessions of 16 products, and of each snapshot one was checked.
+    assert "of 256 products 8 were checked, every 1000th: faults in the others" in told.message
 
 
 @pytest.mark.parametrize(("times", "of", "expected"), [(0, 8, PASS), (1, 8, UNKNOWN), (8, 8, FAIL)])
@@ -995,7 +1034,12 @@ OTHERS: list[tuple[str, Verdict, str, Any, dict[str, Any]]] = [
         "abft_mode.projection_count",
         *small(injected({"injections": 9, "detected": 1}, sizes=(1400,)), t5=GUARDED),
     ),
-    ("t5_recall_bound", UNKNOWN, "--cockpit-replay and --cockpit-split", *small(t5=GUARDED)),
+    (
+        "t5_recall_bound",
+        UNKNOWN,
+        "--cockpit-replay and --cockpit-split",
+        *small(injected(), t5=GUARDED),
+    ),
     ("platform_split_present", FAIL, "why its runs failed", without("clover"), {}),
     ("required_sizes_present_on_split", FAIL, "measure all on both", without("clover"), {}),
     ("rusticl_ratio_vs_clover", FAIL, "--cockpit-gemm-rollback=plan", BOTH, {"min_ratio": 2.0}),

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from pytest_cockpit.api import Verdict
 from pytest_cockpit_gates.gemm.compat import ours
+from pytest_cockpit_gates.gemm.live import measuring
 from pytest_cockpit_gates.gemm.strict import artifacts, levels, policies
 from pytest_cockpit_gates.gemm.strict.demands import Demands
 from pytest_cockpit_gates.gemm.strict.evaluate import evaluate
@@ -362,6 +363,79 @@ def test_a_gate_of_one_platform_has_no_ratio(read):
     assert "rusticl_ratio_vs_clover" not in found
     document["metadata"]["parameters"]["platforms"] = ["clover", "rusticl"]
     assert verdicts(document, read)["platform_split_present"] is FAIL
+
+
+def of_a_gate(iterations: int = 8) -> Any:
+    """What the gate measures: few times of each row, in one session."""
+    made = split(sizes=(1400,), seeds=(13011,), sessions=1, iterations=iterations, pairs=8)
+    made["kind"] = "gate"
+    made["metadata"]["parameters"].pop("seeds")
+    return made
+
+
+def held_to(tmp_path, change, *, sizes=(1400, 2048), platform=None) -> Any:
+    """Checks of a gate's run by a weekly policy of some sizes."""
+    weekly = weekly_policy("clover", sizes)
+    del weekly["scope"]
+    if platform:
+        weekly["scope"] = {"platform": platform}
+    change(weekly["weekly_slo"]["per_kernel_size"])
+    (tmp_path / "weekly.json").write_text(json.dumps(weekly))
+    return evaluate(of_a_gate(), policies.read(tmp_path, weekly="weekly.json"))
+
+
+def bound(**bounds: float) -> Any:
+    def change(rows: Any) -> None:
+        if bounds:
+            rows["auto_t3_controlled:1400"].update(bounds)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "expected"),
+    [
+        (bound(), "per_kernel_size_slo", PASS),
+        (bound(min_avg_gflops=10_000), "per_kernel_size_slo", FAIL),
+        (bound(max_p95_time_ms=1e-3), "per_kernel_size_p95", FAIL),
+        (lambda rows: rows.clear(), "policy_rows_for_required_sizes", FAIL),
+        (lambda rows: rows.pop("auto_t5_guarded:1400"), "policy_rows_for_required_sizes", UNKNOWN),
+        (lambda rows: rows.update({"auto_t3:1400": rows.pop("auto_t3_controlled:1400")}),
+         "all_policy_rows_present", FAIL),
+    ],
+)  # fmt: skip
+def test_a_gate_judges_the_rows_of_what_it_measures(tmp_path, change, name, expected):
+    found = held_to(tmp_path, change)
+    assert Verdict.worst(it.verdict for it in found.checks if it.name == name) is expected
+    assert (found.decision == "promote") is (expected is PASS)
+
+
+@pytest.mark.parametrize(
+    ("more", "judged"),
+    [
+        ({}, {"auto_t3_controlled:1400", "auto_t5_guarded:1400"}),
+        # What so few times do not show is not owed, and neither are rows of other sizes.
+        ({"change": bound(min_avg_gflops=16.0)}, {"auto_t5_guarded:1400"}),
+        ({"sizes": (2048,), "change": bound()}, set()),
+        ({"platform": "pocl"}, set()),
+    ],
+)
+def test_a_gate_says_how_many_rows_it_has_judged(tmp_path, more, judged):
+    found = held_to(tmp_path, **{"change": bound(), **more})
+    assert found.decision == "promote", found.red
+    named = [it for it in found.checks if it.name == "per_kernel_size_slo"]
+    clover = {it.key.partition("@")[0] for it in named if it.key.endswith("@clover")}
+    assert clover == judged
+    weekly = policies.Weekly("weekly.json", "", 1, 1, 1, 1, 1, 1, 1, {"a:1": None, "b:1": None})
+    told = measuring.rows_judged(weekly, found)
+    rows = len({it.key.partition("@")[0] for it in named})
+    assert told == f"{rows or 'no'} of 2 rows of weekly.json judged"
+
+
+def test_what_the_scope_of_a_policy_leaves_out_is_told(tmp_path):
+    found = held_to(tmp_path, bound(), platform="clover")
+    [told] = [it for it in found.checks if it.name == "policy_rows_for_required_sizes"]
+    assert told.message.endswith("on clover, 4 in all; its scope leaves out rusticl")
 
 
 TIMES = st.floats(1e-9, 1e6)

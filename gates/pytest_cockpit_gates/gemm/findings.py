@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pytest_cockpit.api import Finding, Severity
 from pytest_cockpit_gates.gemm.workers.client import WorkerError
 
@@ -18,6 +21,18 @@ _REMEDIES = {
 }
 _REMEDY = "see its stderr in the evidence; run it again by itself"
 _SHOWN_STDERR = 2000
+
+
+def demand_right(platform: str, answer: Mapping[str, Any]) -> None:
+    """Refuse an answer whose product was wrong, or was not judged.
+
+    Raises
+    ------
+    WorkerError: of the kind `INCORRECT`.
+    """
+    if answer.get("ok") is not True:
+        error, bound = answer.get("max_error"), answer.get("error_bound")
+        raise WorkerError(INCORRECT, f"{platform}: a result is wrong: error {error}, bound {bound}")
 
 
 def of_worker(error: WorkerError, platform: str) -> Finding:

@@ -9,6 +9,7 @@ from typing import Any, Self
 from pytest_cockpit.api import JSON
 
 KERNELS = ("auto_t3_controlled", "auto_t5_guarded")
+KNOWN = (*KERNELS, "static", "naive")
 MOST_PAIRS = 48
 
 _PATH: JSON = {

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_cockpit.api import Context, Evidence, Finding
+from pytest_cockpit.api import Context, Evidence, Finding, Verdict
 from pytest_cockpit.records.text import canonical, sha256
 from pytest_cockpit_gates.gemm.phases import canonical as smoking
 from pytest_cockpit_gates.gemm.phases import document
@@ -18,7 +18,8 @@ from pytest_cockpit_gates.gemm.settings import Settings
 from pytest_cockpit_gates.gemm.strict import documents, guard_costs
 from pytest_cockpit_gates.gemm.strict.demands import Demands
 from pytest_cockpit_gates.gemm.strict.evaluate import evaluate
-from pytest_cockpit_gates.gemm.strict.policies import Policies
+from pytest_cockpit_gates.gemm.strict.policies import Policies, Weekly
+from pytest_cockpit_gates.gemm.verdicts import Evaluation
 
 _NAME = "gemm_slo"
 _SEED = 13011
@@ -26,7 +27,8 @@ _CI_SIZES = (1024,)
 _CI_SECONDS = 22.0, 36.0
 """After these no second portion of pairs is begun, of platforms and of the guard: all is done in a
 minute."""
-_ITERATIONS = 3
+_ITERATIONS = 8
+"""The fewest of which an interval of a row's throughput can be made."""
 
 
 @dataclass(slots=True)
@@ -70,6 +72,7 @@ def plan_of(settings: Settings) -> Plan:
         pressure_pulses=0,
         seed=_SEED,
         pairs=settings.pairs,
+        policy=settings.policy,
         t3_policy=settings.t3_policy,
         t5_policy=settings.t5_policy,
         timeout_s=settings.timeout_s,
@@ -88,17 +91,18 @@ def _compare(
     until: tuple[float | None, float | None] = (None, None)
     if settings.profile == "ci":
         until = (begun + _CI_SECONDS[0], begun + _CI_SECONDS[1])
-    # The weekly policy is about replays; what is asked here holds at any size.
-    asked = Policies(t3=policies.t3, t5=policies.t5, sources=policies.sources)
-    split = Split(Crew.of(plan, state, asked), attempt=1, until=until)
-    split.measure(guard_costs.bound(asked))
-    sources = {f"{name}_policy": policies.source(name) for name in ("t3", "t5")}
+    split = Split(Crew.of(plan, state, policies), attempt=1, until=until)
+    split.measure(guard_costs.bound(policies))
+    sources = {
+        "policy": policies.source("weekly"),
+        **{f"{name}_policy": policies.source(name) for name in ("t3", "t5")},
+    }
     made = document.artifact(
         split.measured(), plan, split.crew.seen, sources, context, _identity(context)
     )
     evaluation = evaluate(
         made,
-        asked,
+        policies,
         demands=Demands(
             candidate=plan.candidate,
             fallback=plan.fallback,
@@ -109,11 +113,23 @@ def _compare(
     state.keep_run({**made, "evaluation": documents.to_json(evaluation)})
     state.forget_log()
     live.checked += len(evaluation.checks)
-    live.findings += split.pairing.findings
+    live.findings += split.others
     live.findings += documents.findings(evaluation)
     live.evidence.append(Evidence("ratios", split.pairing.told))
     live.evidence.append(Evidence("evaluation", documents.to_json(evaluation)))
     live.words += f"; at {', '.join(map(str, plan.sizes))}: {documents.summary(evaluation)}"
+    if policies.weekly is not None:
+        live.words += f"; {rows_judged(policies.weekly, evaluation)}"
+
+
+def rows_judged(weekly: Weekly, evaluation: Evaluation) -> str:
+    """How many rows of the weekly policy have been judged: it may be about other sizes."""
+    judged = {
+        check.key.partition("@")[0]
+        for check in evaluation.checks
+        if check.name == "per_kernel_size_slo" and check.verdict is not Verdict.UNKNOWN
+    }
+    return f"{len(judged) or 'no'} of {len(weekly.rows)} rows of {weekly.path} judged"
 
 
 def _identity(context: Context) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pytest_cockpit.api import Finding
+from pytest_cockpit_gates.gemm import findings
 from pytest_cockpit_gates.gemm.phases import recall
 from pytest_cockpit_gates.gemm.phases.document import Measured
 from pytest_cockpit_gates.gemm.phases.measuring import Crew
@@ -9,15 +11,16 @@ from pytest_cockpit_gates.gemm.settings import KERNELS
 from pytest_cockpit_gates.gemm.workers.client import Worker, WorkerError
 
 
-def measure(crew: Crew, made: Measured, *, ceilings: bool = True) -> None:
+def measure(crew: Crew, made: Measured, *, ceilings: bool = True) -> list[Finding]:
     """Add both to what was measured, by one worker of each platform.
 
     A worker that fails adds nothing: without recall the verdict is unknown, and ceilings are not
-    judged by.
+    judged by. A wrong product is a finding all the same.
     """
     guarded = KERNELS[1] in crew.plan.kernels
     if not guarded and not ceilings:
-        return
+        return []
+    found = []
     for platform in crew.plan.platforms:
         try:
             with crew.worker(platform) as worker:
@@ -28,6 +31,9 @@ def measure(crew: Crew, made: Measured, *, ceilings: bool = True) -> None:
         except WorkerError as error:
             crew.state.say(f"beside the rows on {platform}: {error.message}")
             crew.state.log("failure", {"row": f"beside@{platform}", "error": error.message})
+            if error.kind == findings.INCORRECT:
+                found.append(findings.of_worker(error, platform))
+    return found
 
 
 def _ceilings(crew: Crew, worker: Worker) -> dict[str, float]:

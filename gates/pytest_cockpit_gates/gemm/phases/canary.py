@@ -34,14 +34,14 @@ def run(phase: str, context: Context, options: JSON) -> Report:
     try:
         campaign.measure()
         if not campaign.made.rollback_event:
-            beside.measure(crew, campaign.made)
+            campaign.others += beside.measure(crew, campaign.made)
     finally:
         # An interrupted campaign leaves an artifact too, of what there is by then.
         sources = state.kept("sources") or {}
         made = document.artifact(campaign.made, plan, crew.seen, sources, context, options)
         content = state.keep_run(made)
     state.forget_log()
-    return _report(campaign.made, plan.snapshots, campaign.against, content)
+    return _report(campaign, plan.snapshots, content)
 
 
 class Campaign:
@@ -51,11 +51,13 @@ class Campaign:
     ----------
     made: what was measured so far.
     against: of the snapshot that stopped the campaign, what speaks against it by check.
+    others: what was found beside the snapshots.
     """
 
     def __init__(self, crew: Crew, read: Policies) -> None:
         self.made = Measured(REPLAY, now())
         self.against: Mapping[str, list[str]] = {}
+        self.others: list[Finding] = []
         self._crew, self._read = crew, read
         self._begun = time.monotonic()
         self._watch: Watch | None = None
@@ -140,9 +142,8 @@ class Campaign:
         )
 
 
-def _report(
-    made: Measured, planned: int, against: Mapping[str, list[str]], content: bytes
-) -> Report:
+def _report(campaign: Campaign, planned: int, content: bytes) -> Report:
+    made, against = campaign.made, campaign.against
     found = [
         Finding(
             snapshots.RULES[name],
@@ -172,7 +173,7 @@ def _report(
     return Report.judge(
         summary,
         checked=len(made.runs),
-        findings=found,
+        findings=[*found, *campaign.others],
         evidence=[Evidence("run", document.digest(content))],
     )
 

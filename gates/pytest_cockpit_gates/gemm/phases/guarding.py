@@ -45,6 +45,12 @@ def complete(
                             seed=mine[-1].task.inputs,
                             t5_policy=crew.t5_policy,
                         )
+                        try:
+                            findings.demand_right(platform, answer)
+                        except WorkerError as error:
+                            # By a row that failed the artifact is no longer promoted.
+                            mine[-1].failure = mine[-1].failure or error
+                            raise
                         _take(crew, mine[-1], answer["pairs"])
                     crew.state.say(f"{mine[-1].task.key}: {_words(mine, attempt)}")
         except WorkerError as error:

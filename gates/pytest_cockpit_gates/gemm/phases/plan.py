@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from pytest_cockpit.api import JSON, CockpitError
-from pytest_cockpit_gates.gemm.settings import KERNELS, Settings
+from pytest_cockpit_gates.gemm.settings import KERNELS, KNOWN, Settings
 
 SIZES = (1400, 2048, 3072)
 SEEDS = (412, 512)
-KNOWN = (*KERNELS, "static", "naive")
 REPLAY, SPLIT, GATE = "replay", "split", "gate"
 _MOST = {
     "snapshots": 1000,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pytest_cockpit_gates.gemm import findings
 from pytest_cockpit_gates.gemm.phases.measuring import Crew
 from pytest_cockpit_gates.gemm.workers.client import Worker
 
@@ -16,7 +17,7 @@ def measure(crew: Crew, worker: Worker) -> list[dict[str, Any]]:
 
     Raises
     ------
-    WorkerError: the worker gives no answer.
+    WorkerError: the worker gives no answer, or multiplied wrongly.
     """
     plan, platform, found = crew.plan, worker.platform, []
     for size in plan.sizes:
@@ -27,6 +28,7 @@ def measure(crew: Crew, worker: Worker) -> list[dict[str, Any]]:
             seed=plan.seed,
             t5_policy=crew.t5_policy,
         )
+        findings.demand_right(platform, answer)
         row = _row(platform, size, plan.seed, answer)
         crew.state.log("recall", row)
         found.append(row)

@@ -82,7 +82,7 @@ class Split:
         self._found += guarding.complete(
             self.crew, self._rows, max_overhead, attempt=self._attempt, until=self._until[1]
         )
-        beside.measure(self.crew, self._made, ceilings=plan.kind == SPLIT)
+        self._found += beside.measure(self.crew, self._made, ceilings=plan.kind == SPLIT)
 
     def measured(self) -> Measured:
         """What there is by now."""
@@ -107,7 +107,12 @@ class Split:
             for row in self.failed
             if row.failure
         ]
-        return [*rows, *self.pairing.findings, *self._found]
+        return [*rows, *self.others]
+
+    @property
+    def others(self) -> list[Finding]:
+        """Workers that failed at what is no row: pairs, and what is measured beside the rows."""
+        return [*self.pairing.findings, *self._found]
 
     def _seed(self, seed: int) -> None:
         """Rows of all platforms for one seed, with pressure beside them."""

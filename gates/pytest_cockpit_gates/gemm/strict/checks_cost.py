@@ -17,9 +17,8 @@ from pytest_cockpit_gates.gemm.strict.subject import (
 )
 from pytest_cockpit_gates.gemm.verdicts import Check
 
-_CHEAPER = (
-    "check every so many products alone: abft_mode.sampling_period of the policy of the guard"
-)
+_CHEAPER = "check every so many products alone: "
+_PERIOD = "abft_mode.sampling_period"
 _NONE = "no pairs with and without the guard are on record: measure again"
 _SPLIT = (
     "--cockpit-split measures pairs until they decide by the policies that it is given, up to"
@@ -86,7 +85,7 @@ def _remedy(subject: Subject, cost: Cost, pairs: int, sessions: int) -> str:
     bound, key = guard_costs.bound(subject.policies), guard_costs.bound_key(subject.policies)
     kind, found = subject.artifact.kind, cost.found
     if cost.at_most(bound) is not None:
-        return _CHEAPER
+        return f"{_CHEAPER}{guard_costs.guard_key(subject.policies, _PERIOD)}"
     if found is not None and found.at_most(bound) is not None:
         return "CPU time and wall time contradict each other: measure while nothing else runs"
     if not pairs:

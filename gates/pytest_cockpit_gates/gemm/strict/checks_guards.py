@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from pytest_cockpit.estimation.shares import share
-from pytest_cockpit_gates.gemm.compat.guardrails import MAX_FALSE_POSITIVES
+from pytest_cockpit_gates.gemm.abft.policy import STRICT
 from pytest_cockpit_gates.gemm.compat.rows import T3, T5
 from pytest_cockpit_gates.gemm.strict import checks_cost
 from pytest_cockpit_gates.gemm.strict.model import Run, grouped
@@ -53,8 +53,9 @@ def checks(subject: Subject) -> Iterator[Check]:
 def _fallback(subject: Subject, runs: list[Run]) -> Check:
     weekly, policy = subject.policies.weekly, subject.policies.t3
     bounds = [weekly.max_t3_fallback_rate] if weekly else []
-    bounds += [policy.max_fallback_rate] if policy else []
-    bound = min(bounds, default=_FALLBACK)
+    # Without a policy of its own the selector works by its usual one.
+    bounds += [policy.max_fallback_rate if policy else _FALLBACK]
+    bound = min(bounds)
     wrong, missing, vacuous, highest = [], [], 0, 0.0
     counts: dict[str, list[int]] = {}
     for run in runs:
@@ -135,8 +136,7 @@ def _disables(subject: Subject, runs: list[Run]) -> Check:
 
 
 def _false_alarms(subject: Subject, runs: list[Run]) -> Check:
-    policy = subject.policies.t5
-    bound = policy.max_false_positive_rate if policy else MAX_FALSE_POSITIVES
+    bound = (subject.policies.t5 or STRICT).max_false_positive_rate
     rates = [(run, run.metrics.get("t5_false_positive_rate")) for run in runs]
     known = [rate for _, rate in rates if rate is not None]
     return gathered(
@@ -154,17 +154,18 @@ def _false_alarms(subject: Subject, runs: list[Run]) -> Check:
     )
 
 
-def _recall(subject: Subject, keys: Iterable[str]) -> Iterator[Check]:
-    """Whether enough faults are found in each of these rows."""
-    policy = subject.policies.t5
-    if policy is None:
-        return
+def _recall(subject: Subject, rows: Mapping[str, list[Run]]) -> Iterator[Check]:
+    """Whether enough faults are found in each of these rows.
+
+    Without a policy of its own the guard is held to the strict one, by which it works then.
+    """
+    policy = subject.policies.t5 or STRICT
     injected = [(f"{T5}:{row['size']}@{row['platform']}", row) for row in subject.artifact.recall]
-    for key in sorted(set(keys) - {key for key, _ in injected}):
+    for key in sorted(set(rows) - {key for key, _ in injected}):
         yield check(
             "t5_recall_bound",
             UNKNOWN,
-            "the policy asks for faults that are found, and none were injected",
+            "faults have to be found, and none were injected",
             key=key,
             remedy=_INJECT,
         )
@@ -172,10 +173,32 @@ def _recall(subject: Subject, keys: Iterable[str]) -> Iterator[Check]:
         for kind, bound in (("", policy.uniform_recall), ("critical_", policy.critical_recall)):
             if f"{kind}injections" in row:
                 counts = row[f"{kind}detected"], row[f"{kind}injections"]
-                yield _found(subject, key, kind, counts, bound)
+                share_of = _checked(rows.get(key, ()))
+                yield _found(subject, key, kind, counts, bound, share_of)
 
 
-def _found(subject: Subject, key: str, kind: str, counts: tuple[int, int], bound: float) -> Check:
+def _checked(runs: Iterable[Run]) -> str:
+    """What share of products the guard looked at, where that is not all of them."""
+    runs = list(runs)
+    period = max((run.metrics.get("t5_sampling_period") or 1 for run in runs), default=1)
+    if period <= 1:
+        return ""
+    checked = sum(run.metrics.get("t5_checked") or 0 for run in runs)
+    of = sum(len(run.times) for run in runs)
+    return (
+        f"; of {of} products {checked} were checked, every {period}th: faults in the others are not"
+        " looked for"
+    )
+
+
+def _found(
+    subject: Subject,
+    key: str,
+    kind: str,
+    counts: tuple[int, int],
+    bound: float,
+    sampled: str,
+) -> Check:
     detected, injected = counts
     told = 0 < injected >= detected
     if not told:
@@ -189,7 +212,7 @@ def _found(subject: Subject, key: str, kind: str, counts: tuple[int, int], bound
     return check(
         "t5_recall_bound",
         verdict,
-        message,
+        f"{message}{sampled}",
         key=key,
         remedy=(
             "check more sharply: abft_mode.projection_count of the policy of the guard; or ask for"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from pytest_cockpit.estimation.intervals import Interval, quantile_ends, values_needed
+from pytest_cockpit_gates.gemm.settings import KNOWN
 from pytest_cockpit_gates.gemm.strict import levels, needed
 from pytest_cockpit_gates.gemm.strict.model import (
     FLOPS,
@@ -33,6 +34,8 @@ _MAX_ERROR = 1e-3
 FEWEST = 59
 """Times whose largest is above the 95th percentile with 95 %."""
 _SURE = 0.05
+_BESIDE = ("split", "gate")
+"""What compares platforms; that a row keeps to its bounds is for the replay to show."""
 _SLOWER = "find what became slower, or calibrate the policy again: --cockpit-recalibrate"
 
 
@@ -124,6 +127,9 @@ def _required(subject: Subject, weekly: Weekly) -> Check:
         if row not in weekly.rows
     ]
     planned = subject.artifact.parameters.get("sizes", ())
+    if subject.artifact.kind == "gate":
+        # Its profile may have sizes that the policy leaves alone: that is told, and not owed.
+        planned = [size for size in planned if _has_size(weekly, size)]
     unjudged = [
         f"{row}: measured, and no row of {weekly.path} judges it"
         for kernel in subject.artifact.parameters.get("kernels", ())
@@ -132,13 +138,41 @@ def _required(subject: Subject, weekly: Weekly) -> Check:
     ]
     if not weekly.rows:
         lacking.append(f"{weekly.path}: /weekly_slo/per_kernel_size: there is no row at all")
+    apart = [name for name in _measured_on(subject) if weekly.platform not in ("", name)]
+    of = f" on {weekly.platform}" * bool(apart)
+    told = f"; its scope leaves out {', '.join(apart)}" * bool(apart)
+    at = f" at {', '.join(map(str, planned))}" if planned else ""
     return gathered(
         "policy_rows_for_required_sizes",
-        f"the policy has rows for all that is required and measured, {len(weekly.rows)} in all",
+        f"the policy has rows for all that is required and measured{at}{of}, {len(weekly.rows)} in"
+        f" all{told}",
         failed=lacking,
         unknown=unjudged,
         remedy="add the rows; --cockpit-recalibrate proposes them",
     )
+
+
+def _has_size(weekly: Weekly, size: int) -> bool:
+    return any(name.rpartition(":")[2] == str(size) for name in weekly.rows)
+
+
+def _measured_on(subject: Subject) -> list[str]:
+    return sorted({run.platform for run in subject.artifact.good})
+
+
+def _owed(subject: Subject, weekly: Weekly) -> list[str]:
+    """Rows of the policy that have to be there: of a gate's run those of what it measures."""
+    planned = subject.artifact.parameters
+    if subject.artifact.kind != "gate":
+        return list(weekly.rows)
+    if weekly.platform not in ("", *planned["platforms"]):
+        return []
+    return [
+        name
+        for name in weekly.rows
+        for kernel, _, size in [name.partition(":")]
+        if int(size) in planned["sizes"] and (kernel in planned["kernels"] or kernel not in KNOWN)
+    ]
 
 
 def _rows(subject: Subject, weekly: Weekly) -> Iterator[Check]:
@@ -148,23 +182,36 @@ def _rows(subject: Subject, weekly: Weekly) -> Iterator[Check]:
     groups: dict[str, list[tuple[str, list[Run]]]] = {}
     for key, runs in grouped(held).items():
         groups.setdefault(runs[0].row, []).append((key, runs))
-    missing = [name for name in weekly.rows if name not in groups]
+    owed = _owed(subject, weekly)
+    missing = [name for name in owed if name not in groups]
     yield gathered(
         "all_policy_rows_present",
-        f"{len(weekly.rows)} rows of the policy were measured",
+        f"{len(owed)} of {len(weekly.rows)} rows of the policy were measured",
         failed=[
             f"{name}: no run{f' on {weekly.platform}' * bool(weekly.platform)}" for name in missing
         ],
-        remedy=(
-            f"measure all of the policy: --cockpit-gemm-kernels {_parts(weekly, 0)}"
-            f" --cockpit-gemm-sizes {_parts(weekly, 2)}{_platforms(subject, weekly)}"
-        ),
+        remedy=_measure_all(subject, weekly),
         observed={"missing_rows": missing},
     )
     for name, bound in weekly.rows.items():
         for key, runs in groups.get(name, ()):
-            yield _throughput(subject, key, runs, bound)
+            yield from _throughput(subject, key, runs, bound)
             yield from _p95(subject, key, runs, bound)
+
+
+def _measure_all(subject: Subject, weekly: Weekly) -> str:
+    """A remedy for rows without a run; no option takes a kernel that there is not."""
+    names = dict.fromkeys(name.partition(":")[0] for name in weekly.rows)
+    unknown = [name for name in names if name not in KNOWN]
+    if unknown:
+        return (
+            f"correct {weekly.path}: /weekly_slo/per_kernel_size: no kernel is called"
+            f" {' or '.join(unknown)}; there are {', '.join(KNOWN)}"
+        )
+    return (
+        f"measure all of the policy: --cockpit-gemm-kernels {' '.join(names)}"
+        f" --cockpit-gemm-sizes {_sizes(weekly)}{_platforms(subject, weekly)}"
+    )
 
 
 def _platforms(subject: Subject, weekly: Weekly) -> str:
@@ -175,19 +222,23 @@ def _platforms(subject: Subject, weekly: Weekly) -> str:
     return f" --cockpit-gemm-platforms {' '.join([*planned, weekly.platform])}"
 
 
-def _parts(weekly: Weekly, at: int) -> str:
-    """Kernels (0) or sizes (2) of a policy's rows, as options take them."""
-    return " ".join(dict.fromkeys(name.partition(":")[at] for name in weekly.rows))
+def _sizes(weekly: Weekly) -> str:
+    """Sizes of a policy's rows, as options take them."""
+    return " ".join(dict.fromkeys(name.partition(":")[2] for name in weekly.rows))
 
 
-def _throughput(subject: Subject, key: str, runs: list[Run], bound: Row) -> Check:
+def _throughput(subject: Subject, key: str, runs: list[Run], bound: Row) -> Iterator[Check]:
+    """Whether a row has its throughput; of a gate's few times what they show beyond doubt."""
+    gate = subject.artifact.kind == "gate"
     sessions = sessions_of(runs)
     work = math.log(FLOPS * runs[0].size ** 3 / 1e9)
     unit = [[work - math.log(wall) for wall in session.wall] for session in sessions]
     found = levels.centre(unit, subject.level, levels.SESSION_SPREAD)
     least = bound.min_avg_gflops
     if found is None:
-        return check(
+        if gate and sessions:
+            return
+        yield check(
             "per_kernel_size_slo",
             UNKNOWN,
             f"{_told(runs, 'avg_mean_gflops', 'GFLOPS')}; {len(sessions)} sessions of raw times"
@@ -195,11 +246,14 @@ def _throughput(subject: Subject, key: str, runs: list[Run], bound: Row) -> Chec
             key=key,
             remedy=needed.more_sessions(subject.artifact, values_needed(subject.level)),
         )
+        return
     speed = levels.exponential(found)
     enough = needed.enough(speed, least, len(sessions))
     more = subject.artifact, enough, f"{runs[0].row}: min_avg_gflops"
     verdict = verdict_of(speed.at_least(least))
-    return check(
+    if gate and verdict is UNKNOWN:
+        return
+    yield check(
         "per_kernel_size_slo",
         verdict,
         f"{spelled(speed, 'GFLOPS')} of at least {least:.6g}, {len(sessions)} sessions",
@@ -212,8 +266,8 @@ def _throughput(subject: Subject, key: str, runs: list[Run], bound: Row) -> Chec
 def _p95(subject: Subject, key: str, runs: list[Run], bound: Row) -> Iterator[Check]:
     """Whether a row keeps to its 95th percentile.
 
-    A split compares platforms: of too few times to say more it is judged by what is beyond doubt
-    too slow, and owes nothing else. That the row keeps to it is for the replay to show.
+    A split and a gate compare platforms: of too few times to say more they are judged by what is
+    beyond doubt too slow, and owe nothing else. That the row keeps to it is for the replay to show.
     """
     sessions = sessions_of(runs)
     times = [1e3 * wall for session in sessions for wall in session.wall]
@@ -221,7 +275,7 @@ def _p95(subject: Subject, key: str, runs: list[Run], bound: Row) -> Iterator[Ch
     least = needed.times_for_quantile(P95, levels.of_attempt(subject.attempt, _SURE))
     remedy = needed.more_iterations(subject.artifact, least, bound_key)
     few = len(times) < FEWEST
-    if few and (subject.artifact.kind != "split" or not times):
+    if few and (subject.artifact.kind not in _BESIDE or not times):
         yield check(
             "per_kernel_size_p95",
             UNKNOWN,

@@ -14,6 +14,7 @@ from typing import Any
 
 from pytest_cockpit.estimation import intervals
 from pytest_cockpit.estimation.intervals import Interval
+from pytest_cockpit_gates.gemm.abft.policy import STRICT
 from pytest_cockpit_gates.gemm.strict import levels
 from pytest_cockpit_gates.gemm.strict.policies import Policies
 
@@ -23,8 +24,6 @@ _BUSY = 0.25
 """CPU time over wall time that a process which does the work itself has at its best moments, on a
 machine that does several other things; one that waits for a GPU is far below."""
 _PERCENT = 100.0
-_USUAL = 3.0
-"""What is tolerated where no policy says it."""
 _WEEKLY = "weekly_slo.global_guardrails.max_t5_overhead_percent"
 _GUARD = "runtime_guardrails.disable_if_effective_overhead_percent_gt"
 
@@ -56,20 +55,29 @@ class Cost:
 
 
 def bound(policies: Policies) -> float:
-    """Percent that the guard may cost: the least of what the policies say, or the usual."""
-    return min(_bounds(policies).values(), default=_USUAL)
+    """Percent that the guard may cost: the least of the weekly bound and the guard's own.
+
+    Without a policy of its own the guard works by the strict one, and is held to it.
+    """
+    return min(_bounds(policies).values())
 
 
 def bound_key(policies: Policies) -> str:
-    """The key of a policy that sets this bound; where none does, the one that would."""
-    bounds = _bounds(policies)
-    return min(bounds, key=bounds.__getitem__, default=_GUARD)
+    """What sets this bound, as remedies name it: a key of a policy, or of both."""
+    bounds, least = _bounds(policies), bound(policies)
+    keys = {_GUARD: guard_key(policies, _GUARD), _WEEKLY: _WEEKLY}
+    return " and ".join(keys[name] for name, most in bounds.items() if most <= least)
+
+
+def guard_key(policies: Policies, key: str) -> str:
+    """A key of the guard's policy; where none is named, that one has to be named for it."""
+    return key if policies.t5 else f"{key} of a policy of the guard, named as t5_policy"
 
 
 def _bounds(policies: Policies) -> dict[str, float]:
-    weekly, t5 = policies.weekly, policies.t5
+    weekly, t5 = policies.weekly, policies.t5 or STRICT
     found = {_WEEKLY: weekly.max_t5_overhead_percent} if weekly else {}
-    return found | ({_GUARD: t5.max_overhead_percent} if t5 else {})
+    return found | {_GUARD: t5.max_overhead_percent}
 
 
 def clock(pairs: Pairs) -> str:
