@@ -60,8 +60,11 @@ def test_all_that_is_wrong_is_told_by_option_or_setting(tree):
     assert any("cockpit.toml: gate.gemm.t3_policy: broken.json" in it for it in made.problems)
     assert any("cockpit.toml: gate.gemm.escalation: gone.json" in it for it in made.problems)
     (tree / "cockpit.toml").unlink()
-    [line] = prepared(tree, settings={"sla": "broken.json"}).problems
-    assert line.startswith("pyproject.toml: tool.cockpit.gate.gemm.sla: broken.json: ")
+    asker = "pyproject.toml: tool.cockpit.gate.gemm.sla: broken.json: "
+    assert prepared(tree, settings={"sla": "broken.json"}).problems == (
+        f"{asker}/severity_levels: missing; correct it",
+        f"{asker}/sla_id: missing; correct it",
+    )
 
 
 def test_a_policy_that_cannot_judge_what_is_measured_is_told_before_it_is(tree):

@@ -14,6 +14,7 @@ from pytest_cockpit.api import CockpitError
 from pytest_cockpit.records import artifacts, toml
 from pytest_cockpit.records.schema import problems_by
 from pytest_cockpit.records.text import one_line, parse, plain, printable, sha256
+from pytest_cockpit_gates.gemm.refusing import refuse
 
 _MAX_BYTES = 4 * 1024 * 1024
 _LONGEST = 200
@@ -98,12 +99,10 @@ def demand(data: Any, schema: str, where: str) -> None:
 
     Raises
     ------
-    CockpitError: it is not so; the text names `where`, the key and what was expected.
+    CockpitError: it is not so; the text names `where`, the key and what was expected, in a line
+        for each of the first few.
     """
-    found = problems_by(data, schema_of(schema))
-    if found:
-        rest = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise CockpitError(f"{where}: {found[0]}{rest}; correct it")
+    refuse(f"{where}: {problem}; correct it" for problem in problems_by(data, schema_of(schema)))
 
 
 def prefix(options: Mapping[str, Any]) -> str:

@@ -5,18 +5,18 @@ Nothing is sent from here: a file says who, and the minutes say until when.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pytest_cockpit.api import CockpitError
 from pytest_cockpit.records.wording import meant
 from pytest_cockpit_gates.gemm.closing import documents
 from pytest_cockpit_gates.gemm.closing.documents import Document
 from pytest_cockpit_gates.gemm.closing.severity import Assessment, stamp
 from pytest_cockpit_gates.gemm.closing.sla import Level, Sla
+from pytest_cockpit_gates.gemm.refusing import refuse
 
 SCHEMA = "gemm-escalation"
 
@@ -77,19 +77,23 @@ def load(root: Path, path: str, sla: Sla) -> Matrix | None:
 
 def of(document: Document, sla: Sla) -> Matrix:
     """The matrix of a document that answers to its schema; raises as `load`."""
-    where, contacts = document.path, []
+    where = document.path
+    contacts: list[Contact] = []
+    wrong: list[str] = []
     for number, row in enumerate(document.data["contacts"]):
         level = _level(sla, row["severity"])
         if level is None:
-            raise CockpitError(
+            wrong.append(
                 f"{where}: /contacts/{number}/severity: {sla.path} has no level {row['severity']}"
                 f"{meant(row['severity'], [it.name for it in sla.levels])}; name one of its levels"
             )
+            continue
         # A channel goes by its name in the SLA, or is what it says.
         channel = sla.channels.get(row["channel"], row["channel"])
         contacts.append(Contact(row["role"], row["contact"], channel, level.name, row["minutes"]))
     for level in sla.levels:
-        _demand_somebody(where, sla, level, contacts)
+        wrong += _nobody(where, sla, level, contacts)
+    refuse(wrong)
     return Matrix(where, document.sha256, tuple(contacts))
 
 
@@ -135,16 +139,15 @@ def _level(sla: Sla, wanted: str) -> Level | None:
     return next((it for it in sla.levels if wanted in (it.name, f"sev{it.rank}")), None)
 
 
-def _demand_somebody(where: str, sla: Sla, level: Level, contacts: list[Contact]) -> None:
-    soonest = min((it.minutes for it in contacts if it.level == level.name), default=None)
+def _nobody(where: str, sla: Sla, level: Level, contacts: list[Contact]) -> Iterator[str]:
+    """That nobody is told of a level that bars promotion, or only too late."""
     if level.action.promotion:
         return
+    soonest = min((it.minutes for it in contacts if it.level == level.name), default=None)
     if soonest is None:
-        raise CockpitError(
-            f"{where}: /contacts: nobody is told of {level.name} of {sla.path}; add a contact"
-        )
-    if soonest > level.minutes:
-        raise CockpitError(
+        yield f"{where}: /contacts: nobody is told of {level.name} of {sla.path}; add a contact"
+    elif soonest > level.minutes:
+        yield (
             f"{where}: /contacts: nobody is told of {level.name} before {soonest:g} minutes, and "
             f"{sla.path} wants a response within {level.minutes:g}; tell somebody sooner"
         )

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from pytest_cockpit.api import CockpitError
 from pytest_cockpit.records.wording import meant
 from pytest_cockpit_gates.gemm.closing import documents, triggers
 from pytest_cockpit_gates.gemm.closing.documents import Document
 from pytest_cockpit_gates.gemm.closing.triggers import Trigger
+from pytest_cockpit_gates.gemm.refusing import refuse
 from pytest_cockpit_gates.gemm.strict.names import CHECKS, SNAPSHOT_CHECKS
 
 SCHEMA = "gemm-sla"
@@ -102,17 +102,24 @@ def load(root: Path, path: str) -> Sla:
     Raises
     ------
     CockpitError: it cannot be read, contradicts itself, or leaves a check without a severity; the
-        text names file and key.
+        text names file and key, in a line for each fault.
     """
     default = documents.shipped(DEFAULT)
     made = of(documents.read(root, path, SCHEMA) if path else default, default)
+    lost: dict[tuple[str, str], list[str]] = {}
     for key, name in without_severity(made):
-        wanted = made.missing.get(name)
-        why = f": {wanted} is not among the levels" if wanted else ""
-        raise CockpitError(
-            f"{made.path}: /{key}/{name}: has no severity{why}; say which level it has"
-        )
+        lost.setdefault((key, made.missing.get(name, "")), []).append(name)
+    refuse(_lost(made.path, key, wanted, names) for (key, wanted), names in lost.items())
     return made
+
+
+def _lost(where: str, key: str, wanted: str, names: list[str]) -> str:
+    """What the checks or states of these names lack that no level is said of."""
+    what = f"/{names[0]}: has" if len(names) == 1 else f": {', '.join(names)} have"
+    why = f": {wanted} is not among the levels" if wanted else ""
+    add = f"add {wanted}, or " if wanted else ""
+    which = "it has" if len(names) == 1 else "each has"
+    return f"{where}: /{key}{what} no severity{why}; {add}say which level {which}"
 
 
 def without_severity(made: Sla) -> list[tuple[str, str]]:
@@ -127,21 +134,27 @@ def of(document: Document, default: Document) -> Sla:
 
     Raises
     ------
-    CockpitError: a trigger, an action or a level is unknown, or two contradict each other.
+    CockpitError: a trigger, an action or a level is unknown, or two contradict each other; a line
+        for each.
     """
     data, where = document.data, document.path
+    wrong: list[str] = []
     actions = {**default.data["actions"], **data.get("actions", {})}
     levels = tuple(
         sorted(
             (
-                _level(where, name, table, actions)
+                _level(where, name, table, actions, wrong)
                 for name, table in data["severity_levels"].items()
             ),
             key=lambda level: level.rank,
         )
     )
-    _demand_order(where, levels)
-    _demand_once(where, levels)
+    wrong += [*_out_of_order(where, levels), *_twice(where, levels)]
+    if not wrong and not any(it.text == triggers.ALL_GREEN for lv in levels for it in lv.triggers):
+        wrong.append(
+            f"{where}: /severity_levels: no level has the trigger {triggers.ALL_GREEN}; "
+            "add it to the least urgent one"
+        )
     missing: dict[str, str] = {}
     found: dict[str, dict[str, Level]] = {}
     for key in ("checks", "states"):
@@ -152,12 +165,13 @@ def of(document: Document, default: Document) -> Sla:
             if level is not None:
                 found[key][name] = level
             elif name in own:
-                raise CockpitError(
+                wrong.append(
                     f"{where}: /{key}/{name}: no level {wanted}"
                     f"{meant(wanted, [it.name for it in levels])}; name one of severity_levels"
                 )
             else:
                 missing[name] = wanted
+    refuse(wrong)
     return Sla(
         path=where,
         sha256=document.sha256,
@@ -172,21 +186,29 @@ def of(document: Document, default: Document) -> Sla:
     )
 
 
-def _level(where: str, name: str, table: Mapping[str, Any], actions: Mapping[str, Any]) -> Level:
+def _level(
+    where: str,
+    name: str,
+    table: Mapping[str, Any],
+    actions: Mapping[str, Any],
+    wrong: list[str],
+) -> Level:
+    """The level of a table; what of it cannot be read is entered with what is wrong."""
     place = f"{where}: /severity_levels/{name}"
     read = []
     for number, text in enumerate(table["triggers"]):
         try:
             read.append(triggers.parse(text))
         except ValueError as error:
-            raise CockpitError(f"{place}/triggers/{number}: {error}") from error
+            wrong.append(f"{place}/triggers/{number}: {error}")
     action = table["action"]
     if action not in actions:
-        raise CockpitError(
+        wrong.append(
             f"{place}/action: no action {action}{meant(action, list(actions))}; say what it does "
             f"in /actions/{action}"
         )
-    done = Action(action, **actions[action])
+    usual = {"rollback": False, "promotion": False, "text": ""}
+    done = Action(action, **actions.get(action, usual))
     return Level(name, rank(name), tuple(read), table["response_sla_minutes"], done)
 
 
@@ -198,32 +220,32 @@ def _named(levels: tuple[Level, ...], wanted: str) -> Level | None:
     return None
 
 
-def _demand_order(where: str, levels: tuple[Level, ...]) -> None:
-    """A level of less urgency is not responded to sooner, and no two have one rank."""
+def _out_of_order(where: str, levels: tuple[Level, ...]) -> Iterator[str]:
+    """Levels of one rank, and those that are responded to later than a less urgent one."""
     for one, other in pairwise(levels):
         if one.rank == other.rank:
-            raise CockpitError(
+            yield (
                 f"{where}: /severity_levels: {one.name} and {other.name} are one rank; "
                 "give each its own number"
             )
-        if one.minutes > other.minutes:
-            raise CockpitError(
+        elif one.minutes > other.minutes:
+            yield (
                 f"{where}: /severity_levels/{one.name}/response_sla_minutes: {one.minutes:g} is "
                 f"later than the {other.minutes:g} of {other.name}; the more urgent comes first"
             )
 
 
-def _demand_once(where: str, levels: tuple[Level, ...]) -> None:
-    """Each trigger has one level, a worse number no milder one, and all green is a level's."""
+def _twice(where: str, levels: tuple[Level, ...]) -> Iterator[str]:
+    """Triggers that two levels have, and those that never apply because a worse one fires first."""
     seen: dict[str, str] = {}
     bounds: dict[str, tuple[float, str]] = {}
     for level in levels:
         for number, trigger in enumerate(level.triggers):
             place = f"{where}: /severity_levels/{level.name}/triggers/{number}"
             if trigger.text in seen:
-                raise CockpitError(
-                    f"{place}: {trigger.text} is one of {seen[trigger.text]} too; keep one of them"
-                )
+                other = seen[trigger.text]
+                yield f"{place}: {trigger.text} is one of {other} too; keep one of them"
+                continue
             seen[trigger.text] = level.name
             if trigger.metric is None:
                 continue
@@ -232,13 +254,8 @@ def _demand_once(where: str, levels: tuple[Level, ...]) -> None:
                 1 if trigger.metric.bad == triggers.UPPER else -1,
             )
             if key in bounds and sign * trigger.bound >= sign * bounds[key][0]:
-                raise CockpitError(
+                yield (
                     f"{place}: {trigger.text} never applies: {bounds[key][1]} fires before it; "
                     "exchange them, or keep one"
                 )
             bounds[key] = (trigger.bound, trigger.text)
-    if triggers.ALL_GREEN not in seen:
-        raise CockpitError(
-            f"{where}: /severity_levels: no level has the trigger {triggers.ALL_GREEN}; "
-            "add it to the least urgent one"
-        )

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pytest_cockpit.api import JSON, CockpitError, Context, Evidence, Finding, Report, Severity
+from pytest_cockpit.api import JSON, Context, Evidence, Finding, Report, Severity
 from pytest_cockpit.records.text import count, one_line
 from pytest_cockpit.records.wording import meant
 from pytest_cockpit_gates.gemm.closing import sla
 from pytest_cockpit_gates.gemm.phases import baselines
-from pytest_cockpit_gates.gemm.phases.plan import KNOWN, REPLAY, Plan
+from pytest_cockpit_gates.gemm.phases.plan import REPLAY, Plan
 from pytest_cockpit_gates.gemm.phases.state import State
+from pytest_cockpit_gates.gemm.refusing import refuse
 from pytest_cockpit_gates.gemm.settings import MOST_PAIRS, Settings
 from pytest_cockpit_gates.gemm.strict import policies
 from pytest_cockpit_gates.gemm.strict.policies import Policies
 
 _SHOWN = 20
-"""Lines of what is wrong with a policy, or of rows."""
+"""Rows of a policy that are named."""
 _PROPOSED = "--cockpit-recalibrate proposes rows from a campaign that names no policy"
 
 
@@ -74,7 +75,7 @@ def demand_rows(plan: Plan, read: Policies) -> None:
         return
     where, rows = f"{read.weekly.path}: /weekly_slo/per_kernel_size", read.weekly.rows
     if not rows:
-        raise CockpitError(f"{where}: there is no row at all; add some; {_PROPOSED}")
+        refuse([f"{where}: there is no row at all; add some; {_PROPOSED}"])
     found = []
     for name in rows:
         kernel = name.partition(":")[0]
@@ -91,8 +92,7 @@ def demand_rows(plan: Plan, read: Policies) -> None:
             found.append(
                 f"{where}/{kernel}:{size}: missing, and its size is {why}; add it; {_PROPOSED}"
             )
-    if found:
-        raise CockpitError("\n".join(found[:_SHOWN]))
+    refuse(found)
 
 
 def unmeasured(plan: Plan, read: Policies) -> Iterator[str]:

@@ -19,6 +19,7 @@ from pytest_cockpit_gates.gemm.abft.policy import T5Policy
 from pytest_cockpit_gates.gemm.abft.policy import policy_of as t5_of
 from pytest_cockpit_gates.gemm.control.policy import T3Policy
 from pytest_cockpit_gates.gemm.control.policy import policy_of as t3_of
+from pytest_cockpit_gates.gemm.refusing import refuse
 from pytest_cockpit_gates.gemm.strict.inheritance import Document, resolve
 
 
@@ -55,8 +56,6 @@ class Weekly:
 _ROW = tuple(item.name for item in dataclasses.fields(Row))
 _BOUNDS = tuple(item.name for item in dataclasses.fields(Weekly) if item.name.startswith("m"))
 _ABSENT: Mapping[str, Any] = MappingProxyType({})
-_SHOWN = 20
-"""Lines of what is wrong with policies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +91,13 @@ def read(root: Path, *, weekly: str = "", t3: str = "", t5: str = "") -> Policie
     """
     paths = {"weekly": weekly, "t3": t3, "t5": t5}
     sources = {name: resolve(root, path) for name, path in paths.items() if path}
-    wrong = dict.fromkeys(
+    wrong = [
         line
         for source in sources.values()
         for path, document in source.chain
         for line in _wrong(path, document)
-    )
-    _refuse([*wrong, *(_lacking(sources["weekly"]) if weekly else ())])
+    ]
+    refuse([*wrong, *(_lacking(sources["weekly"]) if weekly else ())])
     return Policies(
         weekly=_weekly(sources["weekly"]) if weekly else None,
         t3=t3_of(_of_kind(sources["t3"], "T3"), sources["t3"].path) if t3 else None,
@@ -110,14 +109,6 @@ def read(root: Path, *, weekly: str = "", t3: str = "", t5: str = "") -> Policie
 def problems(document: Any) -> list[str]:
     """All that is wrong with a weekly policy's own keys, each `pointer: message`."""
     return [str(problem) for problem in problems_by(document, _schema())]
-
-
-def _refuse(lines: list[str]) -> None:
-    if lines:
-        more = len(lines) - _SHOWN
-        path = lines[0].partition(": ")[0]
-        rest = [f"{path}: {more} more like these; correct them too"] if more > 0 else []
-        raise CockpitError("\n".join([*lines[:_SHOWN], *rest]))
 
 
 def _wrong(path: str, document: JSON) -> list[str]:
