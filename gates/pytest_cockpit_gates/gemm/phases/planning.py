@@ -13,7 +13,7 @@ from pytest_cockpit_gates.gemm.phases import baselines
 from pytest_cockpit_gates.gemm.phases.plan import REPLAY, Plan
 from pytest_cockpit_gates.gemm.phases.state import State
 from pytest_cockpit_gates.gemm.refusing import refuse
-from pytest_cockpit_gates.gemm.settings import MOST_PAIRS, Settings
+from pytest_cockpit_gates.gemm.settings import KNOWN, MOST_PAIRS, Settings
 from pytest_cockpit_gates.gemm.strict import policies
 from pytest_cockpit_gates.gemm.strict.policies import Policies
 
