@@ -129,7 +129,7 @@ def rows_judged(weekly: Weekly, evaluation: Evaluation) -> str:
         for check in evaluation.checks
         if check.name == "per_kernel_size_slo" and check.verdict is not Verdict.UNKNOWN
     }
-    return f"{len(judged) or 'no'} of {len(weekly.rows)} rows of {weekly.path} judged"
+    return f"{len(judged)} of {len(weekly.rows)} rows of {weekly.path} judged"
 
 
 def _identity(context: Context) -> dict[str, Any]:
