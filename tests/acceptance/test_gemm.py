@@ -198,7 +198,7 @@ def test_collecting_alone_shows_what_would_be_measured(bay):
     assert done.returncode == 0, done.stderr
     assert (
         "cockpit: auto_t3_controlled, auto_t5_guarded at 48 on rusticl, clover: seeds 3, "
-        "1 sessions of 4 iterations each" in done.stdout
+        "1 session of 4 iterations each" in done.stdout
     )
     assert "cockpit: 8 products on each platform, 16 in all, and 8 to 48 pairs" in done.stdout
     assert "cockpit: judged by policy of the guard t5.json" in done.stdout
