@@ -391,6 +391,21 @@ def test_nothing_is_loosened_without_saying_so(tree):
     assert 25 < rows(made)["auto_t3_controlled:1400"]["min_avg_gflops"] < 26
 
 
+def test_a_policy_of_every_platform_is_not_narrowed_without_saying_so(tree):
+    old = weekly_policy()
+    del old["scope"]
+    tree.put(weekly=old)
+    report = tree.recalibrate(*runs(tree, noise=0.001), policy="weekly.json")
+    assert report.verdict is Verdict.WARN
+    [told] = report.findings
+    assert told.path == "weekly.json"
+    assert told.message == (
+        "narrowed: the rows of the policy judge every platform, those proposed rusticl alone; runs"
+        " on another one would be judged by no row"
+    )
+    assert tree.written("recalibrate_policy.json")["scope"]["platform"] == "rusticl"
+
+
 def test_a_row_with_too_few_sessions_stays_and_that_is_unknown(tree):
     old = weekly_policy(sizes=(1400, 2048, 3072))
     tree.put(weekly=old)

@@ -117,6 +117,16 @@ def test_an_artifact_that_two_patterns_name_is_judged_once(tmp_path, monkeypatch
     assert report.summary.endswith("1 files, of which 0 are judged")
 
 
+def test_what_is_not_green_is_told_first_whatever_is_promoted_besides(tmp_path):
+    files = {**GREEN, "runs/b.json": "{", "runs/c.json": "{}"}
+    report = judged(tmp_path, files, live=False, artifacts=["runs/*.json"])
+    assert report.verdict is Verdict.FAIL
+    told = [report.summary.index(f"runs/{name}.json: ") for name in "bca"]
+    assert told == sorted(told)
+    assert told[0] == 0
+    assert "runs/c.json: iterate: 1 failed" in report.summary
+
+
 BACK = Selection(
     "rollback", Choice("clover"), Choice("rusticl"), "too slow", "2026-11-21T12:00:00Z", "s1", None
 )

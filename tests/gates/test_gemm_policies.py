@@ -222,6 +222,14 @@ def test_a_bound_that_nobody_states_is_named(tmp_path, place):
     assert place[-1] in said
 
 
+def test_a_row_of_a_size_that_the_scope_does_not_name_is_a_contradiction(tmp_path):
+    document = copy.deepcopy(GOOD)
+    document["scope"]["sizes"] = [2048, 512]
+    assert refused(tree(tmp_path, weekly=document), weekly="weekly.json") == (
+        "weekly.json: /scope/sizes: 1400 has rows and is not named; add it, or take them out"
+    )
+
+
 def test_all_that_is_wrong_is_told_line_by_line(tmp_path):
     document = copy.deepcopy(GOOD)
     rows = document["weekly_slo"]["per_kernel_size"]

@@ -75,6 +75,7 @@ def test_a_policy_that_cannot_judge_what_is_measured_is_told_before_it_is(tree):
     def problems(rows, **options):
         policy = weekly_policy(sizes=(256,))
         policy["weekly_slo"]["per_kernel_size"] = dict.fromkeys(rows, row)
+        del policy["scope"]["sizes"]
         (tree / "p.json").write_text(json.dumps(policy))
         return prepared(tree, policy="p.json", sizes=[256], **options)
 

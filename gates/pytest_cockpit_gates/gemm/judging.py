@@ -27,16 +27,23 @@ from pytest_cockpit_gates.gemm.strict import documents, policies
 from pytest_cockpit_gates.gemm.strict.demands import Demands
 from pytest_cockpit_gates.gemm.strict.evaluate import evaluate
 from pytest_cockpit_gates.gemm.strict.policies import Policies
+from pytest_cockpit_gates.gemm.verdicts import PROMOTE
 
 _MOST = 1000
 
 
 @dataclass(slots=True)
 class _Judged:
-    """What came out so far."""
+    """What came out so far.
+
+    Parameters
+    ----------
+    words, red: what is told of each thing; `red` of what is not green, which is told first.
+    """
 
     checked: int = 0
     words: list[str] = field(default_factory=list)
+    red: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     evidence: list[Evidence] = field(default_factory=list)
 
@@ -69,7 +76,7 @@ def judge(context: Context) -> Report:
             nothing = "nothing to judge: gate.gemm.live is false, and artifacts are not named"
             made.words.append(nothing)
     return Report.judge(
-        "; ".join(made.words) or _unread(made.findings[0]),
+        "; ".join([*made.red, *made.words]) or _unread(made.findings[0]),
         checked=made.checked,
         findings=made.findings,
         evidence=made.evidence,
@@ -151,10 +158,12 @@ def _archived(
     for path in _named(context.root, settings.artifacts, made):
         document = _read(made, "gemm.artifact", partial(reading.load, context.root, path))
         if document is None:
+            made.red.append(f"{printable(path)}: {made.findings[-1].message}")
             continue
         evaluation = evaluate(document, read, baseline=baseline, demands=demands)
         made.checked += len(evaluation.checks)
-        made.words.append(f"{printable(path)}: {documents.summary(evaluation)}")
+        told = made.words if evaluation.decision == PROMOTE else made.red
+        told.append(f"{printable(path)}: {documents.summary(evaluation)}")
         made.findings += documents.findings(evaluation, printable(path))
         made.evidence.append(Evidence(printable(path), documents.to_json(evaluation)))
 
@@ -162,7 +171,7 @@ def _archived(
 def _live(context: Context, settings: Settings, read: Policies, made: _Judged) -> None:
     live = measuring.measure(context, settings, read)
     made.checked += live.checked
-    made.words.append(live.words)
+    (made.red if live.findings else made.words).append(live.words)
     made.findings += live.findings
     made.evidence += live.evidence
 
@@ -195,7 +204,7 @@ def _tell_missing(made: _Judged, pattern: str, why: str) -> None:
     said = one_line(f"{printable(pattern)}: {why}")
     remedy = "run --cockpit-replay, or correct gate.gemm.artifacts"
     made.checked += 1
-    made.words.append(said)
+    made.red.append(said)
     made.findings.append(
         Finding("gemm.evidence-missing", said, Severity.UNKNOWN, remedy=remedy),
     )

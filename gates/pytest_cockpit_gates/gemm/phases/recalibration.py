@@ -57,7 +57,7 @@ def run(phase: str, context: Context, options: JSON) -> Report:
         f"{len(made.slo['per_kernel_size'])} rows for {platform}: {made.tightened} bounds tightened"
         f" or new, {len(made.loosened)} loosened, {len(made.kept)} kept",
         checked=len(made.slo["per_kernel_size"]),
-        findings=_findings(made),
+        findings=[*_narrowed(path, old, platform), *_findings(made)],
         evidence=[Evidence("policy", proposal)],
     )
 
@@ -95,6 +95,24 @@ def _platform(old: JSON, read: Sequence[Artifact], settings: Settings) -> str:
         return named.lower()
     measured = {run.platform for artifact in read for run in artifact.good}
     return measured.pop() if len(measured) == 1 else settings.candidate
+
+
+def _narrowed(path: str, old: JSON, platform: str) -> list[Finding]:
+    """A warning where rows were of every platform, and those proposed are of one."""
+    scope = old.get("scope")
+    if not path or (isinstance(scope, Mapping) and "platform" in scope):
+        return []
+    return [
+        Finding(
+            "gemm.policy",
+            f"narrowed: the rows of the policy judge every platform, those proposed {platform}"
+            " alone; runs on another one would be judged by no row",
+            Severity.WARNING,
+            path=one_line(path),
+            remedy="propose a policy for each platform, and go on judging the others by the old"
+            " one; name the platform of each in scope.platform",
+        )
+    ]
 
 
 def _document(

@@ -151,12 +151,26 @@ def _lacking(source: Document) -> list[str]:
     if isinstance(rows, Mapping):
         names = {name: f"{where}/per_kernel_size/{one_line(name)}" for name in rows}
         tables += [(names[name], row, _ROW) for name, row in rows.items()]
+        found += _outside(source, rows)
     return found + [
         _missing(there, key)
         for there, table, keys in tables
         if isinstance(table, Mapping) and table is not _ABSENT
         for key in keys
         if key not in table
+    ]
+
+
+def _outside(source: Document, rows: Mapping[str, Any]) -> list[str]:
+    """Sizes that have rows though the scope does not name them."""
+    named = _inside(source.merged.get("scope"), "sizes")
+    if not isinstance(named, list):
+        return []
+    there = {one_line(name.partition(":")[2]): None for name in rows}
+    return [
+        f"{source.path}: /scope/sizes: {size} has rows and is not named; add it, or take them out"
+        for size in there
+        if size not in map(str, named)
     ]
 
 
