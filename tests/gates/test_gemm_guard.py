@@ -316,6 +316,13 @@ def test_a_guard_that_samples_is_judged_by_what_it_adds_to_all_products():
     assert rails.surely_percent == pytest.approx(2.0)
 
 
+def test_false_alarms_in_a_row_are_those_of_checks_whatever_lies_between_them():
+    rails = Rails(replace(policy.STRICT, false_positive_violations=2))
+    alarm, unchecked = Seen(True, 1, 0, false_positives=1), Seen(False, 1, 0)
+    assert rails.after(alarm).after(unchecked).reason is None
+    assert rails.after(alarm).after(unchecked).after(alarm).reason is not None
+
+
 def test_a_guard_that_is_off_checks_no_more():
     told = run_session(Gemm(), Operands(*matrices(8, 8, 8)), 6, look=lambda: math.inf).to_json()
     assert (told["disable_events"], told["checked"]) == (1, 1)

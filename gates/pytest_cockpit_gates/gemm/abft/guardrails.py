@@ -44,7 +44,7 @@ class Rails:
     checks, alarms: products that were checked, and those of them with a false alarm.
     products: all that were seen.
     shares: the guard's CPU time by the product's, of the last checks.
-    alarm_streak, overhead_streak: products in a row at which a limit was broken.
+    alarm_streak, overhead_streak: checks in a row at which a limit was broken.
     reason: why the guard is off; None while it is on.
     """
 
@@ -99,13 +99,16 @@ class Rails:
         above, far = (
             surely > limit for limit in (policy.max_overhead_percent, policy.hard_overhead_percent)
         )
-        # Products that were not checked say nothing of what a check costs.
+        # Products that were not checked say nothing of what a check finds, or what it costs.
+        alarms = self.alarm_streak
+        if seen.checked:
+            alarms = alarms + 1 if alarmed else 0
         streak = self.overhead_streak
         if share:
             streak = streak + 1 if above else 0
         now = replace(
             now,
-            alarm_streak=now.alarm_streak + 1 if alarmed else 0,
+            alarm_streak=alarms,
             overhead_streak=streak,
         )
         return replace(now, reason=now.why(seen.error, far=far))
