@@ -558,7 +558,9 @@ def test_a_matrix_with_a_hole(tmp_path, rows, words):
 
 
 def test_all_that_is_wrong_with_a_matrix_is_told_at_once(tmp_path):
-    rows = [{**it, "minutes": 61, "severity": it["severity"][:4]} for it in MATRIX["contacts"][:3]]
+    rows = [
+        {**it, "minutes": 61, "severity": str(it["severity"])[:4]} for it in MATRIX["contacts"][:3]
+    ]
     with pytest.raises(CockpitError) as caught:
         matrix(tmp_path, {"contacts": [*rows, {**rows[0], "severity": "sev8"}]})
     assert [
