@@ -426,7 +426,8 @@ def test_a_gate_says_how_many_rows_it_has_judged(tmp_path, more, judged):
     named = [it for it in found.checks if it.name == "per_kernel_size_slo"]
     clover = {it.key.partition("@")[0] for it in named if it.key.endswith("@clover")}
     assert clover == judged
-    weekly = policies.Weekly("weekly.json", "", 1, 1, 1, 1, 1, 1, 1, {"a:1": None, "b:1": None})
+    bounds = dict.fromkeys(("a:1", "b:1"), policies.Row(1, 1))
+    weekly = policies.Weekly("weekly.json", "", 1, 1, 1, 1, 1, 1, 1, bounds)
     told = measuring.rows_judged(weekly, found)
     rows = len({it.key.partition("@")[0] for it in named})
     assert told == f"{rows} of 2 rows of weekly.json judged"
