@@ -98,7 +98,17 @@ def test_in_place_of_an_artifact(value):
 
 FREE = {"metrics", "machine", "software", "platforms", "clover", "rusticl"}
 """Objects that may lack a key: what is missing there is unknown where it matters."""
-OPTIONAL = {"recall", "stderr", "session", "snapshots", "seeds", "pairs", "pressure_pulses"}
+OPTIONAL = {
+    "recall",
+    "critical_injections",
+    "critical_detected",
+    "stderr",
+    "session",
+    "snapshots",
+    "seeds",
+    "pairs",
+    "pressure_pulses",
+}
 
 
 @pytest.mark.parametrize("document", [OURS, BOTH], ids=["replay", "split"])
