@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ from pytest_cockpit_gates.gemm.strict import guard_costs, policies
 from pytest_cockpit_gates.gemm.strict.artifacts import problems
 from pytest_cockpit_gates.gemm.strict.policies import Policies
 from pytest_cockpit_gates.gemm.workers.client import WorkerError
-from tests.gemm_artifacts import weekly_policy
+from tests.gemm_artifacts import split, weekly_policy
 
 GREEN = {"runs/a.json": trees.text(trees.split())}
 
@@ -469,3 +470,35 @@ def test_the_profiles_measure_what_they_say():
     assert plan_of(Settings(profile="nightly")).sizes == (1400, 2048, 3072)
     assert plan_of(Settings(profile="nightly", sizes=(5,))).sizes == (5,)
     assert plan_of(Settings()).kind == GATE
+
+
+@pytest.mark.parametrize(("least", "expected"), [(1.0, Verdict.PASS), (1e4, Verdict.FAIL)])
+def test_what_the_gate_measures_is_judged_by_the_weekly_policy(
+    tmp_path, monkeypatch, least, expected
+):
+    """The measuring alone is left out: that an artifact of it is judged."""
+    made = split(seeds=(1,), sessions=1, iterations=8)
+    made["kind"] = GATE
+    named = {}
+
+    def artifact(measured, plan, seen, sources, *_):
+        named.update(sources, planned=plan.policy)
+        return made
+
+    smoke = SimpleNamespace(words="2 of 2 platforms", asked=2, findings=[], seen={})
+    measured = SimpleNamespace(
+        measure=lambda _: None,
+        measured=lambda: None,
+        others=[],
+        crew=SimpleNamespace(seen=None),
+        pairing=SimpleNamespace(told={}),
+    )
+    monkeypatch.setattr(measuring.smoking, "smoke_all", lambda *_: smoke)
+    monkeypatch.setattr(measuring, "Split", lambda *_, **__: measured)
+    monkeypatch.setattr(measuring.document, "artifact", artifact)
+    policy = weekly_policy("clover", (1400,))
+    policy["weekly_slo"]["per_kernel_size"]["auto_t3_controlled:1400"]["min_avg_gflops"] = least
+    report = judged(tmp_path, {"weekly.json": json.dumps(policy)}, policy="weekly.json")
+    assert report.verdict is expected, report.findings
+    assert report.summary.endswith("; 2 of 2 rows of weekly.json judged")
+    assert named["planned"] == named["policy"]["path"] == "weekly.json"
