@@ -19,7 +19,15 @@ from pytest_cockpit_gates.gemm import proving_trees as trees
 from pytest_cockpit_gates.gemm.closing.selection import PATH, Choice, Selection
 from pytest_cockpit_gates.gemm.gate import gate
 from pytest_cockpit_gates.gemm.live import measuring
-from pytest_cockpit_gates.gemm.phases import baselines, canary, conduct, deciding, snapshots
+from pytest_cockpit_gates.gemm.phases import (
+    baselines,
+    canary,
+    canonical,
+    conduct,
+    deciding,
+    document,
+    snapshots,
+)
 from pytest_cockpit_gates.gemm.phases.plan import GATE, REPLAY, SPLIT, Plan
 from pytest_cockpit_gates.gemm.phases.rows import Row, Task
 from pytest_cockpit_gates.gemm.phases.snapshots import Limits, Watch
@@ -479,7 +487,7 @@ def test_what_the_gate_measures_is_judged_by_the_weekly_policy(
     """The measuring alone is left out: that an artifact of it is judged."""
     made = split(seeds=(1,), sessions=1, iterations=8)
     made["kind"] = GATE
-    named = {}
+    named: dict[str, Any] = {}
 
     def artifact(measured, plan, seen, sources, *_):
         named.update(sources, planned=plan.policy)
@@ -493,9 +501,9 @@ def test_what_the_gate_measures_is_judged_by_the_weekly_policy(
         crew=SimpleNamespace(seen=None),
         pairing=SimpleNamespace(told={}),
     )
-    monkeypatch.setattr(measuring.smoking, "smoke_all", lambda *_: smoke)
+    monkeypatch.setattr(canonical, "smoke_all", lambda *_: smoke)
     monkeypatch.setattr(measuring, "Split", lambda *_, **__: measured)
-    monkeypatch.setattr(measuring.document, "artifact", artifact)
+    monkeypatch.setattr(document, "artifact", artifact)
     policy = weekly_policy("clover", (1400,))
     policy["weekly_slo"]["per_kernel_size"]["auto_t3_controlled:1400"]["min_avg_gflops"] = least
     report = judged(tmp_path, {"weekly.json": json.dumps(policy)}, policy="weekly.json")
