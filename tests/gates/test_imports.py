@@ -497,6 +497,18 @@ with open({str(tmp_path / "seen")!r}, "w") as stream:
     assert argv == [""]
 
 
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="no folder in memory")  # noqa: S108
+def test_a_file_in_memory_is_one_outside(judge):
+    left = Path(f"/dev/shm/cockpit-{os.getpid()}")  # noqa: S108 - removed below
+    source = f"open({str(left)!r}, 'w').close()\nopen('/dev/null', 'w').close()\n"
+    try:
+        found = judge({"core/__init__.py": "", "core/tide.py": source})
+        assert seen(found) == WROTE
+        assert [str(left) in it.message for it in found.findings] == [True]
+    finally:
+        left.unlink(missing_ok=True)
+
+
 def test_one_module_does_not_see_another(judge):
     files = {
         "core/__init__.py": "",

@@ -28,6 +28,8 @@ _TEXT = 200
 _NOTES = 20
 _STARTED = 64
 _SYSTEM = ("/dev/", "/proc/")
+# A folder for files like any other, in memory.
+_SHARED = "/dev/shm/"  # noqa: S108 - nothing is written there
 
 Target = tuple[Any, Any]
 """A path, and the descriptor of the folder it is relative to, -1 for none."""
@@ -112,7 +114,7 @@ class Guard:
     def _is_passing(self, path: str) -> bool:
         """Whether it is gone with the process, or the import system's own."""
         return (
-            path.startswith(_SYSTEM)
+            (path.startswith(_SYSTEM) and not path.startswith(_SHARED))
             or os.path.realpath(path).startswith(self.allowed)
             or "__pycache__" in path.split(os.sep)
         )
