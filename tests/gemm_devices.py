@@ -82,3 +82,12 @@ def _shared(platform: str) -> Worker:
             atexit.register(stack.pop_all().close)
         _RUNNING[platform] = found
     return found
+
+
+def twice(name: str, other: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a platform be there by another name too: a second one, with the same driver."""
+    require(name)
+    found = Path(platforms.environment(name, folder)["OCL_ICD_VENDORS"]).read_text()
+    for each in (name, other):
+        (folder / f"{each}.icd").write_text(found)
+    monkeypatch.setenv("OCL_ICD_VENDORS", str(folder))

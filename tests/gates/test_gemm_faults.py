@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import signal
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +13,6 @@ from pytest_cockpit_gates.gemm.phases import beside, canary, evaluation, splitti
 from pytest_cockpit_gates.gemm.phases.plan import REPLAY, SPLIT, Plan
 from pytest_cockpit_gates.gemm.phases.state import State
 from pytest_cockpit_gates.gemm.strict.artifacts import problems
-from pytest_cockpit_gates.gemm.workers import platforms
 from pytest_cockpit_gates.gemm.workers.client import Worker, WorkerError
 from tests import gemm_devices
 
@@ -95,11 +93,8 @@ def test_pressure_that_broke_ends_the_replay_though_its_rows_are_right(campaign)
 
 
 def test_a_pair_that_is_not_finite_makes_a_split_red(campaign, tmp_path, monkeypatch):
-    # The same driver by another name is another platform.
-    [there] = Path(platforms.environment("pocl", tmp_path)["OCL_ICD_VENDORS"]).parent.glob("pocl.*")
-    for name in ("pocl", "other"):
-        (tmp_path / f"{name}.icd").write_text(there.read_text())
-    monkeypatch.setenv("OCL_ICD_VENDORS", str(tmp_path))
+    gemm_devices.twice("pocl", "other", tmp_path, monkeypatch)
+    # Recall and ceilings are not what is looked at here.
     monkeypatch.setattr(beside, "measure", lambda *_, **__: [])
     both = ("other", "pocl")
     plan = dataclasses.replace(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,10 +21,8 @@ from pytest_cockpit_gates.gemm.live import measuring
 from pytest_cockpit_gates.gemm.phases import (
     baselines,
     canary,
-    canonical,
     conduct,
     deciding,
-    document,
     snapshots,
 )
 from pytest_cockpit_gates.gemm.phases.plan import GATE, REPLAY, SPLIT, Plan
@@ -36,7 +33,8 @@ from pytest_cockpit_gates.gemm.strict import guard_costs, policies
 from pytest_cockpit_gates.gemm.strict.artifacts import problems
 from pytest_cockpit_gates.gemm.strict.policies import Policies
 from pytest_cockpit_gates.gemm.workers.client import WorkerError
-from tests.gemm_artifacts import split, weekly_policy
+from tests import gemm_devices
+from tests.gemm_artifacts import weekly_policy
 
 GREEN = {"runs/a.json": trees.text(trees.split())}
 
@@ -480,33 +478,31 @@ def test_the_profiles_measure_what_they_say():
     assert plan_of(Settings()).kind == GATE
 
 
-@pytest.mark.parametrize(("least", "expected"), [(1.0, Verdict.PASS), (1e4, Verdict.FAIL)])
-def test_what_the_gate_measures_is_judged_by_the_weekly_policy(
-    tmp_path, monkeypatch, least, expected
-):
-    """The measuring alone is left out: that an artifact of it is judged."""
-    made = split(seeds=(1,), sessions=1, iterations=8)
-    made["kind"] = GATE
-    named: dict[str, Any] = {}
-
-    def artifact(measured, plan, seen, sources, *_):
-        named.update(sources, planned=plan.policy)
-        return made
-
-    smoke = SimpleNamespace(words="2 of 2 platforms", asked=2, findings=[], seen={})
-    measured = SimpleNamespace(
-        measure=lambda _: None,
-        measured=lambda: None,
-        others=[],
-        crew=SimpleNamespace(seen=None),
-        pairing=SimpleNamespace(told={}),
+def test_what_the_gate_measures_is_judged_by_the_weekly_policy(tmp_path, monkeypatch):
+    gemm_devices.twice("pocl", "other", tmp_path, monkeypatch)
+    # One portion of pairs each: what they decide is not looked at here.
+    monkeypatch.setattr(measuring, "_CI_SECONDS", (0.0, 0.0))
+    rows = {"auto_t3_controlled:64": 1e-9, "auto_t5_guarded:64": 1e9}
+    policy = weekly_policy("pocl", (64,))
+    for row, least in rows.items():
+        policy["weekly_slo"]["per_kernel_size"][row]["min_avg_gflops"] = least
+    (tmp_path / "tree").mkdir()
+    report = judged(
+        tmp_path / "tree",
+        {"weekly.json": json.dumps(policy)},
+        policy="weekly.json",
+        platforms=["other", "pocl"],
+        candidate="other",
+        fallback="pocl",
+        sizes=[64],
     )
-    monkeypatch.setattr(canonical, "smoke_all", lambda *_: smoke)
-    monkeypatch.setattr(measuring, "Split", lambda *_, **__: measured)
-    monkeypatch.setattr(document, "artifact", artifact)
-    policy = weekly_policy("clover", (1400,))
-    policy["weekly_slo"]["per_kernel_size"]["auto_t3_controlled:1400"]["min_avg_gflops"] = least
-    report = judged(tmp_path, {"weekly.json": json.dumps(policy)}, policy="weekly.json")
-    assert report.verdict is expected, report.findings
-    assert report.summary.endswith("; 2 of 2 rows of weekly.json judged")
-    assert named["planned"] == named["policy"]["path"] == "weekly.json"
+    evaluation = next(it.data for it in report.evidence if it.name == "evaluation")
+    told = [it for it in evaluation["checks"] if it["name"] == "per_kernel_size_slo"]
+    assert {it["key"]: it["verdict"] for it in told} == {
+        "auto_t3_controlled:64@pocl": "pass",
+        "auto_t5_guarded:64@pocl": "fail",
+    }
+    [slow] = [it for it in report.findings if it.rule == "gemm.throughput"]
+    assert "auto_t5_guarded:64@pocl" in slow.message
+    assert report.verdict is Verdict.FAIL
+    assert "; 2 of 2 rows of weekly.json judged" in report.summary
